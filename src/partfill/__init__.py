@@ -1,0 +1,1 @@
+"""partfill: what filled, exactly, and what should happen to the rest."""

@@ -1,0 +1,375 @@
+"""One child order: terms, ledgers, the venue's words, requests. The only place where an order's numbers come together.
+
+Rules
+- `cum_qty` is the sum over the order's ledgers; `leaves_qty`, `canceled_qty`, `overfill_qty`, `ord_status` are derived
+  in `settle` and nowhere else.
+- Terms move in `accept_terms` only, called for New, Replaced, Restated and reductions.
+- Three things stay apart: the venue's words (`facts`), the requests it has acknowledged (`requests`), and what we have
+  asked for without an answer yet (`in_flight`). Only the first two are seen in the status.
+- `removed` is quantity a bust took off a working order that the venue has not put back to work.
+
+Invariants of one order are in `invariants`; the tables in `lifecycle`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from partfill.core.ledger import Ledger
+from partfill.core.lifecycle import STATUS_BY_RANK, Fact, end_mask
+from partfill.model.capabilities import BelowCum, Capabilities, ReplaceQty
+from partfill.model.numbers import ZERO, add, ratio, scale, sub
+from partfill.model.words import Flag, OrdStatus, OrdType, Request, Side, TimeInForce
+
+_FILLED = int(Fact.FILLED)
+_PARTIAL = int(Fact.PARTIALLY_FILLED)
+_PENDING_CANCEL = int(Fact.PENDING_CANCEL)
+_PENDING_REPLACE = int(Fact.PENDING_REPLACE)
+
+
+class Child:
+    """One order at one venue. Quantities in units, prices in quote currency per unit, times ns UTC."""
+
+    __slots__ = (
+        "account",
+        "answered",
+        "base",
+        "cash_qty",
+        "cl_ord_id",
+        "cum",
+        "day",
+        "day_cum",
+        "day_era",
+        "end_mask",
+        "ended_at",
+        "era",
+        "facts",
+        "flags",
+        "id",
+        "ids",
+        "in_flight",
+        "instrument",
+        "leaves",
+        "ledger",
+        "ledgers",
+        "names",
+        "ord_type",
+        "order_qty",
+        "peak_qty",
+        "placed",
+        "price",
+        "removed",
+        "requests",
+        "rules",
+        "saved_names",
+        "seen",
+        "side",
+        "status",
+        "stop_px",
+        "tif",
+        "updated",
+        "venue",
+    )
+
+    def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
+                 rules: Capabilities) -> None:  # fmt: skip
+        self.id = number
+        self.venue = venue
+        self.account = account
+        self.cl_ord_id = cl_ord_id
+        self.rules = rules
+        self.instrument: str | None = None
+        self.side: Side | None = None
+        self.ord_type: OrdType | None = None
+        self.tif: TimeInForce | None = None
+        self.price: Decimal | None = None
+        self.stop_px: Decimal | None = None
+        self.base: str | None = None
+        self.order_qty: Decimal | None = None
+        """Quantity in force (Q); None while the order is not known, or when it is sized in cash."""
+        self.cash_qty: Decimal | None = None
+        self.peak_qty: Decimal | None = None
+        """Highest quantity that was ever in force: what `canceled_qty` is counted from."""
+        self.removed = ZERO
+        self.placed = False
+        """True when the order is ours (an OrderPlaced named it)."""
+        self.facts = 0
+        self.end_mask = end_mask(None)
+        self.requests: dict[str, Request] | None = None
+        self.in_flight: dict[str, tuple[Request, Decimal | None, Decimal | None]] | None = None
+        """Our requests without an answer: client id -> (what, quantity and price asked for)."""
+        self.answered: set[str] | None = None
+        """Request ids that were answered: a late acknowledgement of one changes nothing."""
+        self.ids: dict[str, str | None] | None = None
+        """Client ids of the chain -> the id each replaced."""
+        self.seen: set[str] | None = None
+        """Keys of venue messages that were applied."""
+        self.flags = 0
+        self.ledger = Ledger(self, order_id)
+        self.ledgers: list[Ledger] = [self.ledger]
+        self.cum = ZERO
+        self.leaves = ZERO
+        self.status = OrdStatus.PENDING_NEW
+        self.day_cum = ZERO
+        self.day = 0
+        self.day_era = 0
+        """The era in which the current trading day began."""
+        self.era = 0
+        self.ended_at = 0
+        self.updated = 0
+        self.names: list[tuple[str, str]] = []
+        """Every id that leads here, in order of appearance: ("order" | "client", id)."""
+        self.saved_names = 0
+        """How many of `names` the journal's index has."""
+
+    # ------------------------------------------------------------------ derivation
+
+    def settle(self) -> None:
+        """Derive status and leaves from facts, quantities and requests. Called after every change; O(1)."""
+        facts = self.facts
+        cum = self.cum
+        total = self.order_qty
+        if cum:
+            if total is not None:
+                facts |= _FILLED if cum >= total > ZERO else _PARTIAL
+            else:
+                facts |= _FILLED if self._complete(cum, total) else _PARTIAL
+        requests = self.requests
+        if requests:
+            for request in requests.values():
+                facts |= _PENDING_CANCEL if request is Request.CANCEL else _PENDING_REPLACE
+        self.status = STATUS_BY_RANK[facts.bit_length()]
+        if total is None or self.facts & self.end_mask:
+            self.leaves = ZERO
+        else:
+            leaves = sub(total, cum)
+            if self.removed:
+                leaves = sub(leaves, self.removed)
+            self.leaves = leaves if leaves > ZERO else ZERO
+
+    def _complete(self, cum: Decimal, total: Decimal | None) -> bool:
+        if total is not None:
+            return cum >= total > ZERO
+        if self.cash_qty is not None:
+            value = ZERO
+            for ledger in self.ledgers:
+                priced = ledger.priced()
+                if priced is None:
+                    return False
+                value = add(value, priced[0])
+            return value >= self.cash_qty > ZERO
+        return False
+
+    @property
+    def works(self) -> bool:
+        """Whether the venue may still fill it, by its words."""
+        return not self.facts & self.end_mask
+
+    @property
+    def open(self) -> bool:
+        """Whether anything may still happen by itself: it works and is not complete, or a request is open."""
+        if self.requests or self.in_flight:
+            return True
+        return self.works and not (self.cum and self._complete(self.cum, self.order_qty))
+
+    @property
+    def known(self) -> bool:
+        """Whether the terms are known; evidence of an unknown order is parked."""
+        return self.order_qty is not None or self.cash_qty is not None
+
+    @property
+    def order_id(self) -> str | None:
+        """The venue's id in force."""
+        return self.ledger.order_id
+
+    @property
+    def overfill_qty(self) -> Decimal:
+        """Quantity filled beyond what was in force; 0 while the order is unknown or sized in cash."""
+        if self.order_qty is None or self.cum <= self.order_qty:
+            return ZERO
+        return sub(self.cum, self.order_qty)
+
+    @property
+    def canceled_qty(self) -> Decimal | None:
+        """Everything taken off without a fill: peak + overfill = cum + leaves + canceled. None while unknown."""
+        if self.peak_qty is None:
+            return None
+        return sub(sub(add(self.peak_qty, self.overfill_qty), self.cum), self.leaves)
+
+    @property
+    def provisional_qty(self) -> Decimal:
+        """Quantity that only a total of the venue states."""
+        open_qty = ZERO
+        for ledger in self.ledgers:
+            open_qty = add(open_qty, ledger.provisional)
+        return open_qty
+
+    @property
+    def notional(self) -> Decimal:
+        """Exact value of the executions that have a price, quote currency."""
+        if len(self.ledgers) == 1:
+            return self.ledger.notional
+        value = ZERO
+        for ledger in self.ledgers:
+            value = add(value, ledger.notional)
+        return value
+
+    @property
+    def executions(self) -> int:
+        """Live executions."""
+        return sum(ledger.count for ledger in self.ledgers)
+
+    def average(self) -> tuple[Decimal | None, bool]:
+        """(average price to show, approximate); None when nothing filled or some quantity has no price."""
+        if not self.cum:
+            return None, False
+        value, approximate = ZERO, False
+        for ledger in self.ledgers:
+            priced = ledger.priced()
+            if priced is None:
+                return None, False
+            value = add(value, priced[0])
+            approximate = approximate or priced[1]
+        return ratio(value, self.cum), approximate
+
+    @property
+    def avg_px(self) -> Decimal | None:
+        """Average price, 28 digits."""
+        return self.average()[0]
+
+    def fees(self) -> tuple[dict[str, Decimal], bool]:
+        """(known fees per currency, complete): complete is False while the fee of some execution is unknown."""
+        known: dict[str, Decimal] = {}
+        missing = 0
+        for ledger in self.ledgers:
+            missing += ledger.fee_unknown
+            for currency, amount in (ledger.fees or {}).items():
+                known[currency] = add(known.get(currency, ZERO), amount)
+        return known, not missing
+
+    @property
+    def held_qty(self) -> Decimal:
+        """What the fills left in hand, units: `cum_qty` less (sell: plus) the fees taken in the base asset."""
+        fee = self.fees()[0].get(self.base, ZERO) if self.base else ZERO
+        return add(self.cum, fee) if self.side is Side.SELL else sub(self.cum, fee)
+
+    @property
+    def day_cum_qty(self) -> Decimal:
+        """FIX DayCumQty: what filled on the current trading day; everything while no day has ended."""
+        return self.day_cum if self.day_era else self.cum
+
+    @property
+    def day_order_qty(self) -> Decimal | None:
+        """FIX DayOrderQty: Q less what filled on earlier days."""
+        return None if self.order_qty is None else sub(self.order_qty, sub(self.cum, self.day_cum_qty))
+
+    def all_flags(self) -> int:
+        """The kept flags and those that follow from quantities now."""
+        flags = self.flags
+        if not self.known:
+            flags |= Flag.PARKED
+        if self.provisional_qty:
+            flags |= Flag.PROVISIONAL
+        if self.cum:
+            avg, approximate = self.average()
+            if avg is None:
+                flags |= Flag.UNPRICED
+            elif approximate:
+                flags |= Flag.APPROXIMATE
+        if self.overfill_qty:
+            flags |= Flag.OVERFILL
+        return int(flags)
+
+    # ------------------------------------------------------------------ terms
+
+    def accept_terms(self, order_qty: Decimal | None, price: Decimal | None) -> None:
+        """New terms are in force: total quantity and price, None for unchanged."""
+        if order_qty is not None:
+            self.order_qty = order_qty
+            if self.peak_qty is None or order_qty > self.peak_qty:
+                self.peak_qty = order_qty
+        if price is not None:
+            self.price = price
+
+    def replaced_qty(self, asked: Decimal) -> Decimal | None:
+        """Total quantity in force after a replace to `asked`, by this venue's meaning; None when it ends the order.
+
+        Total meaning: max(asked, cum + removed), or what the venue does below cum. Open meaning: cum + removed + asked.
+        """
+        done = add(self.cum, self.removed)
+        if self.rules.replace_qty is ReplaceQty.OPEN:
+            return add(done, asked)
+        if asked >= done:
+            return asked
+        if self.rules.below_cum is BelowCum.REJECT:
+            return self.order_qty
+        return done if self.rules.below_cum is BelowCum.CLAMP else None
+
+    def reduce(self, qty: Decimal) -> bool:
+        """Take `qty` off what is in force without a fill; False when the order has less than that left."""
+        if self.order_qty is None:
+            return False
+        fits = qty <= self.leaves
+        self.order_qty = sub(self.order_qty, qty if fits else self.leaves)
+        return fits
+
+    def split(self, numerator: Decimal, denominator: Decimal) -> None:
+        """A corporate action: every quantity times numerator / denominator, values unchanged. Raises `Inexact`."""
+        names = ("order_qty", "peak_qty", "removed", "day_cum")
+        values = [getattr(self, name) for name in names]
+        scaled = [None if value is None else scale(value, numerator, denominator) for value in values]
+        for ledger in self.ledgers:
+            ledger.split(self.era + 1, numerator, denominator)
+        self.era += 1
+        for name, value in zip(names, scaled, strict=True):
+            setattr(self, name, value)
+        self.cum = self.sum_cum()
+
+    def roll_day(self, day: int) -> None:
+        """A trading day begins: nothing has filled today."""
+        self.day = day
+        self.day_cum = ZERO
+        self.era += 1
+        self.day_era = self.era
+        for ledger in self.ledgers:
+            ledger.era = self.era
+
+    def sum_cum(self) -> Decimal:
+        """`cum_qty` as the sum over the ledgers."""
+        total = ZERO
+        for ledger in self.ledgers:
+            total = add(total, ledger.cum)
+        return total
+
+    # ------------------------------------------------------------------ identity
+
+    def chain(self, cl_ord_id: str, replaced: str | None) -> None:
+        """`cl_ord_id` is accepted as the id in force, unless a later one of the chain is already."""
+        ids = self.ids if self.ids is not None else {}
+        self.ids = ids
+        if self.cl_ord_id is not None and self.cl_ord_id not in ids:
+            ids[self.cl_ord_id] = None
+        if cl_ord_id not in ids or ids[cl_ord_id] is None:
+            ids[cl_ord_id] = replaced if replaced != cl_ord_id else None
+        if not self.supersedes(cl_ord_id):
+            self.cl_ord_id = cl_ord_id
+
+    def supersedes(self, cl_ord_id: str) -> bool:
+        """Whether the id in force came after `cl_ord_id` in the chain (so a report under it is an old one)."""
+        if self.ids is None or self.cl_ord_id is None or self.cl_ord_id == cl_ord_id:
+            return False
+        at: str | None = self.cl_ord_id
+        for _ in range(len(self.ids) + 1):
+            at = self.ids.get(at) if at is not None else None
+            if at is None:
+                return False
+            if at == cl_ord_id:
+                return True
+        return False
+
+    def mark(self, flag: Flag) -> bool:
+        """Set a kept flag; True when it was not set before."""
+        if self.flags & flag:
+            return False
+        self.flags = int(self.flags | flag)
+        return True

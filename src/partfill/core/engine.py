@@ -1,0 +1,311 @@
+"""The engine: `step(input, now) -> effects`. Plain, deterministic, no clock, no I/O.
+
+Theory of operation. One input goes in; it is matched to an order (`index`), booked as evidence (`ledger`), read as
+facts (`lifecycle`), the order is derived anew (`child.settle`), its invariants are asserted (`invariants`), and what
+changed comes out: events for subscribers, rows for the journal. The same inputs give the same state and the same
+effects, byte for byte. So replay is recovery, audit and test in one.
+
+Rules
+- No input raises. What cannot be attributed or does not fit is counted and alarmed, and the input itself is journalled.
+- A broken invariant puts that one order into quarantine: nothing is applied to it any more, its inputs stay in the
+  journal, the others go on.
+- Evidence of an unknown order is parked as an order without terms, silent until its terms come; then it is adopted.
+
+What reports do to an order is in `reports`; what executions do in `fills`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from partfill.core import fills, reports
+from partfill.core.child import Child
+from partfill.core.effects import Counters, Effects
+from partfill.core.index import Index
+from partfill.core.invariants import Broken, check
+from partfill.core.ledger import Ledger
+from partfill.model.capabilities import FIX_LIKE, Capabilities
+from partfill.model.events import Adopted, Alarm, AlarmKind
+from partfill.model.inputs import (
+    Charge,
+    DayRolled,
+    Execution,
+    ExecutionRevised,
+    ExecutionVoided,
+    Gap,
+    Input,
+    OrderLinked,
+    OrderPlaced,
+    OrderSnapshot,
+    RequestSent,
+    Unreadable,
+    VenueDeclared,
+)
+from partfill.model.words import Flag
+
+_QUARANTINED = int(Flag.QUARANTINED)
+
+
+class Engine:
+    """All orders of one process. Feed it with `step`; read orders from `children` by number."""
+
+    __slots__ = ("_by_order", "_handlers", "children", "counters", "days", "index", "next_id", "rules")
+
+    def __init__(self) -> None:
+        self.children: dict[int, Child] = {}
+        self.index = Index()
+        self._by_order = self.index.by_order
+        self.rules: dict[str, Capabilities] = {}
+        self.days: dict[tuple[str, str], int] = {}
+        """Trading days that began, per (venue, account)."""
+        self.next_id = 1
+        self.counters = Counters()
+        self._handlers: dict[type, Callable[[Any, int, Effects], None]] = {
+            Execution: self._execution,
+            OrderSnapshot: self._snapshot,
+            ExecutionRevised: self._revised,
+            ExecutionVoided: self._voided,
+            OrderLinked: self._linked,
+            Charge: self._charge,
+            Gap: self._gap,
+            OrderPlaced: self._placed,
+            RequestSent: self._request,
+            VenueDeclared: self._declared,
+            DayRolled: self._day_rolled,
+            Unreadable: self._unreadable,
+        }
+
+    def step(self, inp: Input, now: int) -> Effects:
+        """Take one input at `now` (ns UTC, when it reached us) and return everything that follows from it."""
+        effects = Effects()
+        self.counters.inputs += 1
+        self._handlers[type(inp)](inp, now, effects)
+        child = effects.child
+        if child is None or effects.duplicate:
+            return effects
+        child.updated = now
+        ledger = effects.ledger
+        assert ledger is not None
+        if not child.flags & _QUARANTINED:
+            try:
+                check(child, ledger, effects.before[2], effects.published)
+            except Broken as broken:
+                child.mark(Flag.QUARANTINED)
+                self.counters.quarantined += 1
+                self.alarm(effects, child, AlarmKind.INVARIANT, f"invariant {broken}; the order is in quarantine")
+        effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
+        return effects
+
+    # ------------------------------------------------------------------ inputs
+
+    def _execution(self, e: Execution, now: int, effects: Effects) -> None:
+        order_id = e.order_id
+        # The common case by hand: one look-up. A message with a client id may have to bind it.
+        ledger = self._by_order.get((e.venue, e.account, order_id)) if order_id is not None else None
+        if ledger is None or e.cl_ord_id is not None:
+            ledger = self.attribute(e.venue, e.account, order_id, e.cl_ord_id, None, effects, create=True)
+            if ledger is None:
+                return
+        child = ledger.child
+        if effects.enter(child, ledger, self):
+            if child.instrument is None:
+                child.instrument = e.instrument
+            if child.side is None:
+                child.side = e.side
+            fills.execution(self, child, ledger, e, now, effects)
+
+    def _snapshot(self, s: OrderSnapshot, now: int, effects: Effects) -> None:
+        scope = (s.venue, s.account, s.order_id or "")
+        if s.exec_type in reports.OPENERS and self.rules.get(s.venue, FIX_LIKE).order_id_reused:
+            used = self.index.by_order.get(scope)
+            if used is not None and not used.child.open:
+                del self.index.by_order[scope]
+        ledger = self.attribute(
+            s.venue, s.account, s.order_id, s.cl_ord_id, s.orig_cl_ord_id, effects, create=not reports.needs_order(s)
+        )
+        if ledger is not None and effects.enter(ledger.child, ledger, self):
+            reports.snapshot(self, ledger.child, ledger, s, now, effects)
+
+    def _revised(self, r: ExecutionRevised, now: int, effects: Effects) -> None:
+        ledger = self.attribute(r.venue, r.account, r.order_id, r.cl_ord_id, None, effects, create=True)
+        if ledger is not None and effects.enter(ledger.child, ledger, self):
+            fills.revised(self, ledger.child, ledger, r, now, effects)
+
+    def _voided(self, v: ExecutionVoided, now: int, effects: Effects) -> None:
+        ledger = self.attribute(v.venue, v.account, v.order_id, v.cl_ord_id, None, effects, create=True)
+        if ledger is not None and effects.enter(ledger.child, ledger, self):
+            fills.voided(self, ledger.child, ledger, v, now, effects)
+
+    def _charge(self, c: Charge, now: int, effects: Effects) -> None:
+        ledger = self.attribute(c.venue, c.account, c.order_id, c.cl_ord_id, None, effects, create=True)
+        if ledger is not None and effects.enter(ledger.child, ledger, self):
+            fills.charge(self, ledger.child, ledger, c, effects)
+
+    def _linked(self, link: OrderLinked, now: int, effects: Effects) -> None:
+        ledger = self.attribute(link.venue, link.account, link.order_id, link.cl_ord_id, None, effects, create=True)
+        if ledger is not None and effects.enter(ledger.child, ledger, self):
+            self.continue_as(ledger.child, link.new_order_id, effects)
+            if link.new_cl_ord_id is not None:
+                self.index.bind_client(ledger.child, link.new_cl_ord_id)
+                ledger.child.chain(link.new_cl_ord_id, link.cl_ord_id or ledger.child.cl_ord_id)
+
+    def _placed(self, p: OrderPlaced, now: int, effects: Effects) -> None:
+        known = self.index.by_client.get((p.venue, p.account, p.cl_ord_id)) if p.cl_ord_id is not None else None
+        if known is not None and known.known:
+            effects.enter(known, known.ledger, self)
+            if known.placed:
+                known.mark(Flag.DUPLICATE_ID)
+                self.counters.duplicates += 1
+            known.placed = True
+            return
+        ledger = self.attribute(p.venue, p.account, p.order_id, p.cl_ord_id, None, effects, create=True)
+        if ledger is not None and effects.enter(ledger.child, ledger, self):
+            reports.placed(self, ledger.child, p, effects)
+
+    def _request(self, r: RequestSent, now: int, effects: Effects) -> None:
+        ledger = self.attribute(r.venue, r.account, r.order_id, r.cl_ord_id, r.orig_cl_ord_id, effects, create=False)
+        if ledger is not None and effects.enter(ledger.child, ledger, self):
+            child = ledger.child
+            if child.in_flight is None:
+                child.in_flight = {}
+            child.in_flight[r.cl_ord_id] = (r.request, r.order_qty, r.price)
+
+    def _gap(self, gap: Gap, now: int, effects: Effects) -> None:
+        self.counters.gaps += 1
+        since = "an unknown time" if gap.since is None else str(gap.since)
+        text = f"stream of {gap.venue} {gap.account} broke; what happened since {since} may be missing"
+        effects.events.append(Alarm(0, None, None, AlarmKind.GAP, text))
+
+    def _declared(self, declared: VenueDeclared, now: int, effects: Effects) -> None:
+        self.rules[declared.venue] = declared.capabilities
+
+    def _day_rolled(self, rolled: DayRolled, now: int, effects: Effects) -> None:
+        scope = (rolled.venue, rolled.account)
+        self.days[scope] = self.days.get(scope, 0) + 1
+
+    def _unreadable(self, u: Unreadable, now: int, effects: Effects) -> None:
+        self.counters.unreadable += 1
+        effects.events.append(Alarm(0, None, None, AlarmKind.UNREADABLE, f"{u.venue}: {u.error}"))
+
+    # ------------------------------------------------------------------ attribution
+
+    def attribute(self, venue: str, account: str, order_id: str | None, cl_ord_id: str | None, orig: str | None,
+                  effects: Effects, *, create: bool) -> Ledger | None:  # fmt: skip
+        """The ledger that a message is about, its ids bound; a parked order is made when `create`. None: of no order."""
+        index = self.index
+        ledger = index.by_order.get((venue, account, order_id)) if order_id is not None else None
+        mine = index.by_client.get((venue, account, cl_ord_id)) if cl_ord_id is not None else None
+        if ledger is not None:
+            child = ledger.child
+            if cl_ord_id is not None and mine is None:
+                index.bind_client(child, cl_ord_id)
+            elif mine is not None and mine is not child:
+                ledger = self._two_orders(child, mine, ledger, effects)
+            return ledger
+        if mine is None and orig is not None:
+            mine = index.by_client.get((venue, account, orig))
+            if mine is not None and cl_ord_id is not None:
+                index.bind_client(mine, cl_ord_id)
+        if mine is not None:
+            return mine.ledger if order_id is None else self.continue_as(mine, order_id, effects)
+        if not create or (order_id is None and cl_ord_id is None):
+            self.counters.unattributed += 1
+            ids = f"order id {order_id}, client id {cl_ord_id or orig}"
+            self.alarm(effects, None, AlarmKind.NO_ORDER, f"{venue} {account}: a message of no known order ({ids})")
+            return None
+        return self._new_child(venue, account, order_id, cl_ord_id).ledger
+
+    def _new_child(self, venue: str, account: str, order_id: str | None, cl_ord_id: str | None) -> Child:
+        child = Child(self.next_id, venue, account, order_id, cl_ord_id, self.rules.get(venue, FIX_LIKE))
+        child.day = self.days.get((venue, account), 0)
+        self.next_id += 1
+        self.children[child.id] = child
+        self.counters.orders += 1
+        if order_id is not None:
+            self.index.bind_order(child.ledger, order_id)
+        if cl_ord_id is not None:
+            self.index.bind_client(child, cl_ord_id)
+        return child
+
+    def continue_as(self, child: Child, order_id: str, effects: Effects) -> Ledger:
+        """The order goes on (or turns out to be) under this venue id; returns the ledger of that id."""
+        found = self.index.by_order.get((child.venue, child.account, order_id))
+        if found is not None:
+            return found if found.child is child else self._two_orders(found.child, child, found, effects)
+        if child.ledger.order_id is not None and child.rules.chain.value == "restarts":
+            child.ledger = Ledger(child, None)
+            child.ledger.era = child.era
+            child.ledgers.append(child.ledger)
+        self.index.bind_order(child.ledger, order_id)
+        return child.ledger
+
+    def _two_orders(self, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> Ledger:
+        """One message names two orders. A parked one is evidence of the other; two real ones are an alarm."""
+        if not by_order.known:
+            return self._absorb(by_client, by_order, ledger, effects)
+        if not by_client.known:
+            self._absorb(by_order, by_client, by_client.ledger, effects)
+            return ledger
+        text = f"order id {ledger.order_id} is order {by_order.id}, client id {by_client.cl_ord_id} is order {by_client.id}"
+        self.alarm(effects, by_order, AlarmKind.ID_CONFLICT, text + "; the order id rules")
+        return ledger
+
+    def _absorb(self, keep: Child, parked: Child, ledger: Ledger, effects: Effects) -> Ledger:
+        """Move the parked order's evidence and ids into the order it belongs to. Returns the ledger that stays."""
+        for each in parked.ledgers:
+            each.child = keep
+            each.era = keep.era
+        if keep.ledger.order_id is None and not keep.ledger.rows and not keep.ledger.claims:
+            keep.ledgers.remove(keep.ledger)
+        keep.ledgers.extend(parked.ledgers)
+        keep.ledger = ledger
+        for kind, name in parked.names:
+            if kind == "client":
+                self.index.by_client[(keep.venue, keep.account, name)] = keep
+        keep.names.extend(parked.names)
+        if keep.instrument is None:
+            keep.instrument = parked.instrument
+        if keep.side is None:
+            keep.side = parked.side
+        keep.facts |= parked.facts
+        keep.flags |= parked.flags
+        keep.ended_at = max(keep.ended_at, parked.ended_at)
+        keep.seen = (keep.seen or set()) | parked.seen if parked.seen else keep.seen
+        del self.children[parked.id]
+        self.counters.orders -= 1
+        effects.merged.append((parked.id, keep))
+        if keep.known and parked.cum:
+            effects.enter(keep, ledger, self)
+            fills.publish_parked(self, keep, parked.ledgers, effects)
+        else:
+            keep.cum = keep.sum_cum()
+            keep.settle()
+        return ledger
+
+    def adopt(self, child: Child, effects: Effects) -> None:
+        """The terms of a parked order came: publish what had been booked in silence."""
+        if child.cum:
+            fills.publish_parked(self, child, child.ledgers, effects)
+            effects.events.append(Adopted(child.id, child.order_id, child.cl_ord_id, child.cum))
+
+    def alarm(self, effects: Effects, child: Child | None, kind: AlarmKind, text: str) -> None:
+        """Tell a person; counted per kind."""
+        self.counters.alarms += 1
+        if child is None:
+            effects.events.append(Alarm(0, None, None, kind, text))
+        else:
+            effects.events.append(Alarm(child.id, child.order_id, child.cl_ord_id, kind, text))
+
+    # ------------------------------------------------------------------ memory
+
+    def forget(self, child: Child) -> None:
+        """Drop an order from memory. Its rows stay in the journal; `restore` brings it back."""
+        del self.children[child.id]
+        self.index.forget(child)
+
+    def restore(self, child: Child, ledgers: dict[str, Ledger]) -> None:
+        """Put an order back; `ledgers` says which of its ledgers each venue id means."""
+        self.children[child.id] = child
+        self.next_id = max(self.next_id, child.id + 1)
+        self.index.remember(child, ledgers)

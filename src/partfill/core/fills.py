@@ -1,0 +1,261 @@
+"""What an execution, a claim, a correction, a void and a charge do to an order, and what subscribers hear of it.
+
+Rules
+- The change of `cum_qty` is published once: as `Fill` when it rose, as `Reversal` when it fell. The part of an execution
+  that had been published already, because a claim was faster, is a `Confirmation`.
+- A fill is booked in every state. After the end it moves `cum_qty`, never `leaves_qty`, and is marked.
+- A void gives quantity back to work only by the venue's word (its leaves); otherwise it counts as taken off.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from partfill.core.effects import Effects, RowChange
+from partfill.core.ledger import STATE_CODES, Booked, Ledger
+from partfill.core.rows import Row, unpack
+from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
+from partfill.model.numbers import ZERO, add, sub, text
+from partfill.model.observations import Charge, Execution, ExecutionRevised, ExecutionVoided
+from partfill.model.words import ExecutionState, Flag
+
+if TYPE_CHECKING:
+    from partfill.core.child import Child
+    from partfill.core.engine import Engine
+
+_CONFIRMED = ExecutionState.CONFIRMED
+_NEW, _DUPLICATE = Booked.NEW, Booked.DUPLICATE
+
+__all__ = ["charge", "claim", "execution", "publish_parked", "revised", "voided"]
+
+
+def execution(engine: Engine, child: Child, ledger: Ledger, e: Execution, now: int, effects: Effects) -> Booked:
+    """Book one execution and publish what it adds."""
+    if e.leg is not None:
+        return _leg(engine, child, ledger, e, effects)
+    key, qty, px, as_of = e.key, e.qty, e.px, e.as_of
+    old = ledger.cum
+    was = ledger.rows.get(key)
+    state = "" if e.state is _CONFIRMED else STATE_CODES[e.state]
+    booked = ledger.book(key, qty, px, e.fee, e.fee_currency, state, now if as_of is None else as_of)
+    if booked is _NEW:
+        engine.counters.executions += 1
+        effects.rows.append(RowChange(ledger, key, e.venue_time))
+        _moved(engine, child, ledger, sub(ledger.cum, old), key, qty, px, effects)
+    elif booked is _DUPLICATE:
+        engine.counters.duplicates += 1
+        effects.duplicate = True
+    else:
+        _changed(engine, child, ledger, booked, e, was, old, effects)
+    return booked
+
+
+def claim(
+    engine: Engine, child: Child, ledger: Ledger, cum: Decimal, avg: Decimal | None, as_of: int, effects: Effects
+) -> None:
+    """Take a cumulative claim; what it adds is published as a fill without identity."""
+    if cum <= ledger.itemised and not ledger.losses and cum <= ledger.claimed:
+        return
+    old = ledger.cum
+    if ledger.claim(cum, avg, as_of):
+        _moved(engine, child, ledger, sub(ledger.cum, old), None, None, None, effects)
+
+
+def revised(engine: Engine, child: Child, ledger: Ledger, r: ExecutionRevised, now: int, effects: Effects) -> None:
+    """A correction: quantity and value of one execution change to the newest version's."""
+    old = ledger.cum
+    root = ledger.links.get(r.key, r.key) if ledger.links else r.key
+    was = ledger.rows.get(root)
+    row = Row(r.qty, r.px, r.fee, r.fee_currency, as_of=now if r.as_of is None else r.as_of)
+    # A fill corrected to nothing has no quantity left: it is a void.
+    if not r.qty:
+        booked, root, _ = ledger.void(r.key, r.new_key, row.as_of, None)
+    else:
+        booked, root = ledger.revise(r.key, r.new_key, r.revision or 0, row)
+    if booked is Booked.DUPLICATE:
+        engine.counters.duplicates += 1
+        effects.duplicate = True
+        return
+    if was is None and booked is Booked.CHANGED:
+        engine.counters.executions += 1
+    child.mark(Flag.REVISED)
+    effects.rows.append(RowChange(ledger, root, r.venue_time))
+    _after_change(engine, child, ledger, root, was, old, r.reason, effects)
+    _put_back(child, r.leaves_qty, sub(old, ledger.cum))
+
+
+def voided(engine: Engine, child: Child, ledger: Ledger, v: ExecutionVoided, now: int, effects: Effects) -> None:
+    """A bust: the execution no longer counts."""
+    old = ledger.cum
+    was_today = _booked_today(child, ledger, v.key)
+    booked, root, _lost = ledger.void(v.key, v.new_key, now if v.as_of is None else v.as_of, v.qty)
+    if booked is Booked.DUPLICATE:
+        engine.counters.duplicates += 1
+        effects.duplicate = True
+        return
+    engine.counters.voids += 1
+    child.mark(Flag.VOIDED)
+    effects.rows.append(RowChange(ledger, root, v.venue_time))
+    fell = sub(old, ledger.cum)
+    if was_today and fell > ZERO:
+        child.day_cum = max(ZERO, sub(child.day_cum, fell))
+    _publish_change(engine, child, ledger, root, sub(ledger.cum, old), v.reason, effects)
+    _put_back(child, v.leaves_qty, fell)
+
+
+def charge(engine: Engine, child: Child, ledger: Ledger, c: Charge, effects: Effects) -> None:
+    """A fee that came apart; each charge key counts once."""
+    name = f"charge:{c.key}"
+    if child.seen is not None and name in child.seen:
+        engine.counters.duplicates += 1
+        effects.duplicate = True
+        return
+    child.seen = (child.seen or set()) | {name}
+    ledger.charge(c.exec_key, c.amount, c.currency)
+    if c.exec_key is not None and c.exec_key in ledger.rows:
+        effects.rows.append(RowChange(ledger, c.exec_key, None))
+
+
+def publish_parked(engine: Engine, child: Child, ledgers: list[Ledger], effects: Effects) -> None:
+    """Publish evidence that was booked before its order was known: every execution, then what only a claim says."""
+    child.cum = child.sum_cum()
+    child.settle()
+    for ledger in ledgers:
+        itemised = ZERO
+        for key, row in ledger.live():
+            assert row.qty is not None
+            itemised = add(itemised, row.qty)
+            _fill(child, row.qty, row.px, key, effects)
+        rest = sub(ledger.cum, itemised)
+        if rest > ZERO:
+            _fill(child, rest, ledger.provisional_px(), None, effects)
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _moved(engine: Engine, child: Child, ledger: Ledger, delta: Decimal, key: str | None, qty: Decimal | None,
+           px: Decimal | None, effects: Effects) -> None:  # fmt: skip
+    """`ledger.cum` changed by `delta` >= 0 through one execution (`key`, `qty`, `px`) or a claim (no key)."""
+    total = child.order_qty
+    if delta:
+        was = child.cum
+        child.cum = cum = add(was, delta)
+        if child.day_era:
+            child.day_cum = add(child.day_cum, delta)
+        late = child.facts & child.end_mask
+        child.settle()
+        if total is None and child.cash_qty is None:
+            if key is not None:
+                engine.counters.parked += 1
+                engine.alarm(effects, child, AlarmKind.PARKED, f"execution {key} of {text(delta)} for an unknown order")
+            return
+        if px is None and key is None:
+            px = ledger.provisional_px()
+        _fill(child, delta, px, key, effects)
+        if late and child.mark(Flag.LATE_FILL):
+            engine.alarm(effects, child, AlarmKind.LATE_FILL, f"{text(delta)} filled after the end of the order")
+        if total is not None and cum > total >= was:
+            over = f"{text(cum)} filled of {text(total)} ordered: {text(child.overfill_qty)} too much"
+            engine.alarm(effects, child, AlarmKind.OVERFILL, over)
+    elif child.cash_qty is not None:
+        child.settle()
+    if qty is not None and delta != qty and child.known:
+        assert key is not None
+        known = sub(qty, delta)
+        effects.events.append(Confirmation(child.id, child.order_id, child.cl_ord_id, known, px, key, child.cum, child.status))
+
+
+def _fill(child: Child, qty: Decimal, px: Decimal | None, key: str | None, effects: Effects) -> None:
+    effects.published = add(effects.published, qty)
+    effects.events.append(
+        Fill(child.id, child.ledger.order_id, child.cl_ord_id, qty, px, key, child.cum, child.leaves, child.status, key is None)
+    )
+
+
+def _changed(engine: Engine, child: Child, ledger: Ledger, booked: Booked, e: Execution, was: str | None, old: Decimal,
+             effects: Effects) -> None:  # fmt: skip
+    """A known key came again and not the same to the letter."""
+    if booked is Booked.CONFLICT:
+        child.mark(Flag.KEY_CONFLICT)
+        content = f"{text(e.qty)} at {'no price' if e.px is None else text(e.px)}"
+        said = f"execution {e.key} came as {content} after it came with another content; the larger counts"
+        engine.alarm(effects, child, AlarmKind.KEY_CONFLICT, said)
+    elif booked is Booked.CHANGED:
+        child.mark(Flag.REVISED)
+    root = ledger.links.get(e.key, e.key) if ledger.links else e.key
+    effects.rows.append(RowChange(ledger, root, e.venue_time))
+    if booked is Booked.STONE:
+        engine.counters.executions += 1
+    _after_change(engine, child, ledger, root, was, old, None, effects)
+
+
+def _after_change(engine: Engine, child: Child, ledger: Ledger, root: str, was: str | None, old: Decimal,
+                  reason: str | None, effects: Effects) -> None:  # fmt: skip
+    delta = sub(ledger.cum, old)
+    if delta and child.day_era:
+        if delta > ZERO or _booked_today(child, ledger, root):
+            child.day_cum = max(ZERO, add(child.day_cum, delta))
+    _publish_change(engine, child, ledger, root, delta, reason, effects)
+    if delta or was is None:
+        return
+    before, after = unpack(was), unpack(ledger.rows[root])
+    if before.px != after.px and child.known:
+        effects.events.append(Repriced(child.id, child.order_id, child.cl_ord_id, root, after.px, child.cum))
+
+
+def _publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, delta: Decimal, reason: str | None,
+                    effects: Effects) -> None:  # fmt: skip
+    if delta < ZERO:
+        child.cum = add(child.cum, delta)
+        child.settle()
+        if child.known:
+            effects.published = add(effects.published, delta)
+            fell = delta.copy_negate()
+            effects.events.append(
+                Reversal(child.id, child.order_id, child.cl_ord_id, fell, key, reason, child.cum, child.leaves, child.status)
+            )
+    elif delta > ZERO:
+        packed = ledger.rows.get(key)
+        px = unpack(packed).px if packed is not None else None
+        _moved(engine, child, ledger, delta, key, delta, px, effects)
+    else:
+        child.settle()
+
+
+def _put_back(child: Child, leaves: Decimal | None, fell: Decimal) -> None:
+    """After a void: what the venue does not say works again is taken off (invariants 5 and 12)."""
+    if fell <= ZERO or not child.works or child.order_qty is None:
+        return
+    if leaves is None:
+        off = fell
+    else:
+        natural = sub(sub(child.order_qty, child.cum), child.removed)
+        off = min(fell, max(ZERO, sub(natural, leaves)))
+    if off:
+        child.removed = add(child.removed, off)
+        child.settle()
+
+
+def _booked_today(child: Child, ledger: Ledger, key: str) -> bool:
+    """Whether execution `key` was booked on the current trading day (invariant 14: older days keep DayCumQty)."""
+    if not child.day_era:
+        return True
+    root = ledger.links.get(key, key) if ledger.links else key
+    packed = ledger.rows.get(root)
+    return packed is not None and unpack(packed).era >= child.day_era
+
+
+def _leg(engine: Engine, child: Child, ledger: Ledger, e: Execution, effects: Effects) -> Booked:
+    assert e.leg is not None
+    booked = ledger.leg(e.key, e.leg, e.qty, e.px)
+    if booked is Booked.ENRICHED:
+        effects.rows.append(RowChange(ledger, f"{e.key}\x1f{e.leg}", e.venue_time, e.leg))
+    elif booked is Booked.DUPLICATE:
+        engine.counters.duplicates += 1
+        effects.duplicate = True
+    else:
+        child.mark(Flag.KEY_CONFLICT)
+        engine.alarm(effects, child, AlarmKind.KEY_CONFLICT, f"leg {e.leg} of execution {e.key} came with two contents")
+    return booked

@@ -1,0 +1,57 @@
+"""Which order a message is about: by the venue's order id first, then by any client id of its chain.
+
+Rules (invariant 16): an id belongs to one order for ever, unless the venue declares that it reuses order ids. Ids are
+scoped by (venue, account): two accounts that trade with each other share nothing.
+"""
+
+from __future__ import annotations
+
+from partfill.core.child import Child
+from partfill.core.ledger import Ledger
+
+Scope = tuple[str, str, str]
+"""(venue, account, id)"""
+
+
+class Index:
+    """Ids of the orders in memory."""
+
+    __slots__ = ("by_client", "by_order")
+
+    def __init__(self) -> None:
+        self.by_order: dict[Scope, Ledger] = {}
+        self.by_client: dict[Scope, Child] = {}
+
+    def bind_order(self, ledger: Ledger, order_id: str) -> None:
+        """`order_id` means this ledger from now on."""
+        child = ledger.child
+        self.by_order[(child.venue, child.account, order_id)] = ledger
+        ledger.order_id = order_id
+        child.names.append(("order", order_id))
+
+    def bind_client(self, child: Child, cl_ord_id: str) -> None:
+        """`cl_ord_id` means this order from now on."""
+        self.by_client[(child.venue, child.account, cl_ord_id)] = child
+        child.names.append(("client", cl_ord_id))
+        if child.cl_ord_id is None:
+            child.cl_ord_id = cl_ord_id
+
+    def forget(self, child: Child) -> None:
+        """Nothing leads to this order any more."""
+        for kind, name in child.names:
+            scope = (child.venue, child.account, name)
+            if kind == "order":
+                ledger = self.by_order.get(scope)
+                if ledger is not None and ledger.child is child:
+                    del self.by_order[scope]
+            elif self.by_client.get(scope) is child:
+                del self.by_client[scope]
+
+    def remember(self, child: Child, ledgers: dict[str, Ledger]) -> None:
+        """The names of an order lead to it again; `ledgers` says which ledger each venue id means."""
+        for kind, name in child.names:
+            scope = (child.venue, child.account, name)
+            if kind == "client":
+                self.by_client[scope] = child
+            elif name in ledgers:
+                self.by_order[scope] = ledgers[name]

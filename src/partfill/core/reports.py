@@ -1,0 +1,325 @@
+"""What order reports, status words and our own requests do to an order. The tables are in `lifecycle`.
+
+Order within one snapshot: executions, then the claim, then the word. So a closing report publishes what filled first
+and the end after it.
+
+Rules
+- Terms move on New, Replaced, Restated and reductions only; a report under an id that was replaced since is old news.
+- A Rejected that still shows a live status, or names a duplicate id, refuses somebody's second use of the id.
+- A Stopped report guarantees a quantity, it does not execute it.
+- An unknown status word means open, and one alarm.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, Inexact
+from typing import TYPE_CHECKING
+
+from partfill.core import fills
+from partfill.core.effects import Effects
+from partfill.core.ledger import Booked, Ledger
+from partfill.core.lifecycle import (
+    EFFECTS,
+    GOOD_TILL,
+    GOOD_TILL_CLEARS,
+    PRINTED_ENDS,
+    WORD_EFFECTS,
+    Effect,
+    Fact,
+    end_mask,
+)
+from partfill.model.capabilities import Cumulative
+from partfill.model.events import AlarmKind, StatusChanged, TermsChanged
+from partfill.model.inputs import OrderPlaced
+from partfill.model.numbers import ZERO, sub, text
+from partfill.model.observations import OrderSnapshot
+from partfill.model.words import ExecType, Flag, OrdStatus, Request
+
+if TYPE_CHECKING:
+    from partfill.core.child import Child
+    from partfill.core.engine import Engine
+
+OPENERS = frozenset({ExecType.NEW, ExecType.PENDING_NEW})
+"""Reports that begin an order: where a venue uses order ids again, one of these under an ended id is a new order."""
+
+ANONYMOUS = ""
+"""Request id of an acknowledgement that names none (a polled status word)."""
+
+
+def needs_order(s: OrderSnapshot) -> bool:
+    """Whether a snapshot says nothing about an order nobody knows: a refused request, a status of nothing."""
+    if s.exec_type is ExecType.CANCEL_REJECT:
+        return True
+    return s.exec_type is ExecType.ORDER_STATUS and s.ord_status is OrdStatus.REJECTED
+
+
+def placed(engine: Engine, child: Child, p: OrderPlaced, effects: Effects) -> None:
+    """Our own order: its terms are known from now on, whatever came before it."""
+    terms = p.terms
+    was_known = child.known
+    child.placed = True
+    child.instrument, child.side, child.base = terms.instrument, terms.side, terms.base
+    child.ord_type, child.tif, child.stop_px = terms.ord_type, terms.time_in_force, terms.stop_px
+    child.end_mask = end_mask(terms.time_in_force)
+    if not was_known:
+        child.cash_qty = terms.cash_order_qty
+        child.accept_terms(terms.order_qty, terms.price)
+        child.settle()
+        engine.adopt(child, effects)
+
+
+def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now: int, effects: Effects) -> None:
+    """Apply one snapshot to its order."""
+    if s.key is not None and s.exec_type is not ExecType.TRADE:
+        if child.seen is not None and s.key in child.seen:
+            engine.counters.duplicates += 1
+            effects.duplicate = True
+            return
+        child.seen = child.seen if child.seen is not None else set()
+        child.seen.add(s.key)
+    status, total, price, was_known = child.status, child.order_qty, child.price, child.known
+    as_of = now if s.as_of is None else s.as_of
+    _describe(child, s)
+    fresh = _executions(engine, child, ledger, s, now, effects)
+    if s.exec_type is ExecType.TRADE and s.executions and not fresh:
+        effects.duplicate = True
+        return
+    effects.duplicate = False
+    effect = _effect(engine, child, s, effects)
+    if effect.terms or (total is None and s.order_qty is not None):
+        _terms(engine, child, ledger, s, as_of, effects)
+    if s.day_cum_qty == ZERO and child.day_cum_qty > ZERO and effect.terms:
+        child.roll_day(child.day)
+    if s.cum_qty is not None and child.rules.cumulative is not Cumulative.ABSENT:
+        if child.rules.cumulative is Cumulative.HINT:
+            effects.query = effects.query or s.cum_qty != child.cum
+        else:
+            fills.claim(engine, child, ledger, s.cum_qty, s.avg_px, as_of, effects)
+    _facts(engine, child, ledger, s, effect, as_of, effects)
+    if s.reduced_qty:
+        _reduce(engine, child, s, effects)
+    child.settle()
+    if child.known and not was_known:
+        engine.adopt(child, effects)
+    _say(engine, child, s, status, total, price, effects)
+
+
+# ---------------------------------------------------------------------- parts of a snapshot
+
+
+def _describe(child: Child, s: OrderSnapshot) -> None:
+    """Fill in what the order did not tell of itself yet. Never changes terms in force."""
+    if child.instrument is None:
+        child.instrument = s.instrument
+    if child.side is None:
+        child.side = s.side
+    if child.ord_type is None:
+        child.ord_type = s.ord_type
+    if child.tif is None and s.time_in_force is not None:
+        child.tif = s.time_in_force
+        child.end_mask = end_mask(s.time_in_force)
+    if child.stop_px is None:
+        child.stop_px = s.stop_px
+    if child.price is None:
+        child.price = s.price
+    if child.cash_qty is None and s.cash_order_qty is not None and s.order_qty is None and child.order_qty is None:
+        child.cash_qty = s.cash_order_qty
+
+
+def _executions(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now: int, effects: Effects) -> bool:
+    """Book the listed executions; True when one of them was news. Says so when a complete list lost one."""
+    if s.executions is None:
+        return False
+    fresh = False
+    for e in s.executions:
+        booked = fills.execution(engine, child, ledger, e, now, effects)
+        fresh = fresh or booked is not Booked.DUPLICATE
+    if child.rules.executions_complete and s.exec_type is None and len(s.executions) < len(ledger.rows):
+        listed = {e.key if e.leg is None else f"{e.key}\x1f{e.leg}" for e in s.executions}
+        gone = [key for key, packed in ledger.rows.items() if key not in listed and packed[0] != "!"]
+        if gone and child.mark(Flag.VANISHED):
+            effects.query = True
+            engine.alarm(effects, child, AlarmKind.VANISHED, f"execution {gone[0]} is no longer in the venue's complete list")
+    return fresh
+
+
+def _effect(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) -> Effect:
+    """What the report or word does by the tables, after the exceptions to them."""
+    if s.exec_type is None or s.exec_type is ExecType.ORDER_STATUS:
+        if s.ord_status is None:
+            if s.status_text is not None and child.mark(Flag.UNKNOWN_STATUS):
+                said = f"status {s.status_text!r} is not known here; the order counts as open"
+                engine.alarm(effects, child, AlarmKind.UNKNOWN_STATUS, said)
+            return Effect()
+        effect = WORD_EFFECTS[s.ord_status]
+        if s.exec_type is ExecType.ORDER_STATUS and effect.acknowledges is not None:
+            return Effect(effect.sets)
+        return effect
+    if s.exec_type is ExecType.REJECTED and (s.ord_status not in (None, OrdStatus.REJECTED) or s.reason == "duplicate_id"):
+        if child.known and child.facts:
+            child.mark(Flag.DUPLICATE_ID)
+            return Effect()
+    if s.exec_type is ExecType.TRADE and s.ord_status in PRINTED_ENDS:
+        return EFFECTS[ExecType.TRADE]._replace(sets=int(Fact.NEW) | PRINTED_ENDS[s.ord_status])
+    return EFFECTS[s.exec_type]
+
+
+def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int, effects: Effects) -> None:
+    """New, Replaced, Restated, or the first word about an unknown order: terms take effect here and nowhere else."""
+    kind = s.exec_type
+    if kind is ExecType.REPLACED:
+        _replaced(child, s, as_of)
+    elif kind is ExecType.RESTATED:
+        _restated(engine, child, s, effects)
+    elif child.order_qty is None and child.cash_qty is None:
+        child.accept_terms(s.order_qty, s.price)
+    elif kind is ExecType.NEW and not child.facts & Fact.NEW:
+        if s.order_qty is not None and child.cash_qty is None:
+            child.accept_terms(s.order_qty, s.price)
+
+
+def _replaced(child: Child, s: OrderSnapshot, as_of: int) -> None:
+    asked, price = s.order_qty, s.price
+    sent = (child.in_flight or {}).get(s.cl_ord_id or ANONYMOUS)
+    if sent is not None:
+        asked = sent[1] if asked is None else asked
+        price = sent[2] if price is None else price
+    if s.cl_ord_id is not None:
+        if child.supersedes(s.cl_ord_id):
+            return
+        child.chain(s.cl_ord_id, s.orig_cl_ord_id)
+    if child.facts & child.end_mask and s.leaves_qty and as_of >= child.ended_at:
+        child.facts &= ~int(child.end_mask)
+    if asked is None:
+        child.accept_terms(None, price)
+        return
+    total = child.replaced_qty(asked)
+    if total is None:
+        child.facts |= Fact.CANCELED
+        child.ended_at = as_of
+    else:
+        child.accept_terms(total, price)
+
+
+def _restated(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) -> None:
+    child.mark(Flag.RESTATED)
+    old, new = child.order_qty, s.order_qty
+    if s.restatement == "split" and old and new and new != old:
+        try:
+            child.split(new, old)
+        except Inexact as inexact:
+            engine.alarm(effects, child, AlarmKind.SPLIT_INEXACT, f"{inexact}; the order needs a person")
+            child.mark(Flag.QUARANTINED)
+            return
+        # What a split multiplies was published in old units; the restated total is not a fill.
+        effects.published = sub(child.cum, effects.before[2])
+        child.accept_terms(None, s.price)
+        return
+    if s.restatement == "renewal":
+        child.roll_day(child.day)
+    child.accept_terms(new, s.price)
+    if s.leaves_qty is not None and child.removed and new is not None:
+        child.removed = max(ZERO, min(child.removed, sub(sub(new, child.cum), s.leaves_qty)))
+
+
+def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effect: Effect, as_of: int,
+           effects: Effects) -> None:  # fmt: skip
+    """Set and clear facts, open and answer requests."""
+    ends = effect.sets & (Fact.CANCELED | Fact.EXPIRED | Fact.REJECTED | Fact.CALCULATED)
+    if ends and ledger is not child.ledger:
+        # The end of a venue order that was replaced is not the end of the order.
+        return
+    clears = effect.clears
+    if s.exec_type in GOOD_TILL_CLEARS and child.tif in GOOD_TILL:
+        clears |= GOOD_TILL_CLEARS[s.exec_type]
+    child.facts = (child.facts & ~clears) | effect.sets
+    if ends and not child.ended_at:
+        child.ended_at = as_of
+    if s.replaced:
+        child.mark(Flag.REPLACED)
+    _requests(child, s, effect)
+    word = s.ord_status
+    if word is OrdStatus.FILLED and s.exec_type is None and child.known and not _filled(child):
+        effects.query = True
+        if child.mark(Flag.STATUS_AHEAD):
+            said = f"the venue says filled, its quantities say {text(child.cum)}"
+            engine.alarm(effects, child, AlarmKind.STATUS_AHEAD, said)
+    if s.cum_qty is not None and s.cum_qty < child.cum and s.exec_type is None:
+        # Usual while a poll lags; a reason to look, never a reason to take anything back.
+        effects.query = True
+
+
+def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
+    name = s.cl_ord_id or ANONYMOUS
+    if effect.ends:
+        if child.requests:
+            child.answered = (child.answered or set()) | set(child.requests)
+        if s.cl_ord_id is not None and s.cl_ord_id != child.cl_ord_id:
+            child.answered = (child.answered or set()) | {s.cl_ord_id}
+        child.requests = None
+        child.in_flight = None
+        return
+    if effect.acknowledges is not None:
+        if s.exec_type is None:
+            name = ANONYMOUS
+        elif child.in_flight and name in child.in_flight:
+            del child.in_flight[name]
+        over = bool(child.facts & child.end_mask) or (child.answered is not None and name in child.answered)
+        if not over and not (child.ids is not None and name in child.ids and name != ANONYMOUS):
+            child.requests = child.requests or {}
+            child.requests[name] = effect.acknowledges
+        return
+    if effect.answers:
+        child.answered = (child.answered or set()) | {name}
+        if child.requests is not None:
+            child.requests.pop(name, None)
+            if s.exec_type is ExecType.CANCEL_REJECT and s.cl_ord_id is None and len(child.requests) == 1:
+                child.requests.clear()
+        if child.in_flight is not None:
+            child.in_flight.pop(name, None)
+    elif s.exec_type is None and s.ord_status is not None and child.requests:
+        # A poll that shows no pending word: whatever it had acknowledged without a name is over.
+        child.requests.pop(ANONYMOUS, None)
+    if not child.requests:
+        child.requests = None
+    if not child.in_flight:
+        child.in_flight = None
+
+
+def _reduce(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) -> None:
+    """The report takes quantity off: part of it while the order works on, all that was left when it ends."""
+    assert s.reduced_qty is not None
+    if child.order_qty is None:
+        return
+    if not child.works:
+        left = max(ZERO, sub(sub(child.order_qty, child.cum), child.removed))
+        if left != s.reduced_qty and child.mark(Flag.REDUCTION_UNSEEN):
+            said = f"the end took off {text(s.reduced_qty)}, the messages before it leave {text(left)}"
+            engine.alarm(effects, child, AlarmKind.REDUCTION_UNSEEN, said)
+        return
+    child.settle()
+    if not child.reduce(s.reduced_qty) and child.mark(Flag.REDUCTION_UNSEEN):
+        said = f"{text(s.reduced_qty)} was taken off, the messages before it leave {text(child.leaves)}"
+        engine.alarm(effects, child, AlarmKind.REDUCTION_UNSEEN, said)
+
+
+def _filled(child: Child) -> bool:
+    child.settle()
+    return child.status is OrdStatus.FILLED or (child.order_qty is not None and child.cum >= child.order_qty)
+
+
+def _say(engine: Engine, child: Child, s: OrderSnapshot, status: OrdStatus, total: Decimal | None, price: Decimal | None,
+         effects: Effects) -> None:  # fmt: skip
+    """Tell what changed besides fills."""
+    ids = (child.id, child.order_id, child.cl_ord_id)
+    if child.known and total is not None and (child.order_qty != total or child.price != price):
+        why = s.restatement or s.reason
+        effects.events.append(TermsChanged(*ids, child.order_qty, child.price, child.cum, child.leaves, child.status, why))
+    if child.status is not status:
+        ended = not child.open
+        effects.events.append(StatusChanged(*ids, status, child.status, child.cum, child.leaves, ended, s.reason))
+        if ended and child.cum and child.avg_px is None:
+            engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
+
+
+__all__ = ["OPENERS", "Request", "needs_order", "placed", "snapshot"]

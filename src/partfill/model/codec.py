@@ -1,0 +1,104 @@
+"""Inputs and events as JSON and msgpack, and their JSON Schemas.
+
+Text that comes from outside is read strictly: a number written as a JSON float is refused, since nobody can say
+what its writer meant after it went through one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from partfill.model.events import Event
+from partfill.model.inputs import Input
+from partfill.model.numbers import NotANumber, dec
+
+_input_json = msgspec.json.Decoder(Input)
+_input_msgpack = msgspec.msgpack.Decoder(Input)
+_event_json = msgspec.json.Decoder(Event)
+_event_msgpack = msgspec.msgpack.Decoder(Event)
+_to_json = msgspec.json.Encoder()
+_to_msgpack = msgspec.msgpack.Encoder()
+
+NUMBERS = frozenset(
+    ("qty", "px", "fee", "amount", "price", "stop_px", "order_qty", "cash_order_qty", "cum_qty", "leaves_qty", "avg_px")
+    + ("reduced_qty", "day_order_qty", "day_cum_qty")
+)
+"""Names of the fields that hold an exact number."""
+
+
+class NotAnInput(ValueError):
+    """Text that is no input of ours; the message names the field and what would be right."""
+
+
+def to_json(value: Input | Event) -> bytes:
+    """One line of JSON, numbers as strings, defaults left out."""
+    return _to_json.encode(value)
+
+
+def to_msgpack(value: Input | Event) -> bytes:
+    """The same in msgpack: the form the journal keeps."""
+    return _to_msgpack.encode(value)
+
+
+def input_from_msgpack(body: bytes) -> Input:
+    """Read what `to_msgpack` wrote. Raises `NotAnInput`."""
+    try:
+        return _input_msgpack.decode(body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise NotAnInput(str(error)) from None
+
+
+def event_from_msgpack(body: bytes) -> Event:
+    """Read an event that `to_msgpack` wrote. Raises `NotAnInput`."""
+    try:
+        return _event_msgpack.decode(body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise NotAnInput(str(error)) from None
+
+
+def event_from_json(line: bytes | str) -> Event:
+    """Read an event that `to_json` wrote. Raises `NotAnInput`."""
+    try:
+        return _event_json.decode(line)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise NotAnInput(str(error)) from None
+
+
+def input_from_json(line: bytes | str) -> Input:
+    """Read one input from a line of JSON that anybody may have written.
+
+    Raises `NotAnInput` naming the field: not JSON, unknown type or field, a float, a number out of bounds.
+    """
+    try:
+        raw = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotAnInput(f"not JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise NotAnInput(f'a JSON {type(raw).__name__} where an object such as {{"type":"execution",...}} is needed')
+    try:
+        return msgspec.convert(_exact(raw), Input)
+    except NotANumber as error:
+        raise NotAnInput(str(error)) from None
+    except msgspec.ValidationError as error:
+        raise NotAnInput(str(error)) from None
+
+
+def _exact(raw: dict[str, Any]) -> dict[str, Any]:
+    for name, value in raw.items():
+        if name in NUMBERS:
+            if value is not None:
+                raw[name] = dec(value, name)
+        elif isinstance(value, dict):
+            _exact(value)
+        elif isinstance(value, list):
+            for each in value:
+                if isinstance(each, dict):
+                    _exact(each)
+    return raw
+
+
+def schemas() -> dict[str, Any]:
+    """JSON Schemas of inputs and events, as published in docs/schema."""
+    return {"input": msgspec.json.schema(Input), "event": msgspec.json.schema(Event)}

@@ -1,0 +1,125 @@
+"""What subscribers hear.
+
+Rules
+- Every change of an order's filled quantity is one `Fill` or one `Reversal`, once. So the fills less the
+  reversals of an order are its `cum_qty`, always.
+- An execution that only gives identity to quantity already published is a `Confirmation`, not a second fill.
+- Events are made by the core and carry the order's totals after the change.
+
+`order` is partfill's own number of the order. Quantities are units, prices quote currency per unit.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from partfill.model.words import OrdStatus
+
+
+class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", forbid_unknown_fields=True, gc=False):
+    order: int
+    order_id: str | None
+    cl_ord_id: str | None
+
+
+class Fill(_Event, frozen=True, tag="fill"):
+    """`cum_qty` rose by `qty`. `key` is None while only the venue's total says so; then `px` is approximate."""
+
+    qty: Decimal
+    px: Decimal | None
+    key: str | None
+    cum_qty: Decimal
+    leaves_qty: Decimal
+    ord_status: OrdStatus
+    approximate: bool = False
+
+
+class Confirmation(_Event, frozen=True, tag="confirmation"):
+    """`qty` that was published before now has its execution `key` and its own price."""
+
+    qty: Decimal
+    px: Decimal | None
+    key: str
+    cum_qty: Decimal
+    ord_status: OrdStatus
+
+
+class Reversal(_Event, frozen=True, tag="reversal"):
+    """`cum_qty` fell by `qty`: execution `key` was voided or corrected downwards."""
+
+    qty: Decimal
+    key: str
+    reason: str | None
+    cum_qty: Decimal
+    leaves_qty: Decimal
+    ord_status: OrdStatus
+
+
+class Repriced(_Event, frozen=True, tag="repriced"):
+    """Execution `key` has another price (or a first one) and the same quantity."""
+
+    key: str
+    px: Decimal | None
+    cum_qty: Decimal
+
+
+class StatusChanged(_Event, frozen=True, tag="status_changed"):
+    """The derived status moved without a change of `cum_qty`; `ended` when nothing of the order works any more."""
+
+    before: OrdStatus
+    ord_status: OrdStatus
+    cum_qty: Decimal
+    leaves_qty: Decimal
+    ended: bool
+    reason: str | None = None
+
+
+class TermsChanged(_Event, frozen=True, tag="terms_changed"):
+    """The quantity or price in force moved (Replaced, Restated, a reduction)."""
+
+    order_qty: Decimal | None
+    price: Decimal | None
+    cum_qty: Decimal
+    leaves_qty: Decimal
+    ord_status: OrdStatus
+    reason: str | None = None
+
+
+class Adopted(_Event, frozen=True, tag="adopted"):
+    """Evidence that was parked found its order; `cum_qty` was booked before the order was known."""
+
+    cum_qty: Decimal
+
+
+class AlarmKind(StrEnum):
+    """Why a person should look."""
+
+    OVERFILL = "overfill"
+    KEY_CONFLICT = "key_conflict"
+    PARKED = "parked"
+    UNPRICED = "unpriced"
+    LATE_FILL = "late_fill"
+    UNKNOWN_STATUS = "unknown_status"
+    STATUS_AHEAD = "status_ahead"
+    INVARIANT = "invariant"
+    ID_CONFLICT = "id_conflict"
+    DUPLICATE_ID = "duplicate_id"
+    UNREADABLE = "unreadable"
+    NO_ORDER = "no_order"
+    GAP = "gap"
+    REDUCTION_UNSEEN = "reduction_unseen"
+    VANISHED = "vanished"
+    SPLIT_INEXACT = "split_inexact"
+
+
+class Alarm(_Event, frozen=True, tag="alarm"):
+    """Something a person should look at. `order` is 0 when it concerns no order."""
+
+    kind: AlarmKind
+    text: str
+
+
+Event = Fill | Confirmation | Reversal | Repriced | StatusChanged | TermsChanged | Adopted | Alarm

@@ -1,0 +1,121 @@
+"""Everything the engine takes: observations, and what comes from our own side.
+
+The journal holds exactly these. A new kind is added at the end and old ones keep their fields: an old journal
+has to replay for ever.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from partfill.model.capabilities import Capabilities
+from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.observations import (
+    Charge,
+    Execution,
+    ExecutionRevised,
+    ExecutionVoided,
+    Gap,
+    Observation,
+    OrderLinked,
+    OrderSnapshot,
+)
+from partfill.model.terms import Terms
+from partfill.model.words import Request
+
+
+class _Own(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", forbid_unknown_fields=True):
+    venue: str
+    account: str = ""
+
+
+class VenueDeclared(_Own, frozen=True, tag="venue_declared"):
+    """How a venue's numbers are to be read from now on. Journalled, so that a replay reads them the same way."""
+
+    capabilities: Capabilities
+
+
+class OrderPlaced(_Own, frozen=True, tag="order_placed"):
+    """An order of ours leaves, or left, for the venue under `cl_ord_id`; `order_id` where it is known already."""
+
+    terms: Terms
+    cl_ord_id: str | None = None
+    order_id: str | None = None
+    as_of: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.cl_ord_id is None and self.order_id is None:
+            raise NotANumber("an order was placed with neither cl_ord_id nor order_id; give at least one")
+
+
+class RequestSent(_Own, frozen=True, tag="request_sent"):
+    """A cancel or replace of ours leaves for the venue. It changes no quantity until the venue answers.
+
+    `order_qty` and `price` are the new terms a replace asks for, in the venue's own meaning of a replace quantity.
+    """
+
+    request: Request
+    cl_ord_id: str
+    orig_cl_ord_id: str | None = None
+    order_id: str | None = None
+    order_qty: Decimal | None = None
+    price: Decimal | None = None
+    as_of: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("order_qty", "price"):
+            value = getattr(self, name)
+            if value is not None:
+                require(value, name)
+        if self.order_qty is not None and self.order_qty < ZERO:
+            raise NotANumber(f"order_qty is {self.order_qty}; a quantity is zero or more")
+
+
+class DayRolled(_Own, frozen=True, tag="day_rolled"):
+    """A trading day of this account begins: day quantities start again."""
+
+
+class Unreadable(_Own, frozen=True, tag="unreadable"):
+    """A message that could not be understood, kept word for word (shortened to `MAX_RAW`)."""
+
+    raw: str
+    error: str
+
+
+MAX_RAW = 4000
+"""Characters kept of an unreadable message."""
+
+Input = (
+    OrderSnapshot
+    | Execution
+    | ExecutionRevised
+    | ExecutionVoided
+    | OrderLinked
+    | Gap
+    | Charge
+    | VenueDeclared
+    | OrderPlaced
+    | RequestSent
+    | DayRolled
+    | Unreadable
+)
+
+__all__ = [
+    "MAX_RAW",
+    "Charge",
+    "DayRolled",
+    "Execution",
+    "ExecutionRevised",
+    "ExecutionVoided",
+    "Gap",
+    "Input",
+    "Observation",
+    "OrderLinked",
+    "OrderPlaced",
+    "OrderSnapshot",
+    "RequestSent",
+    "Unreadable",
+    "VenueDeclared",
+]
