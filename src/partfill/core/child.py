@@ -263,15 +263,15 @@ class Child:
         """FIX DayOrderQty: Q less what filled on earlier days."""
         return None if self.order_qty is None else sub(self.order_qty, sub(self.cum, self.day_cum_qty))
 
-    def all_flags(self) -> int:
-        """The kept flags and those that follow from quantities now."""
+    def all_flags(self, average: tuple[Decimal | None, bool] | None = None) -> int:
+        """The kept flags and those that follow from quantities now; `average` spares a second division."""
         flags = self.flags
         if not self.known:
             flags |= Flag.PARKED
-        if self.provisional_qty:
+        if any(ledger.cum is not ledger.itemised and ledger.provisional for ledger in self.ledgers):
             flags |= Flag.PROVISIONAL
         if self.cum:
-            avg, approximate = self.average()
+            avg, approximate = self.average() if average is None else average
             if avg is None:
                 flags |= Flag.UNPRICED
             elif approximate:

@@ -37,7 +37,20 @@ class RowChange:
 class Effects:
     """Everything that follows from one input. `child` is the order it touched, None if none."""
 
-    __slots__ = ("after", "before", "child", "duplicate", "events", "ledger", "merged", "published", "query", "rows")
+    __slots__ = (
+        "after",
+        "before",
+        "bound",
+        "changed",
+        "child",
+        "duplicate",
+        "events",
+        "ledger",
+        "merged",
+        "published",
+        "query",
+        "rows",
+    )
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -53,7 +66,11 @@ class Effects:
         self.query = False
         """True when the venue should be asked about this order."""
         self.duplicate = False
-        """True when the input was known already and changed nothing."""
+        """True when the input was known already."""
+        self.bound = False
+        """True when ids, descriptions or the day of an order moved, even by a duplicate."""
+        self.changed = False
+        """True when the order's row has to be written."""
 
     def enter(self, child: Child, ledger: Ledger, engine: Engine) -> bool:
         """This step is about `child`; False when it is in quarantine and must not be touched."""
@@ -63,10 +80,12 @@ class Effects:
                 day = engine.days.get((child.venue, child.account), 0)
                 if day != child.day:
                     child.roll_day(day)
+                    self.bound = True
             self.child = child
             self.before = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         if child.flags & _QUARANTINED:
             engine.counters.held += 1
+            self.child = None
             return False
         return True
 

@@ -82,8 +82,9 @@ class Engine:
         self.counters.inputs += 1
         self._handlers[type(inp)](inp, now, effects)
         child = effects.child
-        if child is None or effects.duplicate:
+        if child is None or (effects.duplicate and not effects.bound):
             return effects
+        effects.changed = True
         child.updated = now
         ledger = effects.ledger
         assert ledger is not None
@@ -109,10 +110,12 @@ class Engine:
                 return
         child = ledger.child
         if effects.enter(child, ledger, self):
-            if child.instrument is None:
+            if child.instrument is None and e.instrument is not None:
                 child.instrument = e.instrument
-            if child.side is None:
+                effects.bound = True
+            if child.side is None and e.side is not None:
                 child.side = e.side
+                effects.bound = True
             fills.execution(self, child, ledger, e, now, effects)
 
     def _snapshot(self, s: OrderSnapshot, now: int, effects: Effects) -> None:
@@ -154,9 +157,8 @@ class Engine:
         known = self.index.by_client.get((p.venue, p.account, p.cl_ord_id)) if p.cl_ord_id is not None else None
         if known is not None and known.known:
             effects.enter(known, known.ledger, self)
-            if known.placed:
-                known.mark(Flag.DUPLICATE_ID)
-                self.counters.duplicates += 1
+            effects.duplicate = known.placed
+            self.counters.duplicates += known.placed
             known.placed = True
             return
         ledger = self.attribute(p.venue, p.account, p.order_id, p.cl_ord_id, None, effects, create=True)
@@ -200,6 +202,7 @@ class Engine:
             child = ledger.child
             if cl_ord_id is not None and mine is None:
                 index.bind_client(child, cl_ord_id)
+                effects.bound = True
             elif mine is not None and mine is not child:
                 ledger = self._two_orders(child, mine, ledger, effects)
             return ledger
@@ -207,6 +210,7 @@ class Engine:
             mine = index.by_client.get((venue, account, orig))
             if mine is not None and cl_ord_id is not None:
                 index.bind_client(mine, cl_ord_id)
+                effects.bound = True
         if mine is not None:
             return mine.ledger if order_id is None else self.continue_as(mine, order_id, effects)
         if not create or (order_id is None and cl_ord_id is None):
@@ -238,6 +242,7 @@ class Engine:
             child.ledger.era = child.era
             child.ledgers.append(child.ledger)
         self.index.bind_order(child.ledger, order_id)
+        effects.bound = True
         return child.ledger
 
     def _two_orders(self, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> Ledger:
@@ -275,6 +280,7 @@ class Engine:
         del self.children[parked.id]
         self.counters.orders -= 1
         effects.merged.append((parked.id, keep))
+        effects.bound = True
         if keep.known and parked.cum:
             effects.enter(keep, ledger, self)
             fills.publish_parked(self, keep, parked.ledgers, effects)

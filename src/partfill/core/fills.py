@@ -55,8 +55,6 @@ def claim(
     engine: Engine, child: Child, ledger: Ledger, cum: Decimal, avg: Decimal | None, as_of: int, effects: Effects
 ) -> None:
     """Take a cumulative claim; what it adds is published as a fill without identity."""
-    if cum <= ledger.itemised and not ledger.losses and cum <= ledger.claimed:
-        return
     old = ledger.cum
     if ledger.claim(cum, avg, as_of):
         _moved(engine, child, ledger, sub(ledger.cum, old), None, None, None, effects)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from partfill.core.child import Child
 from partfill.core.ledger import Ledger
-from partfill.model.numbers import ZERO, add, mul, sub
+from partfill.model.numbers import ZERO, add, mul
 from partfill.model.words import OrdStatus
 
 _FILLED = OrdStatus.FILLED

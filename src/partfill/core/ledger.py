@@ -140,7 +140,7 @@ class Ledger:
         if claims is self.claims:
             return False
         self.claims = claims
-        self._join()
+        self.rejoin()
         return True
 
     def revise(self, key: str, new_key: str | None, rank: int, row: Row, *, resolve: str | None = None) -> tuple[Booked, str]:
@@ -187,7 +187,7 @@ class Ledger:
         if packed is None:
             self._lose(root, as_of, stated)
             self.rows[root] = pack(Row(None, as_of=as_of, void=True, first_qty=stated))
-            self._join()
+            self.rejoin()
             return Booked.STONE, root, ZERO
         old = unpack(packed)
         if old.void:
@@ -227,7 +227,7 @@ class Ledger:
         self.scales = [*(self.scales or ()), (era, numerator, denominator)]
         self.era = era
         self.low = self.high = None
-        self._join()
+        self.rejoin()
 
     # ------------------------------------------------------------------ what follows from it
 
@@ -332,7 +332,7 @@ class Ledger:
         if old.void and old.qty is None:
             self._lose(root, old.as_of, new.qty)
             self.rows[root] = pack(_with(old, qty=new.qty, px=new.px, fee=new.fee, fee_currency=new.fee_currency))
-            self._join()
+            self.rejoin()
             return Booked.STONE
         if old.void:
             return Booked.DUPLICATE
@@ -392,7 +392,7 @@ class Ledger:
             self._lose(key, new.as_of, first)
         elif first is not None and new.qty is not None:
             self._lose(key, new.as_of, sub(first, new.qty) if first > new.qty else None)
-        self._join()
+        self.rejoin()
 
     def _take(self, key: str, old: Row) -> None:
         """Take a live version out of every total."""
@@ -433,7 +433,8 @@ class Ledger:
             self.fees = {}
         self.fees[currency] = add(self.fees.get(currency, ZERO), amount)
 
-    def _join(self) -> None:
+    def rejoin(self) -> None:
+        """Derive `claimed` and `cum` anew from the evidence."""
         winner = best(self.claims, self.losses)
         self.claimed = ZERO if winner is None else winner[1]
         self.cum = self.itemised if self.itemised >= self.claimed else self.claimed

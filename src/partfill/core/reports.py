@@ -42,6 +42,16 @@ if TYPE_CHECKING:
 OPENERS = frozenset({ExecType.NEW, ExecType.PENDING_NEW})
 """Reports that begin an order: where a venue uses order ids again, one of these under an ended id is a new order."""
 
+_DESCRIPTIONS = (
+    ("instrument", "instrument"),
+    ("side", "side"),
+    ("ord_type", "ord_type"),
+    ("tif", "time_in_force"),
+    ("stop_px", "stop_px"),
+    ("price", "price"),
+)
+"""What an order may learn of itself once: (our name, the snapshot's name)."""
+
 ANONYMOUS = ""
 """Request id of an acknowledgement that names none (a polled status word)."""
 
@@ -79,7 +89,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         child.seen.add(s.key)
     status, total, price, was_known = child.status, child.order_qty, child.price, child.known
     as_of = now if s.as_of is None else s.as_of
-    _describe(child, s)
+    _describe(child, s, effects)
     fresh = _executions(engine, child, ledger, s, now, effects)
     if s.exec_type is ExecType.TRADE and s.executions and not fresh:
         effects.duplicate = True
@@ -107,23 +117,17 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
 # ---------------------------------------------------------------------- parts of a snapshot
 
 
-def _describe(child: Child, s: OrderSnapshot) -> None:
+def _describe(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     """Fill in what the order did not tell of itself yet. Never changes terms in force."""
-    if child.instrument is None:
-        child.instrument = s.instrument
-    if child.side is None:
-        child.side = s.side
-    if child.ord_type is None:
-        child.ord_type = s.ord_type
-    if child.tif is None and s.time_in_force is not None:
-        child.tif = s.time_in_force
-        child.end_mask = end_mask(s.time_in_force)
-    if child.stop_px is None:
-        child.stop_px = s.stop_px
-    if child.price is None:
-        child.price = s.price
+    for ours, theirs in _DESCRIPTIONS:
+        if getattr(child, ours) is None and (value := getattr(s, theirs)) is not None:
+            setattr(child, ours, value)
+            effects.bound = True
+            if ours == "tif":
+                child.end_mask = end_mask(s.time_in_force)
     if child.cash_qty is None and s.cash_order_qty is not None and s.order_qty is None and child.order_qty is None:
         child.cash_qty = s.cash_order_qty
+        effects.bound = True
 
 
 def _executions(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now: int, effects: Effects) -> bool:
@@ -171,11 +175,9 @@ def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of
         _replaced(child, s, as_of)
     elif kind is ExecType.RESTATED:
         _restated(engine, child, s, effects)
-    elif child.order_qty is None and child.cash_qty is None:
+    elif child.order_qty is None or (kind is ExecType.NEW and not child.facts & Fact.NEW):
+        # An order sized in cash gets a quantity here when the venue states one.
         child.accept_terms(s.order_qty, s.price)
-    elif kind is ExecType.NEW and not child.facts & Fact.NEW:
-        if s.order_qty is not None and child.cash_qty is None:
-            child.accept_terms(s.order_qty, s.price)
 
 
 def _replaced(child: Child, s: OrderSnapshot, as_of: int) -> None:

@@ -14,16 +14,17 @@ from partfill.model.events import Event
 from partfill.model.inputs import Input
 from partfill.model.numbers import NotANumber, dec
 
-_input_json = msgspec.json.Decoder(Input)
-_input_msgpack = msgspec.msgpack.Decoder(Input)
-_event_json = msgspec.json.Decoder(Event)
-_event_msgpack = msgspec.msgpack.Decoder(Event)
+_input_msgpack: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(Input)
+_event_json: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_event_msgpack: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 _to_json = msgspec.json.Encoder()
 _to_msgpack = msgspec.msgpack.Encoder()
 
 NUMBERS = frozenset(
-    ("qty", "px", "fee", "amount", "price", "stop_px", "order_qty", "cash_order_qty", "cum_qty", "leaves_qty", "avg_px")
-    + ("reduced_qty", "day_order_qty", "day_cum_qty")
+    [
+        *("qty", "px", "fee", "amount", "price", "stop_px", "avg_px", "order_qty", "cash_order_qty", "cum_qty"),
+        *("leaves_qty", "reduced_qty", "day_order_qty", "day_cum_qty"),
+    ]
 )
 """Names of the fields that hold an exact number."""
 
@@ -78,7 +79,8 @@ def input_from_json(line: bytes | str) -> Input:
     if not isinstance(raw, dict):
         raise NotAnInput(f'a JSON {type(raw).__name__} where an object such as {{"type":"execution",...}} is needed')
     try:
-        return msgspec.convert(_exact(raw), Input)
+        found: Input = msgspec.convert(_exact(raw), Input)
+        return found
     except NotANumber as error:
         raise NotAnInput(str(error)) from None
     except msgspec.ValidationError as error:

@@ -1,0 +1,117 @@
+"""partfill audit FILE --format F: rebuild every order from recorded messages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from partfill.cli.output import JsonLines
+from partfill.journal.store import InUse, NotAJournal
+from partfill.runtime.audit import Audit, Summary
+from partfill.runtime.reading import Unusable, frames, open_input
+from partfill.venues.formats import FORMATS
+
+MEMBERS = {"lobster": "message"}
+"""Which file of a zip holds the messages, per format."""
+SHOWN = 20
+"""Damaged lines reported in full; the rest is counted."""
+
+
+@click.command()
+@click.argument("file")
+@click.option("--format", "format_", required=True, type=click.Choice(sorted(FORMATS)), help="What FILE holds.")
+@click.option("--trace", is_flag=True, help="Print one line per message instead of one per order.")
+@click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), help="Keep the result as this journal file.")
+def audit(file: str, format_: str, trace: bool, journal: Path | None) -> None:
+    """Rebuild every order of FILE (- is standard input; gz, xz and zip are read as they are).
+
+    Prints JSON Lines, then a summary on standard error. Exit 0: clean; 1: contradictions; 2: unusable input.
+    """
+    if journal is not None and journal.exists():
+        _fail(f"{journal} exists already; name a new file for the journal of this audit")
+    damaged = _Damaged()
+    try:
+        stream = open_input(file, MEMBERS.get(format_))
+        with JsonLines() as out, Audit(
+            FORMATS[format_](), journal, trace=out.write if trace else None, damaged=damaged.report
+        ) as run:  # fmt: skip
+            with _Progress() as progress:
+                summary = run.run(frames(stream, FORMATS[format_].framing), progress.update)  # type: ignore[attr-defined]
+            if not trace:
+                out.write_all(run.orders())
+    except (Unusable, NotAJournal, InUse) as error:
+        _fail(str(error))
+    damaged.rest()
+    click.echo(summary_line(summary), err=True)
+    sys.exit(_exit_code(summary, format_, file))
+
+
+def summary_line(summary: Summary) -> str:
+    """The closing line on standard error."""
+    rate = summary.messages / summary.seconds if summary.seconds else 0
+    return (
+        f"{summary.orders} orders, {summary.executions} executions, {summary.duplicates} duplicates, "
+        f"{summary.parked} parked, {summary.contradictions} contradictions, {summary.damaged} damaged; "
+        f"{summary.messages} messages in {summary.seconds:.2f} s, {rate:,.0f} messages/s"
+    )
+
+
+def _exit_code(summary: Summary, format_: str, file: str) -> int:
+    if not summary.messages and not summary.damaged:
+        click.echo(f"partfill: {file} holds no message of format {format_}; is this the right format?", err=True)
+        return 2
+    return summary.exit_code
+
+
+def _fail(why: str) -> NoReturn:
+    click.echo(f"partfill: {why}", err=True)
+    sys.exit(2)
+
+
+class _Damaged:
+    """Reports damaged lines, the first ones in full."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def report(self, line: int, why: str) -> None:
+        """One damaged message that starts at `line`."""
+        self.count += 1
+        if self.count <= SHOWN:
+            click.echo(f"line {line}: {why}", err=True)
+
+    def rest(self) -> None:
+        """Say how many were not shown."""
+        if self.count > SHOWN:
+            click.echo(f"... and {self.count - SHOWN} more damaged messages", err=True)
+
+
+class _Progress:
+    """A progress bar on standard error while a terminal watches, nothing otherwise."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            columns = (SpinnerColumn(), TextColumn("{task.completed:,} messages"), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("audit", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, messages: int) -> None:
+        """Show how far it is."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=messages)

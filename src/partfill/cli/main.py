@@ -1,0 +1,47 @@
+"""The `partfill` command. Each subcommand lives in a module of its own and is imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from partfill import __version__
+
+COMMANDS = {
+    "audit": ("partfill.cli.audit", "audit", "Rebuild every order from recorded messages and name each contradiction."),
+    "bench": ("partfill.cli.bench", "bench", "Measure the engine and the journal on this machine."),
+    "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
+    "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
+    "verify": ("partfill.cli.verify", "verify", "Replay a journal from nothing and compare every table."),
+}
+"""Command -> (module, function, one line of help)."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command: Any = getattr(importlib.import_module(module), function)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][2]) for name in sorted(COMMANDS)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="partfill")
+def main() -> None:
+    """What filled, exactly, and what should happen to the rest."""

@@ -1,0 +1,42 @@
+"""JSON Lines on standard output, fast, and quiet when the reader goes away."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class JsonLines:
+    """Writes one JSON object a line. Use as a context manager; a closed pipe ends the program quietly."""
+
+    def __init__(self) -> None:
+        self._out = sys.stdout.buffer
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> bool:
+        try:
+            self._out.flush()
+        except BrokenPipeError:
+            kind = BrokenPipeError
+        if kind is BrokenPipeError:
+            # Whoever read has enough (`| head`): leave, and keep the interpreter from complaining at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return True
+        return False
+
+    def write(self, row: dict[str, Any]) -> None:
+        """One line."""
+        self._out.write(_encode(row) + b"\n")
+
+    def write_all(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Many lines."""
+        for row in rows:
+            self.write(row)

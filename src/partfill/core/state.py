@@ -1,0 +1,180 @@
+"""An order as plain values and back: the state blob of the journal, and the state hash.
+
+Everything that the rows of the order's executions do not hold. `thaw(freeze(child))` with the same rows gives an order
+that behaves the same for ever; a test drives both with the same inputs.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from partfill.core.child import Child
+from partfill.core.ledger import Ledger
+from partfill.core.lifecycle import end_mask
+from partfill.model.capabilities import Capabilities
+from partfill.model.words import OrdType, Request, Side, TimeInForce
+
+
+class LedgerState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
+    """One ledger without its rows. Fields are only ever added at the end."""
+
+    order_id: str | None
+    itemised: Decimal
+    notional: Decimal
+    unpriced: Decimal
+    count: int
+    fee_unknown: int
+    claims: tuple[tuple[int, Decimal, Decimal | None], ...] = ()
+    losses: dict[str, tuple[int, Decimal]] | None = None
+    links: dict[str, str] | None = None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    fees: dict[str, Decimal] | None = None
+    era: int = 0
+    scales: list[tuple[int, Decimal, Decimal]] | None = None
+
+
+class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
+    """One order. Fields are only ever added at the end."""
+
+    id: int
+    venue: str
+    account: str
+    cl_ord_id: str | None
+    ledgers: tuple[LedgerState, ...]
+    current: int
+    """Position of the ledger in force."""
+    names: list[tuple[str, str]]
+    instrument: str | None
+    side: Side | None
+    ord_type: OrdType | None
+    tif: TimeInForce | None
+    price: Decimal | None
+    stop_px: Decimal | None
+    base: str | None
+    order_qty: Decimal | None
+    cash_qty: Decimal | None
+    peak_qty: Decimal | None
+    removed: Decimal
+    placed: bool
+    facts: int
+    flags: int
+    requests: dict[str, Request] | None = None
+    in_flight: dict[str, tuple[Request, Decimal | None, Decimal | None]] | None = None
+    answered: list[str] | None = None
+    ids: dict[str, str | None] | None = None
+    seen: list[str] | None = None
+    day_cum: Decimal = Decimal(0)
+    day: int = 0
+    day_era: int = 0
+    era: int = 0
+    ended_at: int = 0
+    updated: int = 0
+
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode = msgspec.msgpack.Decoder(ChildState).decode
+
+
+def freeze(child: Child) -> bytes:
+    """The order as bytes; the same order gives the same bytes in every process."""
+    ledgers = tuple(
+        LedgerState(
+            each.order_id,
+            each.itemised,
+            each.notional,
+            each.unpriced,
+            each.count,
+            each.fee_unknown,
+            each.claims,
+            each.losses,
+            each.links,
+            each.low,
+            each.high,
+            each.fees,
+            each.era,
+            each.scales,
+        )
+        for each in child.ledgers
+    )
+    return _encode(
+        ChildState(
+            child.id,
+            child.venue,
+            child.account,
+            child.cl_ord_id,
+            ledgers,
+            child.ledgers.index(child.ledger),
+            child.names,
+            child.instrument,
+            child.side,
+            child.ord_type,
+            child.tif,
+            child.price,
+            child.stop_px,
+            child.base,
+            child.order_qty,
+            child.cash_qty,
+            child.peak_qty,
+            child.removed,
+            child.placed,
+            int(child.facts),
+            int(child.flags),
+            child.requests,
+            child.in_flight,
+            sorted(child.answered) if child.answered else None,
+            child.ids,
+            sorted(child.seen) if child.seen else None,
+            child.day_cum,
+            child.day,
+            child.day_era,
+            child.era,
+            child.ended_at,
+            child.updated,
+        )
+    )
+
+
+def thaw(blob: bytes, rows: list[tuple[int, str, str]], rules: Capabilities) -> tuple[Child, dict[str, Ledger]]:
+    """The order that `freeze` wrote, and which of its ledgers each venue id means.
+
+    `rows` are its executions in order of arrival, as (position of the ledger, key, packed row).
+    """
+    state = _decode(blob)
+    child = Child(state.id, state.venue, state.account, None, state.cl_ord_id, rules)
+    child.ledgers = []
+    by_id: dict[str, Ledger] = {}
+    for each in state.ledgers:
+        ledger = Ledger(child, each.order_id)
+        ledger.itemised, ledger.notional, ledger.unpriced = each.itemised, each.notional, each.unpriced
+        ledger.count, ledger.fee_unknown = each.count, each.fee_unknown
+        ledger.claims, ledger.losses, ledger.links = each.claims, each.losses, each.links
+        ledger.low, ledger.high, ledger.fees = each.low, each.high, each.fees
+        ledger.era, ledger.scales = each.era, each.scales
+        ledger.rejoin()
+        child.ledgers.append(ledger)
+        if each.order_id is not None:
+            by_id[each.order_id] = ledger
+    for position, key, packed in rows:
+        child.ledgers[position].rows[key] = packed
+    child.ledger = child.ledgers[state.current]
+    child.names, child.saved_names = state.names, len(state.names)
+    for kind, name in child.names:
+        if kind == "order":
+            # An alias of a chain whose counts go on: all its ids mean the one ledger.
+            by_id.setdefault(name, child.ledger)
+    child.instrument, child.side, child.ord_type, child.tif = state.instrument, state.side, state.ord_type, state.tif
+    child.price, child.stop_px, child.base = state.price, state.stop_px, state.base
+    child.order_qty, child.cash_qty, child.peak_qty = state.order_qty, state.cash_qty, state.peak_qty
+    child.removed, child.placed, child.facts, child.flags = state.removed, state.placed, state.facts, state.flags
+    child.end_mask = end_mask(state.tif)
+    child.requests, child.in_flight, child.ids = state.requests, state.in_flight, state.ids
+    child.answered = set(state.answered) if state.answered else None
+    child.seen = set(state.seen) if state.seen else None
+    child.day_cum, child.day, child.day_era, child.era = state.day_cum, state.day, state.day_era, state.era
+    child.ended_at, child.updated = state.ended_at, state.updated
+    child.cum = child.sum_cum()
+    child.settle()
+    return child, by_id

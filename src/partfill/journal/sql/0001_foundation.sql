@@ -1,0 +1,89 @@
+-- The journal and what is derived from it. All rows of one step are written in one transaction.
+-- Quantities, prices and fees are exact decimal text; times are nanoseconds UTC.
+
+CREATE TABLE journal (
+    seq  INTEGER PRIMARY KEY,          -- 1, 2, 3, ... without a hole
+    now  INTEGER NOT NULL,             -- when the input reached us
+    body BLOB    NOT NULL              -- the input, msgpack
+) STRICT;
+
+CREATE TABLE children (
+    id              INTEGER PRIMARY KEY,
+    venue           TEXT    NOT NULL,
+    account         TEXT    NOT NULL,
+    order_id        TEXT,
+    cl_ord_id       TEXT,
+    instrument      TEXT,
+    side            TEXT    CHECK (side IN ('buy', 'sell')),
+    price           TEXT,
+    ord_status      TEXT    NOT NULL,
+    order_qty       TEXT    CHECK (substr(order_qty, 1, 1) <> '-'),
+    cum_qty         TEXT    NOT NULL CHECK (substr(cum_qty, 1, 1) <> '-'),
+    leaves_qty      TEXT    NOT NULL CHECK (substr(leaves_qty, 1, 1) <> '-'),
+    canceled_qty    TEXT    CHECK (substr(canceled_qty, 1, 1) <> '-'),
+    provisional_qty TEXT    NOT NULL CHECK (substr(provisional_qty, 1, 1) <> '-'),
+    overfill_qty    TEXT    NOT NULL CHECK (substr(overfill_qty, 1, 1) <> '-'),
+    notional        TEXT    NOT NULL,   -- exact value of the priced executions
+    avg_px          TEXT,               -- to show: 28 digits
+    executions      INTEGER NOT NULL CHECK (executions >= 0),
+    flags           INTEGER NOT NULL,   -- bits of partfill.model.words.Flag; 4 is UNPRICED
+    open            INTEGER NOT NULL CHECK (open IN (0, 1)),
+    updated         INTEGER NOT NULL,
+    seq             INTEGER NOT NULL,   -- the last input that touched it
+    state           BLOB    NOT NULL,   -- what the executions do not hold (partfill.core.state)
+    CONSTRAINT filled_has_a_price CHECK (ord_status <> 'Filled' OR avg_px IS NOT NULL OR flags & 4)
+) STRICT;
+
+CREATE INDEX children_open ON children (id) WHERE open = 1;
+CREATE INDEX children_instrument ON children (instrument, updated);
+
+-- Every id that leads to an order: the venue's (order) and ours (client).
+CREATE TABLE names (
+    venue   TEXT    NOT NULL,
+    account TEXT    NOT NULL,
+    kind    TEXT    NOT NULL CHECK (kind IN ('order', 'client')),
+    name    TEXT    NOT NULL,
+    child   INTEGER NOT NULL,
+    PRIMARY KEY (venue, account, kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE executions (
+    child        INTEGER NOT NULL REFERENCES children (id) DEFERRABLE INITIALLY DEFERRED,
+    ledger       INTEGER NOT NULL,      -- position of the venue order in the chain of the child
+    key          TEXT    NOT NULL,      -- the venue's own identity
+    qty          TEXT    CHECK (substr(qty, 1, 1) <> '-'),
+    px           TEXT,
+    fee          TEXT,
+    fee_currency TEXT,
+    void         INTEGER NOT NULL CHECK (void IN (0, 1)),
+    leg          TEXT,
+    venue_time   INTEGER,
+    seq          INTEGER NOT NULL,      -- the input that brought the newest version
+    packed       TEXT    NOT NULL,      -- the row as the engine keeps it (partfill.core.rows)
+    CONSTRAINT an_execution_has_a_quantity CHECK (qty IS NOT NULL OR void),
+    CONSTRAINT a_fee_has_a_currency CHECK (fee IS NULL OR fee_currency IS NOT NULL),
+    UNIQUE (child, ledger, key)
+) STRICT;
+
+-- What changed on an order, before and after: JSON of the changed values only.
+CREATE TABLE audit (
+    seq    INTEGER NOT NULL,
+    child  INTEGER NOT NULL,
+    before TEXT    NOT NULL,
+    after  TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX audit_child ON audit (child, seq);
+
+CREATE TABLE alarms (
+    seq   INTEGER NOT NULL,
+    child INTEGER NOT NULL,             -- 0: concerns no order
+    kind  TEXT    NOT NULL,
+    text  TEXT    NOT NULL
+) STRICT;
+
+-- Engine state that belongs to no order (next number, trading days, venue declarations).
+CREATE TABLE engine (
+    one  INTEGER PRIMARY KEY CHECK (one = 1),
+    body BLOB NOT NULL
+) STRICT;

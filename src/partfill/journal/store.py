@@ -1,0 +1,209 @@
+"""The SQLite file: opening, migrations, writing sealed batches, reading orders back.
+
+Rules
+- WAL and `synchronous=FULL`: a committed batch survives a kill and a power cut. There is exactly one writer per file:
+  it holds a lock on `<path>.lock` while it is open. Readers open read-only and never checkpoint.
+- The schema lives in numbered files in `sql/`; `PRAGMA user_version` says how many have run.
+- A batch is one transaction. It is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from partfill.journal.batch import SealedBatch
+
+_CHILD_COLUMNS = (
+    "id, venue, account, order_id, cl_ord_id, instrument, side, price, ord_status, order_qty, cum_qty, leaves_qty, "
+    "canceled_qty, provisional_qty, overfill_qty, notional, avg_px, executions, flags, open, updated, seq, state"
+)
+
+STATEMENTS = {
+    "journal": "INSERT INTO journal (seq, now, body) VALUES (?, ?, ?)",
+    "merge_executions": "UPDATE executions SET child = ? WHERE child = ?",
+    "merge_audit": "UPDATE audit SET child = ? WHERE child = ?",
+    "merge_child": "DELETE FROM children WHERE id = ?",
+    "children": (
+        f"INSERT INTO children ({_CHILD_COLUMNS}) VALUES ({', '.join('?' * 23)}) ON CONFLICT (id) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in _CHILD_COLUMNS.split(", ")[3:])
+    ),
+    "names": "INSERT OR REPLACE INTO names (venue, account, kind, name, child) VALUES (?, ?, ?, ?, ?)",
+    "executions": (
+        "INSERT INTO executions (child, ledger, key, qty, px, fee, fee_currency, void, leg, venue_time, seq, packed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (child, ledger, key) DO UPDATE SET qty = excluded.qty, "
+        "px = excluded.px, fee = excluded.fee, fee_currency = excluded.fee_currency, void = excluded.void, "
+        "venue_time = coalesce(excluded.venue_time, venue_time), seq = excluded.seq, packed = excluded.packed"
+    ),
+    "audit": "INSERT INTO audit (seq, child, before, after) VALUES (?, ?, ?, ?)",
+    "alarms": "INSERT INTO alarms (seq, child, kind, text) VALUES (?, ?, ?, ?)",
+    "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
+}
+"""How each kind of row is written, in the order in which one transaction writes them."""
+
+BUSY_MS = 5_000
+"""How long a reader waits for a lock."""
+
+
+class NotAJournal(ValueError):
+    """A file that is no journal of ours, or of a newer version; the message says which and what to do."""
+
+
+class InUse(RuntimeError):
+    """Another process writes this journal."""
+
+
+def migrations() -> list[str]:
+    """The SQL of every migration, in order."""
+    folder = resources.files("partfill.journal") / "sql"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text("utf-8") for name in names]
+
+
+class Store:
+    """One open journal file. `read_only` for everybody but the one writer."""
+
+    def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True) -> None:
+        self.path = str(path)
+        self._lock: int | None = None
+        if read_only:
+            if self.path != ":memory:" and not Path(path).is_file():
+                raise NotAJournal(f"{path} does not exist; name a journal that partfill wrote")
+            self.db = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)
+            self.db.set_busy_timeout(BUSY_MS)
+            self._check_version(self.version())
+            return
+        self._lock = self._take_lock()
+        try:
+            self.db = apsw.Connection(self.path)
+            self.db.set_busy_timeout(BUSY_MS)
+            self._check_version(self.version())
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            self.db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+        except BaseException as error:
+            self._drop_lock()
+            if isinstance(error, apsw.NotADBError):
+                raise NotAJournal(f"{path} is no SQLite file; name a new file or a journal that partfill wrote") from None
+            if isinstance(error, apsw.CantOpenError):
+                raise NotAJournal(f"{path} cannot be opened for writing; does its folder exist?") from None
+            raise
+
+    def _take_lock(self) -> int | None:
+        if self.path in (":memory:", ""):
+            return None
+        try:
+            lock = os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise NotAJournal(f"{self.path} cannot be opened for writing: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise InUse(f"{self.path} is being written by another process; stop it, or read the file instead") from None
+        return lock
+
+    def _drop_lock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def version(self) -> int:
+        """Migrations that have run on this file."""
+        try:
+            return int(self.db.execute("PRAGMA user_version").fetchone()[0])  # type: ignore[index]
+        except apsw.NotADBError:
+            raise NotAJournal(f"{self.path} is no SQLite file; name a journal that partfill wrote") from None
+
+    def _check_version(self, version: int) -> None:
+        if version > len(migrations()):
+            raise NotAJournal(f"{self.path} was written by a newer partfill (schema {version}); update partfill to read it")
+        tables = {name for (name,) in self.db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if tables and "journal" not in tables:
+            raise NotAJournal(f"{self.path} is an SQLite file without a journal; name a new file or a journal of partfill")
+        if self.db.readonly("main") and not tables:
+            raise NotAJournal(f"{self.path} is empty; name a journal that partfill wrote")
+
+    def _migrate(self) -> None:
+        scripts = migrations()
+        for number in range(self.version(), len(scripts)):
+            with self.db:
+                self.db.execute(scripts[number])
+                self.db.execute(f"PRAGMA user_version = {number + 1}")
+
+    def close(self) -> None:
+        """Close the file; a writer checkpoints first."""
+        if not self.db.readonly("main"):
+            with suppress(apsw.Error):
+                self.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self.db.close()
+        self._drop_lock()
+
+    # ------------------------------------------------------------------ writing
+
+    def write(self, sealed: SealedBatch) -> None:
+        """Commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
+        execute, executemany = self.db.execute, self.db.executemany
+        execute("BEGIN IMMEDIATE")
+        try:
+            for kind, statement in STATEMENTS.items():
+                rows = sealed.get(kind)
+                if rows:
+                    executemany(statement, rows)
+            execute("COMMIT")
+        except BaseException:
+            if not self.db.getautocommit():
+                execute("ROLLBACK")
+            raise
+
+    # ------------------------------------------------------------------ reading
+
+    def last_seq(self) -> int:
+        """Sequence number of the last input; 0 for an empty journal."""
+        row = self.db.execute("SELECT max(seq) FROM journal").fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def engine_body(self) -> bytes | None:
+        """The frozen engine without its orders."""
+        row = self.db.execute("SELECT body FROM engine").fetchone()
+        return row[0] if row else None
+
+    def inputs(self, after: int = 0) -> Iterator[tuple[int, int, bytes]]:
+        """(seq, now, body) of every input after `after`, in order, one by one."""
+        yield from self.db.execute("SELECT seq, now, body FROM journal WHERE seq > ? ORDER BY seq", (after,))
+
+    def open_children(self) -> list[int]:
+        """Numbers of the orders on which something may still happen."""
+        return [number for (number,) in self.db.execute("SELECT id FROM children WHERE open = 1 ORDER BY id")]
+
+    def find(self, venue: str, account: str, kind: str, name: str) -> int | None:
+        """The order that this id leads to."""
+        row = self.db.execute(
+            "SELECT child FROM names WHERE venue = ? AND account = ? AND kind = ? AND name = ?", (venue, account, kind, name)
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def child_state(self, number: int) -> tuple[bytes, list[tuple[int, str, str]]] | None:
+        """(state blob, executions in order of arrival) of one order."""
+        row = self.db.execute("SELECT state FROM children WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        rows = self.db.execute("SELECT ledger, key, packed FROM executions WHERE child = ? ORDER BY rowid", (number,))
+        return row[0], list(rows)
+
+    def rows(self, sql: str, bindings: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:
+        """Rows of any query as dictionaries, one by one."""
+        cursor = self.db.execute(sql, bindings)
+        names: list[str] | None = None
+        for row in cursor:
+            if names is None:
+                names = [column[0] for column in cursor.get_description()]
+            yield dict(zip(names, row, strict=True))
