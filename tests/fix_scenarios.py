@@ -71,7 +71,14 @@ class Writer:
             fields.append((43, "Y"))
         if step.get("poss_resend"):
             fields.append((97, "Y"))
-        fields += [(11, cl), (41, orig), (55, "ACME"), (54, "1"), (38, step.get("order_qty")), (152, step.get("cash_order_qty"))]
+        fields += [
+            (11, cl),
+            (41, orig),
+            (55, "ACME"),
+            (54, "1"),
+            (38, step.get("order_qty")),
+            (152, step.get("cash_order_qty")),
+        ]
         if kind == "D":
             fields += [(40, "2"), (44, "100"), (59, TIFS.get(step.get("tif") or self.tif or "DAY", "0"))]
         if venue:

@@ -6,7 +6,7 @@ not. `Replay` is what a test looks at afterwards: the engine itself, and counts 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -21,14 +21,14 @@ from partfill.model.inputs import OrderSnapshot
 from partfill.model.words import Flag, OrdStatus
 from partfill.venues.decoding import Decoder, Message
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def recorded(path: str) -> Path:
-    """The recording at `path` (relative to the folder of recorded data); skips the test where it is not here."""
-    found = DATA / path
+    """The recording at `path` (below the shared folder, such as "data/..."); skips where it is not here."""
+    found = SHARED / path
     if not found.exists():
-        pytest.skip(f"the recorded data {path} is not here (expected in ../shared/data beside the repository)")
+        pytest.skip(f"the recorded data {path} is not here (expected in ../shared beside the repository)")
     return found
 
 
@@ -39,13 +39,15 @@ class Replay:
         self.decoder = decoder
         self.venue = venue if venue is not None else decoder.format
         self.engine = Engine()
+        self.rows = 0
+        """Rows so far; a second run goes on in the same file."""
         self.messages: list[Message] = []
         self.fills: Counter[int] = Counter()
         """Fills published, per order."""
         self.alarms: Counter[AlarmKind] = Counter()
         self.partly: set[int] = set()
         """Orders with known terms that were partially filled at some moment."""
-        self.taken_off: Counter[int] = Counter()
+        self.taken_off: defaultdict[int, Decimal] = defaultdict(Decimal)
         """Quantity that messages said they took off, per order."""
         self.disagreements: list[Message] = []
         """Messages that print another rest than the known order has after them."""
@@ -54,8 +56,9 @@ class Replay:
 
     def run(self, rows: Iterable[str], *, keep: bool = True) -> Replay:
         """Step every input at the time of its message. `keep` remembers the messages."""
-        for number, row in enumerate(rows, 1):
-            for message in self.decoder.decode(row, number):
+        for row in rows:
+            self.rows += 1
+            for message in self.decoder.decode(row, self.rows):
                 self._step(message)
                 if keep:
                     self.messages.append(message)

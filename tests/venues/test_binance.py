@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
+
 from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.invariants import check_whole
@@ -16,7 +18,7 @@ from partfill.model.terms import Terms
 from partfill.model.words import ExecType, Flag, OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.binance.decoder import LONG_NAMES, BinanceFuturesDecoder
 from partfill.venues.decoding import Damaged, Message
-from recorded import recorded
+from tests.recorded import recorded
 
 SESSIONS = [f"data/binance_futures_user_stream/session_{n:02}.jsonl" for n in range(1, 8)]
 
@@ -212,7 +214,8 @@ def test_expired_in_match_is_expired() -> None:
 
 
 def test_an_amendment_moves_terms_and_keeps_the_id() -> None:
-    engine, order = run(wire(), trade(1, "1", "1"), wire(x="AMENDMENT", X="PARTIALLY_FILLED", q="2", p="20.6", z="1", ap="20.5"))
+    amended = wire(x="AMENDMENT", X="PARTIALLY_FILLED", q="2", p="20.6", z="1", ap="20.5")
+    engine, order = run(wire(), trade(1, "1", "1"), amended)
     assert len(engine.children) == 1
     assert (order.order_qty, order.price, order.cum, order.leaves) == (Decimal(2), Decimal("20.6"), Decimal(1), Decimal(1))
 
@@ -271,6 +274,25 @@ def test_an_order_of_ours_is_found_by_its_client_id() -> None:
     assert (order.order_id, order.cum, order.status) == ("ABCUSDT:77", Decimal(1), OrdStatus.PARTIALLY_FILLED)
 
 
+@pytest.mark.parametrize("end", ["filled", "canceled"])
+def test_every_order_of_arrival_ends_the_same(end: str) -> None:
+    last = (
+        trade(3, "1.5", "3", "20.3", X="FILLED")
+        if end == "filled"
+        else wire(x="CANCELED", X="CANCELED", z="1.5", ap="20.43333")
+    )
+    messages = decode(wire(), trade(1, "1", "1", "20.4"), trade(2, "0.5", "1.5", "20.5", ap="20.43333"), last)
+    outcomes = set()
+    for arrived in itertools.permutations(messages):
+        engine = Engine()
+        for message in (*arrived, *arrived):
+            engine.step(message.inputs[0], message.at)
+        (order,) = engine.children.values()
+        check_whole(order)
+        outcomes.add((order.status, order.cum, order.leaves, order.canceled_qty, order.notional, order.provisional_qty))
+    assert len(outcomes) == 1
+
+
 # ---------------------------------------------------------------------- damage
 
 WRONG: list[Any] = [None, True, -1, "", "x", "nan", 1.5, 10**30, [], [1], {}, {"a": 1}, "9" * 70, "1e9999"]
@@ -296,9 +318,10 @@ def test_damage_is_named_or_harmless(event: dict[str, Any]) -> None:
     for path, broken in damaged_copies(event):
         try:
             messages = decode(broken)
-        except Damaged as damaged:
-            assert str(damaged).startswith("frame 1"), path
+        except Damaged:
             continue
+        except Exception as error:
+            pytest.fail(f"{path}: {error!r} escaped")
         engine = Engine()
         for message in messages:
             for said in message.inputs:

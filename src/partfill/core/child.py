@@ -35,6 +35,7 @@ class Child:
         "answered",
         "base",
         "cash_qty",
+        "client_ids",
         "cl_ord_id",
         "cum",
         "day",
@@ -52,8 +53,8 @@ class Child:
         "leaves",
         "ledger",
         "ledgers",
-        "names",
         "ord_type",
+        "order_ids",
         "order_qty",
         "peak_qty",
         "placed",
@@ -61,7 +62,7 @@ class Child:
         "removed",
         "requests",
         "rules",
-        "saved_names",
+        "saved_ids",
         "seen",
         "side",
         "status",
@@ -117,10 +118,12 @@ class Child:
         self.era = 0
         self.ended_at = 0
         self.updated = 0
-        self.names: list[tuple[str, str]] = []
-        """Every id that leads here, in order of appearance: ("order" | "client", id)."""
-        self.saved_names = 0
-        """How many of `names` the journal's index has."""
+        self.order_ids: tuple[str, ...] = ()
+        """Every venue id that leads here, in order of appearance."""
+        self.client_ids: tuple[str, ...] = ()
+        """Every client id that leads here, in order of appearance."""
+        self.saved_ids = (0, 0)
+        """How many of each the journal's index has."""
 
     # ------------------------------------------------------------------ derivation
 
@@ -167,10 +170,15 @@ class Child:
 
     @property
     def open(self) -> bool:
-        """Whether anything may still happen by itself: it works and is not complete, or a request is open."""
+        """Whether anything may still happen by itself: a request is open, or it works and is not complete.
+
+        A parked order is not open: nothing is known to work, and whatever comes for it brings it back.
+        """
         if self.requests or self.in_flight:
             return True
-        return self.works and not (self.cum and self._complete(self.cum, self.order_qty))
+        if self.order_qty is not None:
+            return self.leaves > ZERO
+        return self.cash_qty is not None and self.works and not (self.cum and self._complete(self.cum, None))
 
     @property
     def known(self) -> bool:
@@ -194,7 +202,9 @@ class Child:
         """Everything taken off without a fill: peak + overfill = cum + leaves + canceled. None while unknown."""
         if self.peak_qty is None:
             return None
-        return sub(sub(add(self.peak_qty, self.overfill_qty), self.cum), self.leaves)
+        over = self.overfill_qty
+        rest = sub(sub(self.peak_qty, self.cum), self.leaves)
+        return add(rest, over) if over else rest
 
     @property
     def provisional_qty(self) -> Decimal:
@@ -223,6 +233,9 @@ class Child:
         """(average price to show, approximate); None when nothing filled or some quantity has no price."""
         if not self.cum:
             return None, False
+        ledger = self.ledger
+        if ledger.cum is self.cum and ledger.cum is ledger.itemised and len(self.ledgers) == 1:
+            return (None if ledger.unpriced else ratio(ledger.notional, self.cum)), False
         value, approximate = ZERO, False
         for ledger in self.ledgers:
             priced = ledger.priced()

@@ -22,55 +22,34 @@ _QUARANTINED = int(Flag.QUARANTINED)
 _NOTHING: State = (OrdStatus.PENDING_NEW, None, ZERO, ZERO, ZERO, 0)
 
 
-class RowChange:
-    """One execution row that a step wrote: the newest content stands in `ledger.rows[key]`."""
-
-    __slots__ = ("key", "ledger", "leg", "venue_time")
-
-    def __init__(self, ledger: Ledger, key: str, venue_time: int | None, leg: str | None = None) -> None:
-        self.ledger = ledger
-        self.key = key
-        self.venue_time = venue_time
-        self.leg = leg
+RowChange = tuple[Ledger, str, int | None, str | None]
+"""One execution row that a step wrote: (ledger, key, venue time, leg). Its newest content stands in `ledger.rows[key]`."""
 
 
 class Effects:
     """Everything that follows from one input. `child` is the order it touched, None if none."""
 
-    __slots__ = (
-        "after",
-        "before",
-        "bound",
-        "changed",
-        "child",
-        "duplicate",
-        "events",
-        "ledger",
-        "merged",
-        "published",
-        "query",
-        "rows",
-    )
+    # Plain attributes with defaults on the class: one of these is made per input, most keep most defaults.
+    child: Child | None = None
+    ledger: Ledger | None = None
+    before: State = _NOTHING
+    after: State = _NOTHING
+    published: Decimal = ZERO
+    """Net quantity of the events of this step: fills less reversals."""
+    merged: tuple[tuple[int, Child], ...] = ()
+    """Parked orders that turned out to be another one: (number that goes, order that stays)."""
+    query: bool = False
+    """True when the venue should be asked about this order."""
+    duplicate: bool = False
+    """True when the input was known already."""
+    bound: bool = False
+    """True when ids, descriptions or the day of an order moved, even by a duplicate."""
+    changed: bool = False
+    """True when the order's row has to be written."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.rows: list[RowChange] = []
-        self.child: Child | None = None
-        self.ledger: Ledger | None = None
-        self.before: State = _NOTHING
-        self.after: State = _NOTHING
-        self.published = ZERO
-        """Net quantity of the events of this step: fills less reversals."""
-        self.merged: list[tuple[int, Child]] = []
-        """Parked orders that turned out to be another one: (number that goes, order that stays)."""
-        self.query = False
-        """True when the venue should be asked about this order."""
-        self.duplicate = False
-        """True when the input was known already."""
-        self.bound = False
-        """True when ids, descriptions or the day of an order moved, even by a duplicate."""
-        self.changed = False
-        """True when the order's row has to be written."""
 
     def enter(self, child: Child, ledger: Ledger, engine: Engine) -> bool:
         """This step is about `child`; False when it is in quarantine and must not be touched."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partfill.core import fills, reports
+from partfill.core import fills, lifecycle, reports
 from partfill.core.child import Child
 from partfill.core.effects import Counters, Effects
 from partfill.core.index import Index
@@ -241,6 +241,9 @@ class Engine:
             child.ledger = Ledger(child, None)
             child.ledger.era = child.era
             child.ledgers.append(child.ledger)
+            # What ended was the venue order before; this one goes on.
+            child.facts &= ~lifecycle.ENDED
+            child.ended_at = 0
         self.index.bind_order(child.ledger, order_id)
         effects.bound = True
         return child.ledger
@@ -265,10 +268,10 @@ class Engine:
             keep.ledgers.remove(keep.ledger)
         keep.ledgers.extend(parked.ledgers)
         keep.ledger = ledger
-        for kind, name in parked.names:
-            if kind == "client":
-                self.index.by_client[(keep.venue, keep.account, name)] = keep
-        keep.names.extend(parked.names)
+        for cl_ord_id in parked.client_ids:
+            self.index.by_client[keep.venue, keep.account, cl_ord_id] = keep
+        keep.order_ids += parked.order_ids
+        keep.client_ids += parked.client_ids
         if keep.instrument is None:
             keep.instrument = parked.instrument
         if keep.side is None:
@@ -279,7 +282,7 @@ class Engine:
         keep.seen = (keep.seen or set()) | parked.seen if parked.seen else keep.seen
         del self.children[parked.id]
         self.counters.orders -= 1
-        effects.merged.append((parked.id, keep))
+        effects.merged = (*effects.merged, (parked.id, keep))
         effects.bound = True
         if keep.known and parked.cum:
             effects.enter(keep, ledger, self)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core.effects import Effects, RowChange
+from partfill.core.effects import Effects
 from partfill.core.ledger import STATE_CODES, Booked, Ledger
 from partfill.core.rows import Row, unpack
 from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
@@ -41,7 +41,7 @@ def execution(engine: Engine, child: Child, ledger: Ledger, e: Execution, now: i
     booked = ledger.book(key, qty, px, e.fee, e.fee_currency, state, now if as_of is None else as_of)
     if booked is _NEW:
         engine.counters.executions += 1
-        effects.rows.append(RowChange(ledger, key, e.venue_time))
+        effects.rows.append((ledger, key, e.venue_time, None))
         _moved(engine, child, ledger, sub(ledger.cum, old), key, qty, px, effects)
     elif booked is _DUPLICATE:
         engine.counters.duplicates += 1
@@ -78,7 +78,7 @@ def revised(engine: Engine, child: Child, ledger: Ledger, r: ExecutionRevised, n
     if was is None and booked is Booked.CHANGED:
         engine.counters.executions += 1
     child.mark(Flag.REVISED)
-    effects.rows.append(RowChange(ledger, root, r.venue_time))
+    effects.rows.append((ledger, root, r.venue_time, None))
     _after_change(engine, child, ledger, root, was, old, r.reason, effects)
     _put_back(child, r.leaves_qty, sub(old, ledger.cum))
 
@@ -94,7 +94,7 @@ def voided(engine: Engine, child: Child, ledger: Ledger, v: ExecutionVoided, now
         return
     engine.counters.voids += 1
     child.mark(Flag.VOIDED)
-    effects.rows.append(RowChange(ledger, root, v.venue_time))
+    effects.rows.append((ledger, root, v.venue_time, None))
     fell = sub(old, ledger.cum)
     if was_today and fell > ZERO:
         child.day_cum = max(ZERO, sub(child.day_cum, fell))
@@ -112,7 +112,7 @@ def charge(engine: Engine, child: Child, ledger: Ledger, c: Charge, effects: Eff
     child.seen = (child.seen or set()) | {name}
     ledger.charge(c.exec_key, c.amount, c.currency)
     if c.exec_key is not None and c.exec_key in ledger.rows:
-        effects.rows.append(RowChange(ledger, c.exec_key, None))
+        effects.rows.append((ledger, c.exec_key, None, None))
 
 
 def publish_parked(engine: Engine, child: Child, ledgers: list[Ledger], effects: Effects) -> None:
@@ -183,7 +183,7 @@ def _changed(engine: Engine, child: Child, ledger: Ledger, booked: Booked, e: Ex
     elif booked is Booked.CHANGED:
         child.mark(Flag.REVISED)
     root = ledger.links.get(e.key, e.key) if ledger.links else e.key
-    effects.rows.append(RowChange(ledger, root, e.venue_time))
+    effects.rows.append((ledger, root, e.venue_time, None))
     if booked is Booked.STONE:
         engine.counters.executions += 1
     _after_change(engine, child, ledger, root, was, old, None, effects)
@@ -249,7 +249,7 @@ def _leg(engine: Engine, child: Child, ledger: Ledger, e: Execution, effects: Ef
     assert e.leg is not None
     booked = ledger.leg(e.key, e.leg, e.qty, e.px)
     if booked is Booked.ENRICHED:
-        effects.rows.append(RowChange(ledger, f"{e.key}\x1f{e.leg}", e.venue_time, e.leg))
+        effects.rows.append((ledger, f"{e.key}\x1f{e.leg}", e.venue_time, e.leg))
     elif booked is Booked.DUPLICATE:
         engine.counters.duplicates += 1
         effects.duplicate = True

@@ -27,31 +27,31 @@ class Index:
         child = ledger.child
         self.by_order[(child.venue, child.account, order_id)] = ledger
         ledger.order_id = order_id
-        child.names.append(("order", order_id))
+        child.order_ids += (order_id,)
 
     def bind_client(self, child: Child, cl_ord_id: str) -> None:
         """`cl_ord_id` means this order from now on."""
         self.by_client[(child.venue, child.account, cl_ord_id)] = child
-        child.names.append(("client", cl_ord_id))
+        child.client_ids += (cl_ord_id,)
         if child.cl_ord_id is None:
             child.cl_ord_id = cl_ord_id
 
     def forget(self, child: Child) -> None:
         """Nothing leads to this order any more."""
-        for kind, name in child.names:
-            scope = (child.venue, child.account, name)
-            if kind == "order":
-                ledger = self.by_order.get(scope)
-                if ledger is not None and ledger.child is child:
-                    del self.by_order[scope]
-            elif self.by_client.get(scope) is child:
+        for order_id in child.order_ids:
+            scope = (child.venue, child.account, order_id)
+            ledger = self.by_order.get(scope)
+            if ledger is not None and ledger.child is child:
+                del self.by_order[scope]
+        for cl_ord_id in child.client_ids:
+            scope = (child.venue, child.account, cl_ord_id)
+            if self.by_client.get(scope) is child:
                 del self.by_client[scope]
 
     def remember(self, child: Child, ledgers: dict[str, Ledger]) -> None:
         """The names of an order lead to it again; `ledgers` says which ledger each venue id means."""
-        for kind, name in child.names:
-            scope = (child.venue, child.account, name)
-            if kind == "client":
-                self.by_client[scope] = child
-            elif name in ledgers:
-                self.by_order[scope] = ledgers[name]
+        for order_id in child.order_ids:
+            if order_id in ledgers:
+                self.by_order[child.venue, child.account, order_id] = ledgers[order_id]
+        for cl_ord_id in child.client_ids:
+            self.by_client[child.venue, child.account, cl_ord_id] = child

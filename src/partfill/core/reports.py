@@ -90,6 +90,11 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     status, total, price, was_known = child.status, child.order_qty, child.price, child.known
     as_of = now if s.as_of is None else s.as_of
     _describe(child, s, effects)
+    if not was_known and (s.order_qty is not None or child.known):
+        # The first word about its size: what comes with it, or was parked, is a fill of a known order.
+        child.accept_terms(s.order_qty, s.price)
+        child.settle()
+        engine.adopt(child, effects)
     fresh = _executions(engine, child, ledger, s, now, effects)
     if s.exec_type is ExecType.TRADE and s.executions and not fresh:
         effects.duplicate = True
@@ -109,8 +114,6 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     if s.reduced_qty:
         _reduce(engine, child, s, effects)
     child.settle()
-    if child.known and not was_known:
-        engine.adopt(child, effects)
     _say(engine, child, s, status, total, price, effects)
 
 
@@ -138,7 +141,10 @@ def _executions(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, 
     for e in s.executions:
         booked = fills.execution(engine, child, ledger, e, now, effects)
         fresh = fresh or booked is not Booked.DUPLICATE
-    if child.rules.executions_complete and s.exec_type is None and len(s.executions) < len(ledger.rows):
+    told = now if s.as_of is None else s.as_of
+    # A list asked for before our last news is merely old.
+    complete = child.rules.executions_complete and s.exec_type is None and told > child.updated
+    if complete and len(s.executions) < len(ledger.rows):
         listed = {e.key if e.leg is None else f"{e.key}\x1f{e.leg}" for e in s.executions}
         gone = [key for key, packed in ledger.rows.items() if key not in listed and packed[0] != "!"]
         if gone and child.mark(Flag.VANISHED):
@@ -303,6 +309,9 @@ def _reduce(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) ->
     if not child.reduce(s.reduced_qty) and child.mark(Flag.REDUCTION_UNSEEN):
         said = f"{text(s.reduced_qty)} was taken off, the messages before it leave {text(child.leaves)}"
         engine.alarm(effects, child, AlarmKind.REDUCTION_UNSEEN, said)
+    if not child.order_qty:
+        # Nothing is left of it and nothing filled: that is the end, whatever the report is called.
+        child.facts |= Fact.CANCELED
 
 
 def _filled(child: Child) -> bool:

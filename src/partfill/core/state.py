@@ -46,7 +46,8 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     ledgers: tuple[LedgerState, ...]
     current: int
     """Position of the ledger in force."""
-    names: list[tuple[str, str]]
+    order_ids: tuple[str, ...]
+    client_ids: tuple[str, ...]
     instrument: str | None
     side: Side | None
     ord_type: OrdType | None
@@ -80,61 +81,25 @@ _decode = msgspec.msgpack.Decoder(ChildState).decode
 
 def freeze(child: Child) -> bytes:
     """The order as bytes; the same order gives the same bytes in every process."""
-    ledgers = tuple(
-        LedgerState(
-            each.order_id,
-            each.itemised,
-            each.notional,
-            each.unpriced,
-            each.count,
-            each.fee_unknown,
-            each.claims,
-            each.losses,
-            each.links,
-            each.low,
-            each.high,
-            each.fees,
-            each.era,
-            each.scales,
+    # Tuples in the order of the fields above: what the structs would encode to, without making them.
+    ledgers = [
+        (
+            each.order_id, each.itemised, each.notional, each.unpriced, each.count, each.fee_unknown, each.claims,
+            each.losses, each.links, each.low, each.high, each.fees, each.era, each.scales,
         )
         for each in child.ledgers
-    )
+    ]  # fmt: skip
+    current = 0 if child.ledger is child.ledgers[0] else child.ledgers.index(child.ledger)
     return _encode(
-        ChildState(
-            child.id,
-            child.venue,
-            child.account,
-            child.cl_ord_id,
-            ledgers,
-            child.ledgers.index(child.ledger),
-            child.names,
-            child.instrument,
-            child.side,
-            child.ord_type,
-            child.tif,
-            child.price,
-            child.stop_px,
-            child.base,
-            child.order_qty,
-            child.cash_qty,
-            child.peak_qty,
-            child.removed,
-            child.placed,
-            int(child.facts),
-            int(child.flags),
-            child.requests,
-            child.in_flight,
-            sorted(child.answered) if child.answered else None,
-            child.ids,
-            sorted(child.seen) if child.seen else None,
-            child.day_cum,
-            child.day,
-            child.day_era,
-            child.era,
-            child.ended_at,
+        (
+            child.id, child.venue, child.account, child.cl_ord_id, ledgers, current, child.order_ids, child.client_ids,
+            child.instrument, child.side, child.ord_type, child.tif, child.price, child.stop_px, child.base,
+            child.order_qty, child.cash_qty, child.peak_qty, child.removed, child.placed, child.facts, child.flags,
+            child.requests, child.in_flight, sorted(child.answered) if child.answered else None, child.ids,
+            sorted(child.seen) if child.seen else None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
             child.updated,
         )
-    )
+    )  # fmt: skip
 
 
 def thaw(blob: bytes, rows: list[tuple[int, str, str]], rules: Capabilities) -> tuple[Child, dict[str, Ledger]]:
@@ -160,11 +125,11 @@ def thaw(blob: bytes, rows: list[tuple[int, str, str]], rules: Capabilities) -> 
     for position, key, packed in rows:
         child.ledgers[position].rows[key] = packed
     child.ledger = child.ledgers[state.current]
-    child.names, child.saved_names = state.names, len(state.names)
-    for kind, name in child.names:
-        if kind == "order":
-            # An alias of a chain whose counts go on: all its ids mean the one ledger.
-            by_id.setdefault(name, child.ledger)
+    child.order_ids, child.client_ids = state.order_ids, state.client_ids
+    child.saved_ids = (len(state.order_ids), len(state.client_ids))
+    for order_id in child.order_ids:
+        # An alias of a chain whose counts go on: all its ids mean the one ledger.
+        by_id.setdefault(order_id, child.ledger)
     child.instrument, child.side, child.ord_type, child.tif = state.instrument, state.side, state.ord_type, state.tif
     child.price, child.stop_px, child.base = state.price, state.stop_px, state.base
     child.order_qty, child.cash_qty, child.peak_qty = state.order_qty, state.cash_qty, state.peak_qty

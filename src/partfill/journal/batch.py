@@ -42,7 +42,7 @@ class Batch:
         self.first_id = engine.next_id
         self._inputs: list[tuple[Any, ...]] = []
         self._touched: dict[int, tuple[Child, int]] = {}
-        self._rows: dict[tuple[Ledger, str], tuple[int, int | None, str | None]] = {}
+        self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, str | None]] = {}
         self._audit: list[tuple[Any, ...]] = []
         self._alarms: list[tuple[Any, ...]] = []
         self._merged: list[tuple[int, int]] = []
@@ -62,12 +62,13 @@ class Batch:
         if child is not None and effects.changed:
             self._touched[child.id] = (child, seq)
             if journal and effects.after != effects.before:
-                self._audit.append((seq, child.id, *_difference(effects.before, effects.after)))
-        for change in effects.rows:
-            row = (change.ledger, change.key)
-            known = self._rows.get(row)
-            venue_time = change.venue_time if known is None or change.venue_time is not None else known[1]
-            self._rows[row] = (seq, venue_time, change.leg)
+                self._audit.append((seq, child.id, _difference(effects.before, effects.after)))
+        for place, (ledger, key, venue_time, leg) in enumerate(effects.rows):
+            known = self._rows.get((ledger, key))
+            if known is None:
+                self._rows[ledger, key] = (seq << 16 | min(place, 65_535), seq, venue_time, leg)
+            else:
+                self._rows[ledger, key] = (known[0], seq, known[2] if venue_time is None else venue_time, leg)
         for event in effects.events:
             if type(event) is Alarm:
                 self._alarms.append((seq, event.order, event.kind.value, event.text))
@@ -82,12 +83,11 @@ class Batch:
         for child, seq in self._touched.values():
             children.append(child_row(child, seq))
             names.extend(_new_names(child))
-        for (ledger, key), (seq, venue_time, leg) in self._rows.items():
-            executions.append(execution_row(ledger, key, seq, venue_time, leg))
+        for (ledger, key), (born, seq, venue_time, leg) in self._rows.items():
+            executions.append(execution_row(ledger, key, born, seq, venue_time, leg))
         sealed: SealedBatch = {
             "journal": self._inputs,
             "merge_executions": [(keep, gone) for gone, keep in self._merged],
-            "merge_audit": [(keep, gone) for gone, keep in self._merged],
             "merge_child": [(gone,) for gone, _ in self._merged],
             "children": children,
             "names": names,
@@ -102,28 +102,32 @@ class Batch:
 
 def child_row(child: Child, seq: int) -> tuple[Any, ...]:
     """The `children` row of an order, in the order of its columns."""
-    canceled = child.canceled_qty
     average = child.average()
-    avg = average[0]
+    total, cum, leaves = child.order_qty, child.cum, child.leaves
+    over = cum > total if total is not None else False
+    canceled = child.canceled_qty
+    ledger = child.ledger
+    alone = len(child.ledgers) == 1
+    exact = alone and ledger.cum is ledger.itemised
     return (
         child.id,
         child.venue,
         child.account,
-        child.order_id,
+        ledger.order_id,
         child.cl_ord_id,
         child.instrument,
-        None if child.side is None else child.side.value,
+        child.side,
         None if child.price is None else str(child.price),
-        child.status.value,
-        None if child.order_qty is None else str(child.order_qty),
-        str(child.cum),
-        str(child.leaves),
+        child.status,
+        None if total is None else str(total),
+        str(cum),
+        str(leaves),
         None if canceled is None else str(canceled),
-        str(child.provisional_qty),
-        str(child.overfill_qty),
-        str(child.notional),
-        None if avg is None else str(avg),
-        child.executions,
+        "0" if exact else str(child.provisional_qty),
+        str(child.overfill_qty) if over else "0",
+        str(ledger.notional if alone else child.notional),
+        None if average[0] is None else str(average[0]),
+        ledger.count if alone else child.executions,
         child.all_flags(average),
         1 if child.open else 0,
         child.updated,
@@ -132,14 +136,18 @@ def child_row(child: Child, seq: int) -> tuple[Any, ...]:
     )
 
 
-def execution_row(ledger: Ledger, key: str, seq: int, venue_time: int | None, leg: str | None) -> tuple[Any, ...]:
+def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int | None, leg: str | None) -> tuple[Any, ...]:
     """The `executions` row of one execution, newest version, in the order of its columns."""
     child = ledger.child
+    position = 0 if ledger is child.ledgers[0] else child.ledgers.index(ledger)
     packed = ledger.rows[key]
+    if packed[0] not in "!~" and packed.count("|") == 1:
+        qty, _, px = packed.partition("|")
+        return (child.id, position, key, qty, px or None, None, None, 0, None, venue_time, born, seq, None)
     row = unpack(packed)
     return (
         child.id,
-        0 if ledger is child.ledgers[0] else child.ledgers.index(ledger),
+        position,
         key,
         None if row.qty is None else str(row.qty),
         None if row.px is None else str(row.px),
@@ -148,20 +156,24 @@ def execution_row(ledger: Ledger, key: str, seq: int, venue_time: int | None, le
         1 if row.void else 0,
         leg if leg is not None else key.partition("\x1f")[2] if row.leg else None,
         venue_time,
+        born,
         seq,
         packed,
     )
 
 
 def _new_names(child: Child) -> Iterator[tuple[Any, ...]]:
-    for kind, name in child.names[child.saved_names :]:
-        yield (child.venue, child.account, kind, name, child.id)
-    child.saved_names = len(child.names)
+    orders, clients = child.saved_ids
+    for order_id in child.order_ids[orders:]:
+        yield (child.venue, child.account, "order", order_id, child.id)
+    for cl_ord_id in child.client_ids[clients:]:
+        yield (child.venue, child.account, "client", cl_ord_id, child.id)
+    child.saved_ids = (len(child.order_ids), len(child.client_ids))
 
 
-def _difference(before: State, after: State) -> tuple[str, str]:
-    old, new = {}, {}
+def _difference(before: State, after: State) -> str:
+    changes = {}
     for name, was, now in zip(_AUDITED, before, after, strict=True):
-        if was != now:
-            old[name], new[name] = was, now
-    return _json(old).decode(), _json(new).decode()
+        if was is not now and was != now:
+            changes[name] = (was, now)
+    return _json(changes).decode()

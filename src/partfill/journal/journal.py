@@ -8,7 +8,7 @@ waits for the commit of its own batch and hears nothing before it.
 
 Rules
 - Nothing that `submit` returned is ever lost, by a kill at any instruction or a power cut.
-- Bounded: a batch holds at most `MAX_BATCH` inputs, at most `MAX_SEALED` batches wait for the writer.
+- Bounded: one batch is being written, one is being filled with at most `MAX_BATCH` inputs; then callers wait.
 - Fail-stop: when a write fails, everybody waiting gets `JournalDown`, nothing of the batch is on disk, and no further
   step is taken: memory is ahead of the disk and must not be believed. Open the file again to go on.
 """
@@ -30,9 +30,9 @@ from partfill.journal.store import Store
 from partfill.model.inputs import Input
 
 MAX_BATCH = 500
-"""Inputs in one transaction."""
-MAX_SEALED = 4
-"""Sealed batches that may wait for the writer; then callers wait to get in."""
+"""Inputs in one transaction; while the writer is busy and so many wait, further callers wait to get in."""
+
+_Waiters = list[asyncio.Future[None]]
 
 
 class JournalDown(RuntimeError):
@@ -46,8 +46,9 @@ class Journal:
         self._path = path
         self._quiet_ns = quiet_ns
         self._max_finished = max_finished
-        self._queue: SimpleQueue[tuple[SealedBatch, int, asyncio.Future[None]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[SealedBatch, int, _Waiters] | None] = SimpleQueue()
         self._waiting = 0
+        """Batches with the writer: 0 or 1."""
         self._room: deque[asyncio.Future[None]] = deque()
         self._failed: BaseException | None = None
         self._flushing = False
@@ -70,8 +71,7 @@ class Journal:
         self.durable_seq = self.seq
         """Every input up to this number is on disk."""
         self._batch = Batch(self.engine)
-        self._done: asyncio.Future[None] = self._loop.create_future()
-        self._sealed: asyncio.Future[None] | None = None
+        self._waiters: _Waiters = []
         self._now = 0
         self._thread = threading.Thread(target=self._write, name="partfill-journal", daemon=True)
         self._thread.start()
@@ -85,40 +85,49 @@ class Journal:
 
         Raises `JournalDown` when it is not and will not be.
         """
-        while self._waiting >= MAX_SEALED and self._batch.size >= MAX_BATCH:
+        while self._batch.size >= MAX_BATCH and self._failed is None:
             room = self._loop.create_future()
             self._room.append(room)
             await room
-        effects, done = self.stage(inp, now)
-        await asyncio.shield(done)
+        effects = self.stage(inp, now)
+        await self._durable()
         return effects
 
-    def stage(self, inp: Input, now: int) -> tuple[Effects, asyncio.Future[None]]:
-        """Step at once; the future is done when the step is durable. For callers that bound their own work."""
+    def stage(self, inp: Input, now: int) -> Effects:
+        """Step at once, without waiting for the disk: `flush` does. For callers that bound their own work."""
         if self._failed is not None:
-            raise JournalDown(f"the journal {self._path} is down: {self._failed}") from self._failed
+            raise self._down()
         self.keeper.recall(inp)
         effects = self.engine.step(inp, now)
         self.seq += 1
         self._batch.stage(self.seq, inp, now, effects)
         self.keeper.note(effects, self.seq)
-        done = self._done
-        if self._batch.size >= MAX_BATCH:
-            self._seal()
-        elif not self._flushing:
+        self._now = now
+        if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
-        self._now = now
-        return effects, done
+        return effects
 
     async def flush(self) -> None:
-        """Wait until everything staged so far is durable."""
-        if self._batch.size and self._failed is None:
-            self._seal()
-        if self._sealed is not None:
-            await asyncio.shield(self._sealed)
+        """Wait until everything staged so far is durable. Raises `JournalDown`."""
+        if self._failed is None and (self._batch.size or self._waiting):
+            await self._durable()
         if self._failed is not None:
-            raise JournalDown(f"the journal {self._path} is down: {self._failed}") from self._failed
+            raise self._down()
+
+    def _durable(self) -> asyncio.Future[None]:
+        """Done when the batch that is being filled is on disk. One per waiter: one may be cancelled without the others."""
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        return waiter
+
+    def _down(self) -> JournalDown:
+        down = JournalDown(f"the journal {self._path} is down: {self._failed}")
+        down.__cause__ = self._failed
+        return down
 
     async def close(self) -> None:
         """Commit what is staged, stop the writer, close the file."""
@@ -136,53 +145,48 @@ class Journal:
     def _flush(self) -> None:
         self._flushing = False
         # While the writer is busy the batch goes on filling: that is the group commit.
-        if self._batch.size and not self._waiting:
+        if self._failed is None and not self._waiting and (self._batch.size or self._waiters):
             self._seal()
 
     def _seal(self) -> None:
-        batch, done = self._batch, self._done
-        self._sealed = done
-        sealed = batch.seal(self.engine)
-        self._batch = Batch(self.engine)
-        self._done = self._loop.create_future()
+        batch, waiters = self._batch, self._waiters
+        self._batch, self._waiters = Batch(self.engine), []
         self._waiting += 1
-        self._queue.put((sealed, batch.last_seq, done))
+        self._queue.put((batch.seal(self.engine), batch.last_seq, waiters))
 
-    def _written(self, seq: int, done: asyncio.Future[None], error: BaseException | None) -> None:
+    def _written(self, seq: int, waiters: _Waiters, error: BaseException | None) -> None:
         self._waiting -= 1
         if error is not None and self._failed is None:
             self._failed = error
         if self._failed is not None:
-            self._fail(done)
-            if self._batch.size:
-                self._fail(self._done)
-        else:
-            self.durable_seq = seq
-            if not done.done():
-                done.set_result(None)
-            if self._batch.size and not self._waiting:
-                self._seal()
-            self.keeper.release(self._now, self.durable_seq)
-        while self._room:
+            waiters = [*waiters, *self._waiters, *self._room]
+            self._waiters = []
+            self._room.clear()
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(self._down())
+            return
+        self.durable_seq = max(self.durable_seq, seq)
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._batch.size or self._waiters:
+            self._seal()
+        for _ in range(min(len(self._room), MAX_BATCH)):
             room = self._room.popleft()
             if not room.done():
                 room.set_result(None)
-
-    def _fail(self, done: asyncio.Future[None]) -> None:
-        if not done.done():
-            done.set_exception(JournalDown(f"the journal {self._path} is down: {self._failed}"))
-            # Everybody who cares awaits it; a stage() without an await must not warn at shutdown.
-            done.exception()
+        self.keeper.release(self._now, self.durable_seq)
 
     # ------------------------------------------------------------------ the writer's thread
 
     def _write(self) -> None:
         failed: BaseException | None = None
         while (item := self._queue.get()) is not None:
-            sealed, seq, done = item
+            sealed, seq, waiters = item
             if failed is None:
                 try:
                     self._writer.write(sealed)
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
-            self._loop.call_soon_threadsafe(self._written, seq, done, failed)
+            self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)

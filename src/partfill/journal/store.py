@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ _CHILD_COLUMNS = (
 STATEMENTS = {
     "journal": "INSERT INTO journal (seq, now, body) VALUES (?, ?, ?)",
     "merge_executions": "UPDATE executions SET child = ? WHERE child = ?",
-    "merge_audit": "UPDATE audit SET child = ? WHERE child = ?",
     "merge_child": "DELETE FROM children WHERE id = ?",
     "children": (
         f"INSERT INTO children ({_CHILD_COLUMNS}) VALUES ({', '.join('?' * 23)}) ON CONFLICT (id) DO UPDATE SET "
@@ -37,19 +37,37 @@ STATEMENTS = {
     ),
     "names": "INSERT OR REPLACE INTO names (venue, account, kind, name, child) VALUES (?, ?, ?, ?, ?)",
     "executions": (
-        "INSERT INTO executions (child, ledger, key, qty, px, fee, fee_currency, void, leg, venue_time, seq, packed) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (child, ledger, key) DO UPDATE SET qty = excluded.qty, "
+        "INSERT INTO executions (child, ledger, key, qty, px, fee, fee_currency, void, leg, venue_time, born, seq, packed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (child, ledger, key) DO UPDATE SET qty = excluded.qty, "
         "px = excluded.px, fee = excluded.fee, fee_currency = excluded.fee_currency, void = excluded.void, "
         "venue_time = coalesce(excluded.venue_time, venue_time), seq = excluded.seq, packed = excluded.packed"
     ),
-    "audit": "INSERT INTO audit (seq, child, before, after) VALUES (?, ?, ?, ?)",
+    "audit": "INSERT INTO audit (seq, child, changes) VALUES (?, ?, ?)",
     "alarms": "INSERT INTO alarms (seq, child, kind, text) VALUES (?, ?, ?, ?)",
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
 }
 """How each kind of row is written, in the order in which one transaction writes them."""
 
+GROUPS = (64, 16, 4)
+"""Rows that one INSERT takes. Each statement step hands the interpreter's lock over and back, which costs more than the
+row itself while the other thread computes; so many rows go into one step."""
+
 BUSY_MS = 5_000
 """How long a reader waits for a lock."""
+
+
+def _grouped(statement: str, size: int) -> str:
+    """The same INSERT for `size` rows."""
+    head, _, rest = statement.partition("VALUES ")
+    row, bracket, tail = rest.partition(")")
+    return f"{head}VALUES {', '.join([row + bracket] * size)}{tail}"
+
+
+_GROUPED = {
+    (kind, size): _grouped(STATEMENTS[kind], size)
+    for kind in ("journal", "children", "names", "executions", "audit")
+    for size in GROUPS
+}
 
 
 class NotAJournal(ValueError):
@@ -151,18 +169,28 @@ class Store:
 
     def write(self, sealed: SealedBatch) -> None:
         """Commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
-        execute, executemany = self.db.execute, self.db.executemany
+        execute = self.db.execute
         execute("BEGIN IMMEDIATE")
         try:
             for kind, statement in STATEMENTS.items():
                 rows = sealed.get(kind)
                 if rows:
-                    executemany(statement, rows)
+                    self._write_rows(kind, statement, rows)
             execute("COMMIT")
         except BaseException:
             if not self.db.getautocommit():
                 execute("ROLLBACK")
             raise
+
+    def _write_rows(self, kind: str, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        at = 0
+        for size in GROUPS:
+            grouped = _GROUPED.get((kind, size))
+            while grouped is not None and len(rows) - at >= size:
+                self.db.execute(grouped, tuple(chain.from_iterable(rows[at : at + size])))
+                at += size
+        if at < len(rows):
+            self.db.executemany(statement, rows[at:])
 
     # ------------------------------------------------------------------ reading
 
@@ -196,7 +224,10 @@ class Store:
         row = self.db.execute("SELECT state FROM children WHERE id = ?", (number,)).fetchone()
         if row is None:
             return None
-        rows = self.db.execute("SELECT ledger, key, packed FROM executions WHERE child = ? ORDER BY rowid", (number,))
+        rows = self.db.execute(
+            "SELECT ledger, key, coalesce(packed, qty || '|' || coalesce(px, '')) FROM executions WHERE child = ? ORDER BY born",
+            (number,),
+        )
         return row[0], list(rows)
 
     def rows(self, sql: str, bindings: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:

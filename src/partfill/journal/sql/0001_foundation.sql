@@ -58,22 +58,21 @@ CREATE TABLE executions (
     void         INTEGER NOT NULL CHECK (void IN (0, 1)),
     leg          TEXT,
     venue_time   INTEGER,
+    born         INTEGER NOT NULL,      -- order of arrival: seq * 65536 + place within the input
     seq          INTEGER NOT NULL,      -- the input that brought the newest version
-    packed       TEXT    NOT NULL,      -- the row as the engine keeps it (partfill.core.rows)
+    packed       TEXT,                  -- the row as the engine keeps it, where qty and px do not say it all
     CONSTRAINT an_execution_has_a_quantity CHECK (qty IS NOT NULL OR void),
     CONSTRAINT a_fee_has_a_currency CHECK (fee IS NULL OR fee_currency IS NOT NULL),
-    UNIQUE (child, ledger, key)
-) STRICT;
+    PRIMARY KEY (child, ledger, key)
+) STRICT, WITHOUT ROWID;
 
--- What changed on an order, before and after: JSON of the changed values only.
+-- What changed on an order: JSON, {"cum_qty": [before, after], ...}. An order that turned out to be another one keeps
+-- its rows under its old number.
 CREATE TABLE audit (
-    seq    INTEGER NOT NULL,
-    child  INTEGER NOT NULL,
-    before TEXT    NOT NULL,
-    after  TEXT    NOT NULL
+    seq     INTEGER NOT NULL,
+    child   INTEGER NOT NULL,
+    changes TEXT    NOT NULL
 ) STRICT;
-
-CREATE INDEX audit_child ON audit (child, seq);
 
 CREATE TABLE alarms (
     seq   INTEGER NOT NULL,

@@ -27,7 +27,7 @@ from decimal import Decimal
 
 from partfill.model.capabilities import BelowCum, Capabilities
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
-from partfill.model.numbers import NotANumber, dec
+from partfill.model.numbers import dec
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.decoding import Damaged, Framing, Message, Printed
 
@@ -114,10 +114,10 @@ class BinanceFuturesDecoder:
             return [message for event in events for message in self._event(_Row(event, f"frame {number}"))]
         except RecursionError:
             raise Damaged(f"frame {number} is nested too deeply to be an order update") from None
-        except json.JSONDecodeError as error:
-            raise Damaged(f"frame {number} is no JSON: {error}") from None
-        except NotANumber as error:
-            raise Damaged(f"frame {number}: {error}") from None
+        except Damaged:
+            raise
+        except ValueError as error:
+            raise Damaged(f"frame {number} cannot be read: {error}") from None
 
     def _event(self, row: _Row) -> list[Message]:
         if "stream" in row.fields and "data" in row.fields:

@@ -34,7 +34,7 @@ from decimal import Decimal
 
 from partfill.model.capabilities import Capabilities, Chain
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
-from partfill.model.numbers import NotANumber, dec
+from partfill.model.numbers import dec
 from partfill.model.words import OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.decoding import Damaged, Framing, Message
 
@@ -89,10 +89,10 @@ class HyperliquidDecoder:
             return [m for item in items for m in self._item(_Row(item, f"frame {number}"), listing, None)]
         except RecursionError:
             raise Damaged(f"frame {number} is nested too deeply for this venue") from None
-        except json.JSONDecodeError as error:
-            raise Damaged(f"frame {number} is no JSON: {error}") from None
-        except NotANumber as error:
-            raise Damaged(f"frame {number}: {error}") from None
+        except Damaged:
+            raise
+        except ValueError as error:
+            raise Damaged(f"frame {number} cannot be read: {error}") from None
 
     def _item(self, row: _Row, listing: dict[str, int], user: str | None) -> Iterator[Message]:
         fields = row.fields

@@ -32,7 +32,7 @@ from msgspec import structs
 
 from partfill.model.capabilities import Capabilities, Chain
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
-from partfill.model.numbers import ZERO, NotANumber, add, dec, mul, scale
+from partfill.model.numbers import ZERO, add, dec, mul, scale
 from partfill.model.words import OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.decoding import Damaged, Framing, Message, Printed
 
@@ -100,10 +100,10 @@ class SchwabDecoder:
             return [m for order in orders for m in self._order(_Row(order, f"frame {number}"), "", 0)]
         except RecursionError:
             raise Damaged(f"frame {number} is nested too deeply to be an order") from None
-        except json.JSONDecodeError as error:
-            raise Damaged(f"frame {number} is no JSON: {error}") from None
-        except NotANumber as error:
-            raise Damaged(f"frame {number}: {error}") from None
+        except Damaged:
+            raise
+        except ValueError as error:
+            raise Damaged(f"frame {number} cannot be read: {error}") from None
 
     def _order(self, row: _Row, account: str, depth: int) -> Iterator[Message]:
         if depth > MAX_DEPTH:

@@ -1,0 +1,146 @@
+"""Cost of one execution through the engine: deduplication, ledger, status, event, invariants.
+
+Inputs are made in small groups just before they are timed, since a live input is fresh in the cache too. Each figure is
+the median of several rounds, nanoseconds per input, of wall time in one thread.
+"""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+from decimal import Decimal
+from statistics import median
+from time import perf_counter_ns
+
+from partfill.core.engine import Engine
+from partfill.model.inputs import Execution, OrderPlaced, OrderSnapshot
+from partfill.model.terms import Terms
+from partfill.model.words import ExecType, Side
+
+GROUP = 500
+ROUNDS = 9
+_QTY = Decimal("0.35")
+_PRICES = [Decimal("1999.5") + Decimal(step) / 10 for step in range(7)]
+
+
+def world(open_orders: int, fills_before: int = 1, finished: int = 0) -> Engine:
+    """An engine with that many open orders (each with `fills_before` executions) after `finished` others ended."""
+    engine = Engine()
+    for number in range(finished):
+        engine.step(_order(f"done{number}", _QTY), 1)
+        engine.step(_execution(f"done{number}", "k", number), 1)
+    for child in [child for child in engine.children.values() if not child.open]:
+        engine.forget(child)
+    for number in range(open_orders):
+        engine.step(_order(f"o{number}", Decimal(10**9)), 1)
+        for fill in range(fills_before):
+            engine.step(_execution(f"o{number}", f"before{fill}", fill), 1)
+    return engine
+
+
+def _order(name: str, qty: Decimal) -> OrderPlaced:
+    terms = Terms(instrument="BTC-USD", side=Side.BUY, order_qty=qty, price=Decimal("2000"))
+    return OrderPlaced(venue="bench", account="main", cl_ord_id=f"c-{name}", order_id=name, terms=terms)
+
+
+def _execution(order: str, key: str, number: int) -> Execution:
+    return Execution(venue="bench", account="main", order_id=order, key=key, qty=_QTY, px=_PRICES[number % 7], as_of=number)
+
+
+def _timed(engine: Engine, make: Callable[[int], Execution], groups: int) -> float:
+    """Nanoseconds per input over `groups` groups of fresh inputs."""
+    spent = 0
+    for group in range(groups):
+        inputs = [make(group * GROUP + number) for number in range(GROUP)]
+        step = engine.step
+        began = perf_counter_ns()
+        for inp in inputs:
+            step(inp, 1)
+        spent += perf_counter_ns() - began
+    return spent / (groups * GROUP)
+
+
+def step_ns(open_orders: int, fills_before: int = 1, finished: int = 0, orders_hit: int | None = None) -> float:
+    """Median nanoseconds of a new execution; they go round over the open orders (or the first `orders_hit`)."""
+    engine = world(open_orders, fills_before, finished)
+    hit = orders_hit or open_orders
+    gc.collect()
+    gc.freeze()
+    rounds = []
+    for each in range(ROUNDS):
+        rounds.append(_timed(engine, lambda n, r=each: _execution(f"o{n % hit}", f"r{r}-{n}", n), 10))  # type: ignore[misc]
+    gc.unfreeze()
+    return median(rounds)
+
+
+def duplicate_ns(open_orders: int = 1000) -> tuple[float, float]:
+    """(nanoseconds of a known execution through the engine, of that the ledger's own part)."""
+    engine = world(open_orders, 1)
+    whole = median(_timed(engine, lambda n: _execution(f"o{n % open_orders}", "before0", 0), 10) for _ in range(ROUNDS))
+    ledgers = [child.ledger for child in engine.children.values()]
+    parts = []
+    for _ in range(ROUNDS):
+        began = perf_counter_ns()
+        for ledger in ledgers:
+            ledger.book("before0", _QTY, _PRICES[0], None, None, "", 0)
+        parts.append((perf_counter_ns() - began) / len(ledgers))
+    return whole, median(parts)
+
+
+def report_ns(open_orders: int = 1000) -> float:
+    """Nanoseconds of a FIX-like trade report (execution, totals and status in one message)."""
+    engine = world(open_orders, 1)
+
+    def make(number: int) -> OrderSnapshot:
+        order = f"o{number % open_orders}"
+        execution = _execution(order, f"x{number}", number)
+        return OrderSnapshot(
+            venue="bench", account="main", order_id=order, exec_type=ExecType.TRADE, executions=(execution,), as_of=number + 2,
+            cum_qty=_QTY * (number // open_orders + 2), leaves_qty=Decimal(1),
+        )  # fmt: skip
+
+    return _timed(engine, make, 20)  # type: ignore[arg-type]
+
+
+def memory(open_orders: int = 10_000, fills: int = 20) -> tuple[float, float]:
+    """(bytes per open order with its ids, terms and index; bytes per execution on top)."""
+    gc.collect()
+    tracemalloc.start()
+    engine = Engine()
+    for number in range(open_orders):
+        engine.step(_order(f"order-{number:012d}", Decimal(10**9)), 1)
+    gc.collect()
+    orders = tracemalloc.get_traced_memory()[0]
+    for fill in range(fills):
+        for number in range(open_orders):
+            key = f"{fill:04d}{number:012d}"
+            execution = Execution(
+                venue="bench", account="main", order_id=f"order-{number:012d}", key=key, qty=Decimal("0.35"),
+                px=Decimal("1999.5") + fill, as_of=fill,
+            )  # fmt: skip
+            engine.step(execution, 1)
+    gc.collect()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(engine.children) == open_orders
+    return orders / open_orders, (after - orders) / (open_orders * fills)
+
+
+def run() -> dict[str, float]:
+    """Every figure of the engine."""
+    base = step_ns(1000)
+    figures = {
+        "ns_per_execution_10_open": step_ns(10),
+        "ns_per_execution_1000_open": base,
+        "ns_per_execution_100000_open": step_ns(100_000),
+        "ns_per_execution_after_10_fills": step_ns(100, fills_before=10),
+        "ns_per_execution_after_5000_fills": step_ns(20, fills_before=5000),
+        "ns_per_execution_after_100000_finished": step_ns(1000, finished=100_000),
+        "ns_per_trade_report": report_ns(),
+    }
+    figures["ns_per_duplicate"], figures["ns_per_duplicate_ledger_part"] = duplicate_ns()
+    spread = [value for name, value in figures.items() if name.startswith("ns_per_execution")]
+    figures["slowest_by_fastest"] = max(spread) / min(spread)
+    figures["bytes_per_open_order"], figures["bytes_per_fill"] = memory()
+    return {name: round(value, 2) for name, value in figures.items()}
