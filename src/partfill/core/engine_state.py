@@ -16,8 +16,8 @@ class EngineState(msgspec.Struct, array_like=True):
     rules: dict[str, Capabilities]
 
 
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_decode = msgspec.msgpack.Decoder(EngineState).decode
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(EngineState).decode
 
 
 def freeze_engine(engine: Engine) -> bytes:
@@ -26,7 +26,7 @@ def freeze_engine(engine: Engine) -> bytes:
     return _encode(EngineState(engine.next_id, days, engine.rules))
 
 
-def thaw_engine(blob: bytes) -> Engine:
+def thaw_engine(blob: bytes | str) -> Engine:
     """An engine without orders that goes on where the frozen one was."""
     state = _decode(blob)
     engine = Engine()

@@ -75,8 +75,8 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     updated: int = 0
 
 
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_decode = msgspec.msgpack.Decoder(ChildState).decode
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(ChildState).decode
 
 
 def freeze(child: Child) -> bytes:
@@ -102,7 +102,7 @@ def freeze(child: Child) -> bytes:
     )  # fmt: skip
 
 
-def thaw(blob: bytes, rows: list[tuple[int, str, str]], rules: Capabilities) -> tuple[Child, dict[str, Ledger]]:
+def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilities) -> tuple[Child, dict[str, Ledger]]:
     """The order that `freeze` wrote, and which of its ledgers each venue id means.
 
     `rows` are its executions in order of arrival, as (position of the ledger, key, packed row).

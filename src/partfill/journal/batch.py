@@ -14,21 +14,43 @@ from typing import Any
 import msgspec
 
 from partfill.core.child import Child
-from partfill.core.effects import Effects, State
+from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.engine_state import freeze_engine
 from partfill.core.ledger import Ledger
 from partfill.core.rows import unpack
 from partfill.core.state import freeze
-from partfill.model.codec import to_msgpack
 from partfill.model.events import Alarm
 from partfill.model.inputs import DayRolled, Input, VenueDeclared
 
-_AUDITED = ("ord_status", "order_qty", "cum_qty", "leaves_qty", "notional", "flags")
 _json = msgspec.json.Encoder(decimal_format="string").encode
 
-SealedBatch = dict[str, list[tuple[Any, ...]]]
-"""Rows per statement of `store.STATEMENTS`, ready to bind."""
+Row = tuple[Any, ...]
+ORDINARY = 8
+"""Columns of an execution that is a quantity at a price and nothing else."""
+
+
+class SealedBatch(msgspec.Struct):
+    """The rows of one transaction, per table, in the order of the columns of sql/feed.sql."""
+
+    journal: list[Row]
+    merged: list[Row]
+    """(order that goes, order that it turned out to be)"""
+    children: list[Row]
+    names: list[Row]
+    executions: list[Row]
+    """Ordinary fills."""
+    unusual: list[Row]
+    """Executions that have more than a quantity and a price: fees, versions, voids, legs."""
+    audit: list[Row]
+    alarms: list[Row]
+    engine: bytes | None
+
+    def feed(self) -> tuple[str | None, ...]:
+        """Everything but the children as the values of the one INSERT that writes it: a JSON array of rows each."""
+        tables = (self.journal, self.merged, self.names, self.executions, self.unusual, self.audit, self.alarms)
+        engine = None if self.engine is None else self.engine.decode()
+        return (*(_json(rows).decode() if rows else None for rows in tables), engine)
 
 
 class Batch:
@@ -40,12 +62,12 @@ class Batch:
         self.size = 0
         self.last_seq = 0
         self.first_id = engine.next_id
-        self._inputs: list[tuple[Any, ...]] = []
+        self._inputs: list[Row] = []
         self._touched: dict[int, tuple[Child, int]] = {}
         self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, str | None]] = {}
-        self._audit: list[tuple[Any, ...]] = []
-        self._alarms: list[tuple[Any, ...]] = []
-        self._merged: list[tuple[int, int]] = []
+        self._audit: list[Row] = []
+        self._alarms: list[Row] = []
+        self._merged: list[Row] = []
         self._engine = False
 
     def stage(self, seq: int, inp: Input, now: int, effects: Effects, *, journal: bool = True) -> None:
@@ -53,7 +75,7 @@ class Batch:
         self.size += 1
         self.last_seq = seq
         if journal:
-            self._inputs.append((seq, now, to_msgpack(inp)))
+            self._inputs.append((seq, now, inp))
         for gone, keep in effects.merged:
             self._touched.pop(gone, None)
             self._merged.append((gone, keep.id))
@@ -62,7 +84,7 @@ class Batch:
         if child is not None and effects.changed:
             self._touched[child.id] = (child, seq)
             if journal and effects.after != effects.before:
-                self._audit.append((seq, child.id, _difference(effects.before, effects.after)))
+                self._audit.append((seq, child.id, (effects.before, effects.after)))
         for place, (ledger, key, venue_time, leg) in enumerate(effects.rows):
             known = self._rows.get((ledger, key))
             if known is None:
@@ -77,30 +99,31 @@ class Batch:
 
     def seal(self, engine: Engine) -> SealedBatch:
         """Encode everything. Call where the engine runs, with no step since the last one staged."""
-        children: list[tuple[Any, ...]] = []
-        names: list[tuple[Any, ...]] = []
-        executions: list[tuple[Any, ...]] = []
+        children: list[Row] = []
+        names: list[Row] = []
+        executions: list[Row] = []
+        unusual: list[Row] = []
         for child, seq in self._touched.values():
             children.append(child_row(child, seq))
             names.extend(_new_names(child))
         for (ledger, key), (born, seq, venue_time, leg) in self._rows.items():
-            executions.append(execution_row(ledger, key, born, seq, venue_time, leg))
-        sealed: SealedBatch = {
-            "journal": self._inputs,
-            "merge_executions": [(keep, gone) for gone, keep in self._merged],
-            "merge_child": [(gone,) for gone, _ in self._merged],
-            "children": children,
-            "names": names,
-            "executions": executions,
-            "audit": self._audit,
-            "alarms": self._alarms,
-        }
-        if self._engine or self._merged or engine.next_id != self.first_id:
-            sealed["engine"] = [(freeze_engine(engine),)]
-        return sealed
+            row = execution_row(ledger, key, born, seq, venue_time, leg)
+            (executions if len(row) == ORDINARY else unusual).append(row)
+        moved = self._engine or self._merged or engine.next_id != self.first_id
+        return SealedBatch(
+            journal=self._inputs,
+            merged=self._merged,
+            children=children,
+            names=names,
+            executions=executions,
+            unusual=unusual,
+            audit=self._audit,
+            alarms=self._alarms,
+            engine=freeze_engine(engine) if moved else None,
+        )
 
 
-def child_row(child: Child, seq: int) -> tuple[Any, ...]:
+def child_row(child: Child, seq: int) -> Row:
     """The `children` row of an order, in the order of its columns."""
     average = child.average()
     total, cum, leaves = child.order_qty, child.cum, child.leaves
@@ -132,18 +155,18 @@ def child_row(child: Child, seq: int) -> tuple[Any, ...]:
         1 if child.open else 0,
         child.updated,
         seq,
-        freeze(child),
+        freeze(child).decode(),
     )
 
 
-def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int | None, leg: str | None) -> tuple[Any, ...]:
+def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int | None, leg: str | None) -> Row:
     """The `executions` row of one execution, newest version, in the order of its columns."""
     child = ledger.child
     position = 0 if ledger is child.ledgers[0] else child.ledgers.index(ledger)
     packed = ledger.rows[key]
     if packed[0] not in "!~" and packed.count("|") == 1:
         qty, _, px = packed.partition("|")
-        return (child.id, position, key, qty, px or None, None, None, 0, None, venue_time, born, seq, None)
+        return (child.id, position, key, qty, px or None, venue_time, born, seq)
     row = unpack(packed)
     return (
         child.id,
@@ -151,29 +174,21 @@ def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int
         key,
         None if row.qty is None else str(row.qty),
         None if row.px is None else str(row.px),
+        venue_time,
+        born,
+        seq,
         None if row.fee is None else str(row.fee),
         row.fee_currency,
         1 if row.void else 0,
         leg if leg is not None else key.partition("\x1f")[2] if row.leg else None,
-        venue_time,
-        born,
-        seq,
         packed,
     )
 
 
-def _new_names(child: Child) -> Iterator[tuple[Any, ...]]:
+def _new_names(child: Child) -> Iterator[Row]:
     orders, clients = child.saved_ids
     for order_id in child.order_ids[orders:]:
         yield (child.venue, child.account, "order", order_id, child.id)
     for cl_ord_id in child.client_ids[clients:]:
         yield (child.venue, child.account, "client", cl_ord_id, child.id)
     child.saved_ids = (len(child.order_ids), len(child.client_ids))
-
-
-def _difference(before: State, after: State) -> str:
-    changes = {}
-    for name, was, now in zip(_AUDITED, before, after, strict=True):
-        if was is not now and was != now:
-            changes[name] = (was, now)
-    return _json(changes).decode()

@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
+from typing import Any
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
-from partfill.journal.batch import Batch, SealedBatch
+from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
 from partfill.journal.store import Store
 from partfill.model.inputs import Input
@@ -32,7 +34,14 @@ from partfill.model.inputs import Input
 MAX_BATCH = 500
 """Inputs in one transaction; while the writer is busy and so many wait, further callers wait to get in."""
 
+EARLY = 32
+"""Inputs after which an idle writer is given the batch at once, so that both threads work."""
+YIELD_EVERY = 16
+"""Inputs after which the loop offers the interpreter's lock to a busy writer, which needs it a few times per batch."""
+
 _Waiters = list[asyncio.Future[None]]
+_Work = tuple[list[tuple[Any, ...]], tuple[str | None, ...], int, _Waiters]
+"""(children rows, feed values, last sequence number, who waits)"""
 
 
 class JournalDown(RuntimeError):
@@ -42,11 +51,13 @@ class JournalDown(RuntimeError):
 class Journal:
     """One engine on one journal file. Make it with `await Journal.open(path)` or `async with Journal(path)`."""
 
+    batch_type: type[Batch] = Batch
+
     def __init__(self, path: str | Path, *, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED) -> None:
         self._path = path
         self._quiet_ns = quiet_ns
         self._max_finished = max_finished
-        self._queue: SimpleQueue[tuple[SealedBatch, int, _Waiters] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._waiting = 0
         """Batches with the writer: 0 or 1."""
         self._room: deque[asyncio.Future[None]] = deque()
@@ -70,7 +81,7 @@ class Journal:
         self.seq = self._reader.last_seq()
         self.durable_seq = self.seq
         """Every input up to this number is on disk."""
-        self._batch = Batch(self.engine)
+        self._batch = self.batch_type(self.engine)
         self._waiters: _Waiters = []
         self._now = 0
         self._thread = threading.Thread(target=self._write, name="partfill-journal", daemon=True)
@@ -103,6 +114,12 @@ class Journal:
         self._batch.stage(self.seq, inp, now, effects)
         self.keeper.note(effects, self.seq)
         self._now = now
+        if self._waiting:
+            if not self.seq % YIELD_EVERY:
+                time.sleep(0)
+        elif self._batch.size >= EARLY:
+            self._seal()
+            return effects
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -150,9 +167,11 @@ class Journal:
 
     def _seal(self) -> None:
         batch, waiters = self._batch, self._waiters
-        self._batch, self._waiters = Batch(self.engine), []
+        self._batch, self._waiters = self.batch_type(self.engine), []
         self._waiting += 1
-        self._queue.put((batch.seal(self.engine), batch.last_seq, waiters))
+        sealed = batch.seal(self.engine)
+        self._queue.put((sealed.children, sealed.feed(), batch.last_seq, waiters))
+        time.sleep(0)
 
     def _written(self, seq: int, waiters: _Waiters, error: BaseException | None) -> None:
         self._waiting -= 1
@@ -183,10 +202,10 @@ class Journal:
     def _write(self) -> None:
         failed: BaseException | None = None
         while (item := self._queue.get()) is not None:
-            sealed, seq, waiters = item
+            children, feed, seq, waiters = item
             if failed is None:
                 try:
-                    self._writer.write(sealed)
+                    self._writer.write_encoded(children, feed)
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
             self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)

@@ -13,6 +13,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -22,52 +23,24 @@ import apsw
 
 from partfill.journal.batch import SealedBatch
 
-_CHILD_COLUMNS = (
-    "id, venue, account, order_id, cl_ord_id, instrument, side, price, ord_status, order_qty, cum_qty, leaves_qty, "
-    "canceled_qty, provisional_qty, overfill_qty, notional, avg_px, executions, flags, open, updated, seq, state"
+FEED = "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+"""Writes a batch but for its children; sql/feed.sql says how."""
+
+CHILD_COLUMNS = (
+    *("id", "venue", "account", "order_id", "cl_ord_id", "instrument", "side", "price", "ord_status", "order_qty", "cum_qty"),
+    *("leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional", "avg_px", "executions", "flags", "open"),
+    *("updated", "seq", "state"),
 )
+"""Columns of `children` in the order of `batch.child_row`."""
+MAX_CHILDREN = 200
+"""Rows of children in one statement."""
 
-STATEMENTS = {
-    "journal": "INSERT INTO journal (seq, now, body) VALUES (?, ?, ?)",
-    "merge_executions": "UPDATE executions SET child = ? WHERE child = ?",
-    "merge_child": "DELETE FROM children WHERE id = ?",
-    "children": (
-        f"INSERT INTO children ({_CHILD_COLUMNS}) VALUES ({', '.join('?' * 23)}) ON CONFLICT (id) DO UPDATE SET "
-        + ", ".join(f"{name} = excluded.{name}" for name in _CHILD_COLUMNS.split(", ")[3:])
-    ),
-    "names": "INSERT OR REPLACE INTO names (venue, account, kind, name, child) VALUES (?, ?, ?, ?, ?)",
-    "executions": (
-        "INSERT INTO executions (child, ledger, key, qty, px, fee, fee_currency, void, leg, venue_time, born, seq, packed) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (child, ledger, key) DO UPDATE SET qty = excluded.qty, "
-        "px = excluded.px, fee = excluded.fee, fee_currency = excluded.fee_currency, void = excluded.void, "
-        "venue_time = coalesce(excluded.venue_time, venue_time), seq = excluded.seq, packed = excluded.packed"
-    ),
-    "audit": "INSERT INTO audit (seq, child, changes) VALUES (?, ?, ?)",
-    "alarms": "INSERT INTO alarms (seq, child, kind, text) VALUES (?, ?, ?, ?)",
-    "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
-}
-"""How each kind of row is written, in the order in which one transaction writes them."""
 
-GROUPS = (64, 16, 4)
-"""Rows that one INSERT takes. Each statement step hands the interpreter's lock over and back, which costs more than the
-row itself while the other thread computes; so many rows go into one step."""
+CHECKPOINT_PAGES = 4_000
+"""Pages in the write-ahead log after which the writer folds it into the file: 16 MB."""
 
 BUSY_MS = 5_000
 """How long a reader waits for a lock."""
-
-
-def _grouped(statement: str, size: int) -> str:
-    """The same INSERT for `size` rows."""
-    head, _, rest = statement.partition("VALUES ")
-    row, bracket, tail = rest.partition(")")
-    return f"{head}VALUES {', '.join([row + bracket] * size)}{tail}"
-
-
-_GROUPED = {
-    (kind, size): _grouped(STATEMENTS[kind], size)
-    for kind in ("journal", "children", "names", "executions", "audit")
-    for size in GROUPS
-}
 
 
 class NotAJournal(ValueError):
@@ -81,8 +54,22 @@ class InUse(RuntimeError):
 def migrations() -> list[str]:
     """The SQL of every migration, in order."""
     folder = resources.files("partfill.journal") / "sql"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name[:4].isdigit())
     return [(folder / name).read_text("utf-8") for name in names]
+
+
+def feed_script() -> str:
+    """The SQL that a writer's connection needs to take batches."""
+    return (resources.files("partfill.journal") / "sql" / "feed.sql").read_text("utf-8")
+
+
+@cache
+def _upsert_children(rows: int) -> str:
+    """One statement that writes so many rows of children."""
+    row = f"({', '.join('?' * len(CHILD_COLUMNS))})"
+    moving = ", ".join(f"{name} = excluded.{name}" for name in CHILD_COLUMNS[3:])
+    values = ", ".join([row] * rows)
+    return f"INSERT INTO children ({', '.join(CHILD_COLUMNS)}) VALUES {values} ON CONFLICT (id) DO UPDATE SET {moving}"
 
 
 class Store:
@@ -106,7 +93,9 @@ class Store:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self.db.execute("PRAGMA foreign_keys = ON")
+            self.db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._migrate()
+            self.db.execute(feed_script())
         except BaseException as error:
             self._drop_lock()
             if isinstance(error, apsw.NotADBError):
@@ -169,28 +158,22 @@ class Store:
 
     def write(self, sealed: SealedBatch) -> None:
         """Commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
+        self.write_encoded(sealed.children, sealed.feed())
+
+    def write_encoded(self, children: list[tuple[Any, ...]], feed: tuple[str | None, ...]) -> None:
+        """The same for a batch that is encoded already."""
         execute = self.db.execute
         execute("BEGIN IMMEDIATE")
         try:
-            for kind, statement in STATEMENTS.items():
-                rows = sealed.get(kind)
-                if rows:
-                    self._write_rows(kind, statement, rows)
+            for at in range(0, len(children), MAX_CHILDREN):
+                some = children[at : at + MAX_CHILDREN]
+                execute(_upsert_children(len(some)), tuple(chain.from_iterable(some)))
+            execute(FEED, feed)
             execute("COMMIT")
         except BaseException:
             if not self.db.getautocommit():
                 execute("ROLLBACK")
             raise
-
-    def _write_rows(self, kind: str, statement: str, rows: list[tuple[Any, ...]]) -> None:
-        at = 0
-        for size in GROUPS:
-            grouped = _GROUPED.get((kind, size))
-            while grouped is not None and len(rows) - at >= size:
-                self.db.execute(grouped, tuple(chain.from_iterable(rows[at : at + size])))
-                at += size
-        if at < len(rows):
-            self.db.executemany(statement, rows[at:])
 
     # ------------------------------------------------------------------ reading
 
@@ -199,12 +182,12 @@ class Store:
         row = self.db.execute("SELECT max(seq) FROM journal").fetchone()
         return int(row[0] or 0) if row else 0
 
-    def engine_body(self) -> bytes | None:
+    def engine_body(self) -> str | None:
         """The frozen engine without its orders."""
         row = self.db.execute("SELECT body FROM engine").fetchone()
         return row[0] if row else None
 
-    def inputs(self, after: int = 0) -> Iterator[tuple[int, int, bytes]]:
+    def inputs(self, after: int = 0) -> Iterator[tuple[int, int, str]]:
         """(seq, now, body) of every input after `after`, in order, one by one."""
         yield from self.db.execute("SELECT seq, now, body FROM journal WHERE seq > ? ORDER BY seq", (after,))
 
@@ -219,13 +202,14 @@ class Store:
         ).fetchone()
         return int(row[0]) if row else None
 
-    def child_state(self, number: int) -> tuple[bytes, list[tuple[int, str, str]]] | None:
-        """(state blob, executions in order of arrival) of one order."""
+    def child_state(self, number: int) -> tuple[str, list[tuple[int, str, str]]] | None:
+        """(state, executions in order of arrival) of one order."""
         row = self.db.execute("SELECT state FROM children WHERE id = ?", (number,)).fetchone()
         if row is None:
             return None
         rows = self.db.execute(
-            "SELECT ledger, key, coalesce(packed, qty || '|' || coalesce(px, '')) FROM executions WHERE child = ? ORDER BY born",
+            "SELECT ledger, key, coalesce(packed, qty || '|' || coalesce(px, '')) FROM executions "
+            "WHERE child = ? ORDER BY born",
             (number,),
         )
         return row[0], list(rows)

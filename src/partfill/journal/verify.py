@@ -19,7 +19,7 @@ import msgspec
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, recover
 from partfill.journal.store import Store
-from partfill.model.codec import NotAnInput, input_from_msgpack
+from partfill.model.codec import NotAnInput, input_from_journal
 
 TABLES = {
     "children": "SELECT * FROM {}.children ORDER BY id",
@@ -81,7 +81,7 @@ def _replay(live: Store, fresh: Path, progress: Callable[[int], None] | None, ma
             problems.append(f"journal: input {expected} is missing (found {seq})")
             expected = seq
         try:
-            inp = input_from_msgpack(body)
+            inp = input_from_journal(body)
         except NotAnInput as error:
             problems.append(f"journal: input {seq} cannot be read: {error}")
             continue

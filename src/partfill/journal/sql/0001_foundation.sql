@@ -4,7 +4,7 @@
 CREATE TABLE journal (
     seq  INTEGER PRIMARY KEY,          -- 1, 2, 3, ... without a hole
     now  INTEGER NOT NULL,             -- when the input reached us
-    body BLOB    NOT NULL              -- the input, msgpack
+    body TEXT    NOT NULL              -- the input, JSON
 ) STRICT;
 
 CREATE TABLE children (
@@ -30,7 +30,7 @@ CREATE TABLE children (
     open            INTEGER NOT NULL CHECK (open IN (0, 1)),
     updated         INTEGER NOT NULL,
     seq             INTEGER NOT NULL,   -- the last input that touched it
-    state           BLOB    NOT NULL,   -- what the executions do not hold (partfill.core.state)
+    state           TEXT    NOT NULL,   -- what the executions do not hold, JSON (partfill.core.state)
     CONSTRAINT filled_has_a_price CHECK (ord_status <> 'Filled' OR avg_px IS NOT NULL OR flags & 4)
 ) STRICT;
 
@@ -66,13 +66,25 @@ CREATE TABLE executions (
     PRIMARY KEY (child, ledger, key)
 ) STRICT, WITHOUT ROWID;
 
--- What changed on an order: JSON, {"cum_qty": [before, after], ...}. An order that turned out to be another one keeps
--- its rows under its old number.
+-- What changed on an order: JSON, [before, after], each [ord_status, order_qty, cum_qty, leaves_qty, value, flags], where
+-- value is the exact value of the executions of the venue order that was touched. `audit_trail` spells it out. An order
+-- that turned out to be another one keeps its rows under its old number.
 CREATE TABLE audit (
     seq     INTEGER NOT NULL,
     child   INTEGER NOT NULL,
     changes TEXT    NOT NULL
 ) STRICT;
+
+CREATE VIEW audit_trail AS
+    SELECT audit.seq, journal.now, audit.child,
+           changes->0->>0 AS ord_status_before, changes->1->>0 AS ord_status_after,
+           changes->0->>1 AS order_qty_before,  changes->1->>1 AS order_qty_after,
+           changes->0->>2 AS cum_qty_before,    changes->1->>2 AS cum_qty_after,
+           changes->0->>3 AS leaves_qty_before, changes->1->>3 AS leaves_qty_after,
+           changes->0->>4 AS value_before,      changes->1->>4 AS value_after,
+           changes->0->>5 AS flags_before,      changes->1->>5 AS flags_after,
+           journal.body AS input
+    FROM audit JOIN journal USING (seq);
 
 CREATE TABLE alarms (
     seq   INTEGER NOT NULL,
@@ -84,5 +96,5 @@ CREATE TABLE alarms (
 -- Engine state that belongs to no order (next number, trading days, venue declarations).
 CREATE TABLE engine (
     one  INTEGER PRIMARY KEY CHECK (one = 1),
-    body BLOB NOT NULL
+    body TEXT NOT NULL
 ) STRICT;

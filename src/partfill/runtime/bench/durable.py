@@ -1,0 +1,151 @@
+"""Durable executions per second through the journal, beside two limits measured in the same run.
+
+The limits: a bare apsw loop that writes the same rows in the same batches (plain INSERTs, one transaction a batch), and
+the disk itself (the same bytes into a preallocated file, one fdatasync a batch). Both run right after the measurement
+they belong to, on the same disk. Ratios are what to read; a busy machine moves all three.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import apsw
+
+from partfill.journal.batch import Batch, SealedBatch
+from partfill.journal.journal import Journal
+from partfill.journal.store import CHILD_COLUMNS, migrations
+from partfill.model.codec import to_json
+from partfill.model.inputs import Execution, OrderPlaced
+from partfill.model.terms import Terms
+from partfill.model.words import Side
+
+WAITERS = (1, 10, 100, 1000)
+EXECUTIONS = {1: 1_500, 10: 10_000, 100: 40_000, 1000: 60_000}
+"""How many executions each measurement takes."""
+
+_QTY, _PX = Decimal("0.35"), Decimal("1999.5")
+
+
+class _Recorder(Batch):
+    """A batch that remembers what it sealed, so that the bare loop can write the same."""
+
+    sealed: list[SealedBatch]
+
+    def seal(self, engine: Any) -> SealedBatch:
+        """Seal, and keep a reference."""
+        rows = super().seal(engine)
+        self.sealed.append(rows)
+        return rows
+
+
+async def _journal(path: Path, waiters: int, executions: int, batch: type[Batch]) -> float:
+    """Executions per second: `waiters` tasks, each submitting its next when the last one is on disk."""
+    journal = Journal(path)
+    journal.batch_type = batch
+    async with journal:
+        for number in range(waiters):
+            terms = Terms(instrument="BTC-USD", side=Side.BUY, order_qty=Decimal(10**9), price=Decimal("2000"))
+            journal.stage(
+                OrderPlaced(venue="bench", account="main", cl_ord_id=f"c{number}", order_id=f"o{number}", terms=terms), 1
+            )
+        await journal.flush()
+        each = executions // waiters
+
+        async def work(number: int) -> None:
+            for fill in range(each):
+                key = f"{number}-{fill}"
+                e = Execution(
+                    venue="bench", account="main", order_id=f"o{number}", key=key, qty=_QTY, px=_PX, as_of=fill, venue_time=fill
+                )
+                await journal.submit(e, fill)
+
+        began = perf_counter()
+        await asyncio.gather(*(work(number) for number in range(waiters)))
+        return each * waiters / (perf_counter() - began)
+
+
+def _bare(path: Path, sealed: list[SealedBatch]) -> float:
+    """Inputs per second of a plain loop that writes the same rows in the same batches."""
+    db = apsw.Connection(str(path))
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    for script in migrations():
+        db.execute(script)
+    wide = f"INSERT INTO children ({', '.join(CHILD_COLUMNS)}) VALUES ({', '.join('?' * len(CHILD_COLUMNS))})"
+    children = f"{wide} ON CONFLICT (id) DO UPDATE SET " + ", ".join(f"{n} = excluded.{n}" for n in CHILD_COLUMNS[3:])
+    rows = [
+        (
+            [(seq, now, to_json(inp).decode()) for seq, now, inp in each.journal],
+            each.children,
+            each.names,
+            each.executions,
+            [(seq, child, json.dumps(changes, default=str)) for seq, child, changes in each.audit],
+        )
+        for each in sealed
+    ]
+    inputs = sum(len(each.journal) for each in sealed)
+    began = perf_counter()
+    for journal, child, names, executions, audit in rows:
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("INSERT INTO journal VALUES (?, ?, ?)", journal)
+        db.executemany(children, child)
+        db.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?, ?)", names)
+        db.executemany(
+            "INSERT INTO executions (child, ledger, key, qty, px, venue_time, born, seq, void) VALUES (?,?,?,?,?,?,?,?,0)",
+            executions,
+        )
+        db.executemany("INSERT INTO audit VALUES (?, ?, ?)", audit)
+        db.execute("COMMIT")
+    spent = perf_counter() - began
+    db.close()
+    return inputs / spent
+
+
+def _disk(path: Path, sealed: list[SealedBatch]) -> float:
+    """Inputs per second of writing the same bytes to a preallocated file, fdatasync after each batch."""
+    inputs = sum(len(each.journal) for each in sealed)
+    sizes = [
+        sum(len(part) for part in each.feed() if part) + sum(len(row[-1]) + 150 for row in each.children) for each in sealed
+    ]
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.posix_fallocate(file, 0, sum(sizes))
+    os.pwrite(file, bytes(sum(sizes)), 0)
+    os.fsync(file)
+    began = perf_counter()
+    at = 0
+    for size in sizes:
+        os.pwrite(file, b"x" * size, at)
+        os.fdatasync(file)
+        at += size
+    spent = perf_counter() - began
+    os.close(file)
+    return inputs / spent
+
+
+def run(folder: str | None = None, waiters: tuple[int, ...] = WAITERS) -> dict[str, Any]:
+    """Every durable figure, on the disk of `folder` (the working directory's if None)."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="partfill-bench-", dir=folder or os.getcwd()) as name:
+        for count in waiters:
+            sealed: list[SealedBatch] = []
+            recorder = type("Recorder", (_Recorder,), {"sealed": sealed})
+            base = Path(name)
+            rate = asyncio.run(_journal(base / f"{count}.db", count, EXECUTIONS[count], recorder))
+            bare, disk = _bare(base / f"{count}-bare.db", sealed), _disk(base / f"{count}.raw", sealed)
+            figures[f"waiters_{count}"] = {
+                "executions_per_s": round(rate),
+                "bare_loop_per_s": round(bare),
+                "disk_per_s": round(disk),
+                "of_bare_loop": round(rate / bare, 3),
+                "of_disk": round(rate / disk, 3),
+                "inputs_per_commit": round(sum(len(each.journal) for each in sealed) / len(sealed), 1),
+            }
+    return figures
