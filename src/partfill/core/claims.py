@@ -26,6 +26,9 @@ Losses = dict[str, tuple[int, Decimal]]
 def admit(claims: tuple[Claim, ...], new: Claim) -> tuple[Claim, ...]:
     """The claims that can still win once `new` has come. Returns `claims` itself when `new` says nothing new."""
     as_of, cum, avg = new
+    if not claims or (len(claims) == 1 and claims[0][0] < as_of and claims[0][1] <= cum):
+        # The normal stream: each claim is later and at least as high.
+        return (new,)
     for claim in claims:
         if claim[0] >= as_of and claim[1] >= cum:
             same = claim[0] == as_of and claim[1] == cum

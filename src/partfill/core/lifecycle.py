@@ -112,7 +112,7 @@ EFFECTS: dict[ExecType, Effect] = {
     ExecType.STOPPED: Effect(Fact.STOPPED, meaning="quantity and price guaranteed; not an execution"),
     ExecType.CALCULATED: Effect(Fact.CALCULATED, meaning="done, charges computed"),
     ExecType.TRIGGERED: Effect(Fact.NEW, meaning="a stop starts to work"),
-    ExecType.ORDER_STATUS: Effect(meaning="a snapshot, never a new fact"),
+    ExecType.ORDER_STATUS: Effect(meaning="an answer, no event: its word is read like a polled one (below), requests apart"),
     ExecType.CANCEL_REJECT: Effect(answers=True, meaning="a cancel or replace was refused"),
 }
 """Effect of every report on the facts (FIX ExecType; CancelReject is message 35=9)."""

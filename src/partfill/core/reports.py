@@ -42,16 +42,6 @@ if TYPE_CHECKING:
 OPENERS = frozenset({ExecType.NEW, ExecType.PENDING_NEW})
 """Reports that begin an order: where a venue uses order ids again, one of these under an ended id is a new order."""
 
-_DESCRIPTIONS = (
-    ("instrument", "instrument"),
-    ("side", "side"),
-    ("ord_type", "ord_type"),
-    ("tif", "time_in_force"),
-    ("stop_px", "stop_px"),
-    ("price", "price"),
-)
-"""What an order may learn of itself once: (our name, the snapshot's name)."""
-
 ANONYMOUS = ""
 """Request id of an acknowledgement that names none (a polled status word)."""
 
@@ -122,12 +112,25 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
 
 def _describe(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     """Fill in what the order did not tell of itself yet. Never changes terms in force."""
-    for ours, theirs in _DESCRIPTIONS:
-        if getattr(child, ours) is None and (value := getattr(s, theirs)) is not None:
-            setattr(child, ours, value)
-            effects.bound = True
-            if ours == "tif":
-                child.end_mask = end_mask(s.time_in_force)
+    if child.instrument is None and s.instrument is not None:
+        child.instrument = s.instrument
+        effects.bound = True
+    if child.side is None and s.side is not None:
+        child.side = s.side
+        effects.bound = True
+    if child.ord_type is None and s.ord_type is not None:
+        child.ord_type = s.ord_type
+        effects.bound = True
+    if child.tif is None and s.time_in_force is not None:
+        child.tif = s.time_in_force
+        child.end_mask = end_mask(s.time_in_force)
+        effects.bound = True
+    if child.stop_px is None and s.stop_px is not None:
+        child.stop_px = s.stop_px
+        effects.bound = True
+    if child.price is None and s.price is not None:
+        child.price = s.price
+        effects.bound = True
     if child.cash_qty is None and s.cash_order_qty is not None and s.order_qty is None and child.order_qty is None:
         child.cash_qty = s.cash_order_qty
         effects.bound = True

@@ -49,7 +49,9 @@ def dec(value: object, name: str = "value") -> Decimal:
     if type(value) is str:
         if _NUMBER.fullmatch(value) is None:
             raise NotANumber(f"{name} is {value!r}, which is no number; give plain digits such as '0.35'")
-        return checked(Decimal(value), name)
+        number = Decimal(value)
+        # Short text without an exponent cannot be out of bounds.
+        return number if len(value) <= MAX_DIGITS and "e" not in value and "E" not in value else checked(number, name)
     if isinstance(value, Decimal):
         return checked(value, name)
     if isinstance(value, bool):

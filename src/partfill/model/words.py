@@ -154,6 +154,9 @@ DERIVED_FLAGS = Flag.PARKED | Flag.PROVISIONAL | Flag.UNPRICED | Flag.APPROXIMAT
 """Flags that are recomputed from quantities and never stored as history."""
 
 
+_NAMED = [(flag.value, flag.name) for flag in Flag]
+
+
 def flag_names(flags: int) -> list[str]:
     """Names of the set flags, lowest first. `flag_names(2)` is ["PROVISIONAL"]."""
-    return [flag.name or "" for flag in Flag if flags & flag]
+    return [name for bit, name in _NAMED if flags & bit] if flags else []
