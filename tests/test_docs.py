@@ -69,3 +69,13 @@ def test_no_tracked_text_names_a_path_of_a_machine() -> None:
     for name in files:
         text = (ROOT / name).read_text("utf-8", "ignore")
         assert not bad.search(text), f"{name} names a path of a machine"
+
+
+def test_the_example_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code is not None
+    done = subprocess.run([sys.executable, "-c", code[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Confirmation" in done.stdout
+    assert "0.6 0.9 PartiallyFilled 63999" in done.stdout

@@ -12,12 +12,10 @@ from partfill.cli.output import JsonLines
 from partfill.journal.store import InUse, NotAJournal
 from partfill.runtime.audit import Audit, Summary
 from partfill.runtime.reading import Unusable, frames, open_input
-from partfill.venues.formats import FORMATS
+from partfill.venues.formats import FORMATS, SHOWN_IDS
 
 MEMBERS = {"lobster": "message"}
 """Which file of a zip holds the messages, per format."""
-SHOWN = 20
-"""Damaged lines reported in full; the rest is counted."""
 
 
 @click.command()
@@ -32,11 +30,11 @@ def audit(file: str, format_: str, trace: bool, journal: Path | None) -> None:
     """
     if journal is not None and journal.exists():
         _fail(f"{journal} exists already; name a new file for the journal of this audit")
-    damaged = _Damaged()
     try:
         stream = open_input(file, MEMBERS.get(format_))
         with JsonLines() as out, Audit(
-            FORMATS[format_](), journal, trace=out.write if trace else None, damaged=damaged.report
+            FORMATS[format_](), journal, trace=out.write if trace else None, report=_report,
+            shown_id=SHOWN_IDS.get(format_, str),
         ) as run:  # fmt: skip
             with _Progress() as progress:
                 summary = run.run(frames(stream, FORMATS[format_].framing), progress.update)  # type: ignore[attr-defined]
@@ -44,7 +42,6 @@ def audit(file: str, format_: str, trace: bool, journal: Path | None) -> None:
                 out.write_all(run.orders())
     except (Unusable, NotAJournal, InUse) as error:
         _fail(str(error))
-    damaged.rest()
     click.echo(summary_line(summary), err=True)
     sys.exit(_exit_code(summary, format_, file))
 
@@ -59,6 +56,10 @@ def summary_line(summary: Summary) -> str:
     )
 
 
+def _report(line: int, what: str) -> None:
+    click.echo(f"line {line}: {what}", err=True)
+
+
 def _exit_code(summary: Summary, format_: str, file: str) -> int:
     if not summary.messages and not summary.damaged:
         click.echo(f"partfill: {file} holds no message of format {format_}; is this the right format?", err=True)
@@ -69,24 +70,6 @@ def _exit_code(summary: Summary, format_: str, file: str) -> int:
 def _fail(why: str) -> NoReturn:
     click.echo(f"partfill: {why}", err=True)
     sys.exit(2)
-
-
-class _Damaged:
-    """Reports damaged lines, the first ones in full."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def report(self, line: int, why: str) -> None:
-        """One damaged message that starts at `line`."""
-        self.count += 1
-        if self.count <= SHOWN:
-            click.echo(f"line {line}: {why}", err=True)
-
-    def rest(self) -> None:
-        """Say how many were not shown."""
-        if self.count > SHOWN:
-            click.echo(f"... and {self.count - SHOWN} more damaged messages", err=True)
 
 
 class _Progress:

@@ -6,7 +6,7 @@ Rules
 - Terms move in `accept_terms` only, called for New, Replaced, Restated and reductions.
 - Three things stay apart: the venue's words (`facts`), the requests it has acknowledged (`requests`), and what we have
   asked for without an answer yet (`in_flight`). Only the first two are seen in the status.
-- `removed` is quantity a bust took off a working order that the venue has not put back to work.
+- An end belongs to the venue order it was said of: the order has ended when the one in force has.
 
 Invariants of one order are in `invariants`; the tables in `lifecycle`.
 """
@@ -25,6 +25,7 @@ _FILLED = int(Fact.FILLED)
 _PARTIAL = int(Fact.PARTIALLY_FILLED)
 _PENDING_CANCEL = int(Fact.PENDING_CANCEL)
 _PENDING_REPLACE = int(Fact.PENDING_REPLACE)
+_CORRECTED = int(Flag.VOIDED | Flag.REVISED)
 
 
 class Child:
@@ -59,6 +60,7 @@ class Child:
         "peak_qty",
         "placed",
         "price",
+        "put_back",
         "removed",
         "requests",
         "rules",
@@ -92,6 +94,9 @@ class Child:
         self.peak_qty: Decimal | None = None
         """Highest quantity that was ever in force: what `canceled_qty` is counted from."""
         self.removed = ZERO
+        """What busts and corrections took off while it works; derived in `settle`."""
+        self.put_back = ZERO
+        """Of that, what the venue said later works again."""
         self.placed = False
         """True when the order is ours (an OrderPlaced named it)."""
         self.facts = 0
@@ -137,18 +142,29 @@ class Child:
                 facts |= _FILLED if cum >= total > ZERO else _PARTIAL
             else:
                 facts |= _FILLED if self._complete(cum, total) else _PARTIAL
+        ends = self.ledger.ends
+        facts |= ends
         requests = self.requests
         if requests:
             for request in requests.values():
                 facts |= _PENDING_CANCEL if request is Request.CANCEL else _PENDING_REPLACE
         self.status = STATUS_BY_RANK[facts.bit_length()]
-        if total is None or self.facts & self.end_mask:
+        if self.flags & _CORRECTED:
+            self.removed = self._removed()
+        if total is None or (self.facts | ends) & self.end_mask:
             self.leaves = ZERO
         else:
             leaves = sub(total, cum)
             if self.removed:
                 leaves = sub(leaves, self.removed)
             self.leaves = leaves if leaves > ZERO else ZERO
+
+    def _removed(self) -> Decimal:
+        off = ZERO
+        for ledger in self.ledgers:
+            off = add(off, ledger.off)
+        off = sub(off, self.put_back)
+        return off if off > ZERO else ZERO
 
     def _complete(self, cum: Decimal, total: Decimal | None) -> bool:
         if total is not None:
@@ -166,7 +182,7 @@ class Child:
     @property
     def works(self) -> bool:
         """Whether the venue may still fill it, by its words."""
-        return not self.facts & self.end_mask
+        return not (self.facts | self.ledger.ends) & self.end_mask
 
     @property
     def open(self) -> bool:
@@ -328,7 +344,7 @@ class Child:
 
     def split(self, numerator: Decimal, denominator: Decimal) -> None:
         """A corporate action: every quantity times numerator / denominator, values unchanged. Raises `Inexact`."""
-        names = ("order_qty", "peak_qty", "removed", "day_cum")
+        names = ("order_qty", "peak_qty", "put_back", "day_cum")
         values = [getattr(self, name) for name in names]
         scaled = [None if value is None else scale(value, numerator, denominator) for value in values]
         for ledger in self.ledgers:

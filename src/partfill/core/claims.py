@@ -3,11 +3,12 @@
 Theory. A claim says: "as of this moment, so much had filled". Claims come late, twice and out of order. What
 counts is the highest of them, each less what was voided after its moment:
 
-    claimed = max over claims c of ( c.cum - sum of losses with loss.as_of >= c.as_of )
+    claimed = max over claims c of ( c.cum - sum over executions of what they lost since c.as_of )
 
-So a poll that was sent before a void and answered after it says nothing about the voided quantity, and the result
-is the same for every order of arrival. Only claims that can still win are kept: a claim is dropped when another
-one is at least as high and at least as late. On a normal stream exactly one is left.
+What an execution lost since a moment is the most it was from then on less its quantity now, where a void or correction of
+the same moment counts as later. So a poll that was sent before a void and answered after it says nothing about the voided
+quantity, and the result is the same for every order of arrival. Only claims that can still win are kept: a claim is
+dropped when another one is at least as high and at least as late. On a normal stream exactly one is left.
 """
 
 from __future__ import annotations
@@ -19,8 +20,13 @@ from partfill.model.numbers import ZERO, sub
 Claim = tuple[int, Decimal, Decimal | None]
 """(as_of in ns, cumulative quantity, average price or None)"""
 
-Losses = dict[str, tuple[int, Decimal]]
-"""Per execution key: (as_of in ns, quantity it lost by a void or a correction)."""
+History = tuple[tuple[int, Decimal], ...]
+"""Versions of one execution, oldest first: (from when, quantity). The first version holds since ever."""
+
+Losses = dict[str, History]
+"""Per key of every execution that was voided or corrected: its versions, the last one in force."""
+
+SINCE_EVER = -(1 << 63)
 
 
 def admit(claims: tuple[Claim, ...], new: Claim) -> tuple[Claim, ...]:
@@ -49,9 +55,22 @@ def best(claims: tuple[Claim, ...], losses: Losses | None) -> Claim | None:
     winner: Claim | None = None
     for as_of, cum, avg in claims:
         left = cum
-        for lost_at, qty in losses.values():
-            if lost_at >= as_of:
-                left = sub(left, qty)
+        for history in losses.values():
+            lost = lost_since(history, as_of)
+            if lost > ZERO:
+                left = sub(left, lost)
         if winner is None or left > winner[1]:
             winner = (as_of, left if left > ZERO else ZERO, avg)
     return winner
+
+
+def lost_since(history: History, as_of: int) -> Decimal:
+    """The most that an execution may have had in the eyes of a claim of `as_of`, less what it has now.
+
+    A poll is stamped when it is sent and answered later, so any version from then on may be in it.
+    """
+    most = history[0][1]
+    for at, qty in history:
+        if at < as_of or qty > most:
+            most = qty
+    return sub(most, history[-1][1])

@@ -34,10 +34,12 @@ class Effects:
     ledger: Ledger | None = None
     before: State = _NOTHING
     after: State = _NOTHING
+    told: Decimal = ZERO
+    """What subscribers had heard of before this step: nothing while the order was not known."""
     published: Decimal = ZERO
     """Net quantity of the events of this step: fills less reversals."""
-    merged: tuple[tuple[int, Child], ...] = ()
-    """Parked orders that turned out to be another one: (number that goes, order that stays)."""
+    merged: tuple[tuple[int, list[tuple[int, Ledger]]], ...] = ()
+    """Parked orders that turned out to be another one: (number that goes, its ledgers with their positions in it)."""
     query: bool = False
     """True when the venue should be asked about this order."""
     duplicate: bool = False
@@ -61,6 +63,8 @@ class Effects:
                     child.roll_day(day)
                     self.bound = True
             self.child = child
+            if child.order_qty is not None or child.cash_qty is not None:
+                self.told = child.cum
             self.before = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         if child.flags & _QUARANTINED:
             engine.counters.held += 1

@@ -19,13 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partfill.core import fills, lifecycle, reports
+from partfill.core import fills, reports
 from partfill.core.child import Child
 from partfill.core.effects import Counters, Effects
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
-from partfill.model.capabilities import FIX_LIKE, Capabilities
+from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain
 from partfill.model.events import Adopted, Alarm, AlarmKind
 from partfill.model.inputs import (
     Charge,
@@ -80,7 +80,10 @@ class Engine:
         """Take one input at `now` (ns UTC, when it reached us) and return everything that follows from it."""
         effects = Effects()
         self.counters.inputs += 1
-        self._handlers[type(inp)](inp, now, effects)
+        try:
+            self._handlers[type(inp)](inp, now, effects)
+        except Exception as error:
+            self._stop(effects, f"{type(error).__name__} on {type(inp).__name__}: {error}")
         child = effects.child
         if child is None or (effects.duplicate and not effects.bound):
             return effects
@@ -90,13 +93,19 @@ class Engine:
         assert ledger is not None
         if not child.flags & _QUARANTINED:
             try:
-                check(child, ledger, effects.before[2], effects.published)
+                check(child, ledger, effects.told, effects.published)
             except Broken as broken:
-                child.mark(Flag.QUARANTINED)
-                self.counters.quarantined += 1
-                self.alarm(effects, child, AlarmKind.INVARIANT, f"invariant {broken}; the order is in quarantine")
+                self._stop(effects, f"invariant {broken}")
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         return effects
+
+    def _stop(self, effects: Effects, why: str) -> None:
+        """Something that cannot be: stop the one order it happened to, tell a person, and let the others go on."""
+        child = effects.child
+        effects.duplicate = False
+        if child is not None and child.mark(Flag.QUARANTINED):
+            self.counters.quarantined += 1
+        self.alarm(effects, child, AlarmKind.INVARIANT, f"{why}; the order is in quarantine" if child else why)
 
     # ------------------------------------------------------------------ inputs
 
@@ -148,10 +157,16 @@ class Engine:
     def _linked(self, link: OrderLinked, now: int, effects: Effects) -> None:
         ledger = self.attribute(link.venue, link.account, link.order_id, link.cl_ord_id, None, effects, create=True)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
-            self.continue_as(ledger.child, link.new_order_id, effects)
+            new = self.continue_as(ledger.child, link.new_order_id, effects)
+            child = new.child
+            if child.ledger is ledger:
+                # A later one of the chain may be in force already.
+                child.ledger = new
             if link.new_cl_ord_id is not None:
-                self.index.bind_client(ledger.child, link.new_cl_ord_id)
-                ledger.child.chain(link.new_cl_ord_id, link.cl_ord_id or ledger.child.cl_ord_id)
+                self.index.bind_client(child, link.new_cl_ord_id)
+                child.chain(link.new_cl_ord_id, link.cl_ord_id or child.cl_ord_id)
+            effects.enter(child, new, self)
+            child.settle()
 
     def _placed(self, p: OrderPlaced, now: int, effects: Effects) -> None:
         known = self.index.by_client.get((p.venue, p.account, p.cl_ord_id)) if p.cl_ord_id is not None else None
@@ -181,6 +196,10 @@ class Engine:
 
     def _declared(self, declared: VenueDeclared, now: int, effects: Effects) -> None:
         self.rules[declared.venue] = declared.capabilities
+        for child in self.children.values():
+            # An order that is not in memory takes the rules of the moment when it comes back; these must not differ.
+            if child.venue == declared.venue:
+                child.rules = declared.capabilities
 
     def _day_rolled(self, rolled: DayRolled, now: int, effects: Effects) -> None:
         scope = (rolled.venue, rolled.account)
@@ -237,12 +256,11 @@ class Engine:
         found = self.index.by_order.get((child.venue, child.account, order_id))
         if found is not None:
             return found if found.child is child else self._two_orders(found.child, child, found, effects)
-        if child.ledger.order_id is not None and child.rules.chain.value == "restarts":
+        if child.ledger.order_id is not None and child.rules.chain is Chain.RESTARTS:
             child.ledger = Ledger(child, None)
             child.ledger.era = child.era
             child.ledgers.append(child.ledger)
-            # What ended was the venue order before; this one goes on.
-            child.facts &= ~lifecycle.ENDED
+            # What may have ended was the venue order before; this one goes on.
             child.ended_at = 0
         self.index.bind_order(child.ledger, order_id)
         effects.bound = True
@@ -251,51 +269,68 @@ class Engine:
     def _two_orders(self, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> Ledger:
         """One message names two orders. A parked one is evidence of the other; two real ones are an alarm."""
         if not by_order.known:
-            return self._absorb(by_client, by_order, ledger, effects)
+            return self._absorb(by_client, by_order, effects).get(ledger, ledger)
         if not by_client.known:
-            self._absorb(by_order, by_client, by_client.ledger, effects)
+            self._absorb(by_order, by_client, effects)
             return ledger
         text = f"order id {ledger.order_id} is order {by_order.id}, client id {by_client.cl_ord_id} is order {by_client.id}"
         self.alarm(effects, by_order, AlarmKind.ID_CONFLICT, text + "; the order id rules")
         return ledger
 
-    def _absorb(self, keep: Child, parked: Child, ledger: Ledger, effects: Effects) -> Ledger:
-        """Move the parked order's evidence and ids into the order it belongs to. Returns the ledger that stays."""
-        for each in parked.ledgers:
-            each.child = keep
-            each.era = keep.era
-        if keep.ledger.order_id is None and not keep.ledger.rows and not keep.ledger.claims:
-            keep.ledgers.remove(keep.ledger)
-        keep.ledgers.extend(parked.ledgers)
-        keep.ledger = ledger
+    def _absorb(self, keep: Child, parked: Child, effects: Effects) -> dict[Ledger, Ledger]:
+        """Move the parked order's evidence and ids into the order it belongs to.
+
+        Evidence of one venue order under two ids is one ledger; that of a later venue order of the chain is one more.
+        Returns, for each ledger that was merged, the one that it is part of now.
+        """
+        effects.enter(keep, keep.ledger, self)
+        into: dict[Ledger, Ledger] = {}
+        new: list[tuple[Ledger, str]] = []
+        one_count = keep.rules.chain is Chain.CONTINUES
+        later = parked.ledger.order_id is not None and keep.ledger.order_id is not None and not parked.client_ids
+        for ledger in parked.ledgers:
+            ledger.child = keep
+            if one_count or keep.ledger.order_id is None or ledger.order_id is None:
+                new.extend((keep.ledger, key) for key in ledger.rows if key not in keep.ledger.rows)
+                keep.ledger.merge(ledger)
+                into[ledger] = keep.ledger
+            else:
+                ledger.era = keep.era
+                keep.ledgers.append(ledger)
+                new.extend((ledger, key) for key in ledger.rows)
+        for order_id in parked.order_ids:
+            found = self.index.by_order.get((keep.venue, keep.account, order_id))
+            if found in into:
+                self.index.by_order[keep.venue, keep.account, order_id] = into[found]
         for cl_ord_id in parked.client_ids:
             self.index.by_client[keep.venue, keep.account, cl_ord_id] = keep
+        if later and not one_count:
+            keep.ledger = parked.ledger
         keep.order_ids += parked.order_ids
         keep.client_ids += parked.client_ids
-        if keep.instrument is None:
-            keep.instrument = parked.instrument
-        if keep.side is None:
-            keep.side = parked.side
+        keep.instrument = keep.instrument or parked.instrument
+        keep.side = keep.side or parked.side
         keep.facts |= parked.facts
         keep.flags |= parked.flags
         keep.ended_at = max(keep.ended_at, parked.ended_at)
         keep.seen = (keep.seen or set()) | parked.seen if parked.seen else keep.seen
         del self.children[parked.id]
         self.counters.orders -= 1
-        effects.merged = (*effects.merged, (parked.id, keep))
+        effects.merged = (*effects.merged, (parked.id, list(enumerate(parked.ledgers))))
         effects.bound = True
-        if keep.known and parked.cum:
-            effects.enter(keep, ledger, self)
-            fills.publish_parked(self, keep, parked.ledgers, effects)
+        effects.ledger = keep.ledger
+        if keep.known:
+            fills.publish_joined(self, keep, new, effects)
         else:
             keep.cum = keep.sum_cum()
             keep.settle()
-        return ledger
+        return into
 
     def adopt(self, child: Child, effects: Effects) -> None:
         """The terms of a parked order came: publish what had been booked in silence."""
-        if child.cum:
-            fills.publish_parked(self, child, child.ledgers, effects)
+        if child.cum or child.executions:
+            new = [(ledger, key) for ledger in child.ledgers for key in ledger.rows]
+            fills.publish_joined(self, child, new, effects)
             effects.events.append(Adopted(child.id, child.order_id, child.cl_ord_id, child.cum))
 
     def alarm(self, effects: Effects, child: Child | None, kind: AlarmKind, text: str) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from partfill.core.corrections import Version, Void
 from partfill.core.effects import Effects
 from partfill.core.ledger import STATE_CODES, Booked, Ledger
-from partfill.core.rows import Row, unpack
+from partfill.core.rows import unpack
 from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.observations import Charge, Execution, ExecutionRevised, ExecutionVoided
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _CONFIRMED = ExecutionState.CONFIRMED
 _NEW, _DUPLICATE = Booked.NEW, Booked.DUPLICATE
 
-__all__ = ["charge", "claim", "execution", "publish_parked", "revised", "voided"]
+__all__ = ["charge", "claim", "execution", "publish_joined", "revised", "voided"]
 
 
 def execution(engine: Engine, child: Child, ledger: Ledger, e: Execution, now: int, effects: Effects) -> Booked:
@@ -63,31 +64,36 @@ def claim(
 def revised(engine: Engine, child: Child, ledger: Ledger, r: ExecutionRevised, now: int, effects: Effects) -> None:
     """A correction: quantity and value of one execution change to the newest version's."""
     old = ledger.cum
-    root = ledger.links.get(r.key, r.key) if ledger.links else r.key
+    root = ledger.root(r.key)
     was = ledger.rows.get(root)
-    row = Row(r.qty, r.px, r.fee, r.fee_currency, as_of=now if r.as_of is None else r.as_of)
+    as_of = now if r.as_of is None else r.as_of
+    works = bool(r.leaves_qty)
+    stray = r.new_key is not None and r.new_key in ledger.rows
     # A fill corrected to nothing has no quantity left: it is a void.
-    if not r.qty:
-        booked, root, _ = ledger.void(r.key, r.new_key, row.as_of, None)
+    if r.qty:
+        version = Version(r.qty, r.px, r.fee, r.fee_currency, r.revision or 0, as_of, works)
+        booked, root = ledger.revise(r.key, r.new_key, version)
     else:
-        booked, root = ledger.revise(r.key, r.new_key, r.revision or 0, row)
+        booked, root = ledger.void(r.key, Void(as_of, works))
     if booked is Booked.DUPLICATE:
         engine.counters.duplicates += 1
         effects.duplicate = True
         return
-    if was is None and booked is Booked.CHANGED:
+    if was is None:
         engine.counters.executions += 1
     child.mark(Flag.REVISED)
     effects.rows.append((ledger, root, r.venue_time, None))
+    if stray:
+        effects.rows.append((ledger, r.new_key or "", None, None))
     _after_change(engine, child, ledger, root, was, old, r.reason, effects)
-    _put_back(child, r.leaves_qty, sub(old, ledger.cum))
 
 
 def voided(engine: Engine, child: Child, ledger: Ledger, v: ExecutionVoided, now: int, effects: Effects) -> None:
     """A bust: the execution no longer counts."""
     old = ledger.cum
     was_today = _booked_today(child, ledger, v.key)
-    booked, root, _lost = ledger.void(v.key, v.new_key, now if v.as_of is None else v.as_of, v.qty)
+    void = Void(now if v.as_of is None else v.as_of, bool(v.leaves_qty), v.qty)
+    booked, root = ledger.void(v.key, void)
     if booked is Booked.DUPLICATE:
         engine.counters.duplicates += 1
         effects.duplicate = True
@@ -96,10 +102,9 @@ def voided(engine: Engine, child: Child, ledger: Ledger, v: ExecutionVoided, now
     child.mark(Flag.VOIDED)
     effects.rows.append((ledger, root, v.venue_time, None))
     fell = sub(old, ledger.cum)
-    if was_today and fell > ZERO:
+    if was_today and fell > ZERO and child.day_era:
         child.day_cum = max(ZERO, sub(child.day_cum, fell))
     _publish_change(engine, child, ledger, root, sub(ledger.cum, old), v.reason, effects)
-    _put_back(child, v.leaves_qty, fell)
 
 
 def charge(engine: Engine, child: Child, ledger: Ledger, c: Charge, effects: Effects) -> None:
@@ -110,24 +115,38 @@ def charge(engine: Engine, child: Child, ledger: Ledger, c: Charge, effects: Eff
         effects.duplicate = True
         return
     child.seen = (child.seen or set()) | {name}
-    ledger.charge(c.exec_key, c.amount, c.currency)
-    if c.exec_key is not None and c.exec_key in ledger.rows:
-        effects.rows.append((ledger, c.exec_key, None, None))
+    changed = ledger.charge(c.exec_key, c.amount, c.currency)
+    if changed is not None:
+        effects.rows.append((ledger, changed, None, None))
 
 
-def publish_parked(engine: Engine, child: Child, ledgers: list[Ledger], effects: Effects) -> None:
-    """Publish evidence that was booked before its order was known: every execution, then what only a claim says."""
+def publish_joined(engine: Engine, child: Child, new: list[tuple[Ledger, str]], effects: Effects) -> None:
+    """Publish evidence that was booked before its order was known, or under another of its ids.
+
+    `new` are the executions that subscribers have not heard of. What a claim had published of them is confirmed.
+    """
     child.cum = child.sum_cum()
     child.settle()
-    for ledger in ledgers:
-        itemised = ZERO
-        for key, row in ledger.live():
-            assert row.qty is not None
-            itemised = add(itemised, row.qty)
-            _fill(child, row.qty, row.px, key, effects)
-        rest = sub(ledger.cum, itemised)
-        if rest > ZERO:
-            _fill(child, rest, ledger.provisional_px(), None, effects)
+    rest = sub(child.cum, add(effects.told, effects.published))
+    for ledger, key in new:
+        row = unpack(ledger.rows[key])
+        if row.void or row.leg or row.qty is None:
+            continue
+        part = min(row.qty, rest) if rest > ZERO else ZERO
+        if part:
+            _fill(child, part, row.px, key, effects)
+            rest = sub(rest, part)
+        if part != row.qty:
+            _confirm(child, sub(row.qty, part), row.px, key, effects)
+    if rest > ZERO:
+        _fill(child, rest, child.ledger.provisional_px(), None, effects)
+    elif rest < ZERO:
+        effects.published = add(effects.published, rest)
+        ids = (child.id, child.order_id, child.cl_ord_id)
+        effects.events.append(Reversal(*ids, rest.copy_negate(), "", "joined evidence", child.cum, child.leaves, child.status))
+    total = child.order_qty
+    if total is not None and child.cum > total >= effects.told:
+        _overfill(engine, child, effects)
 
 
 # ---------------------------------------------------------------------- inside
@@ -142,7 +161,7 @@ def _moved(engine: Engine, child: Child, ledger: Ledger, delta: Decimal, key: st
         child.cum = cum = add(was, delta)
         if child.day_era:
             child.day_cum = add(child.day_cum, delta)
-        late = child.facts & child.end_mask
+        late = (child.facts | child.ledger.ends) & child.end_mask
         child.settle()
         if total is None and child.cash_qty is None:
             if key is not None:
@@ -154,15 +173,30 @@ def _moved(engine: Engine, child: Child, ledger: Ledger, delta: Decimal, key: st
         _fill(child, delta, px, key, effects)
         if late and child.mark(Flag.LATE_FILL):
             engine.alarm(effects, child, AlarmKind.LATE_FILL, f"{text(delta)} filled after the end of the order")
+        if total is not None and cum >= total > was and (px is None or ledger.unpriced):
+            _unpriced(engine, child, effects)
         if total is not None and cum > total >= was:
-            over = f"{text(cum)} filled of {text(total)} ordered: {text(child.overfill_qty)} too much"
-            engine.alarm(effects, child, AlarmKind.OVERFILL, over)
+            _overfill(engine, child, effects)
     elif child.cash_qty is not None:
         child.settle()
     if qty is not None and delta != qty and child.known:
         assert key is not None
-        known = sub(qty, delta)
-        effects.events.append(Confirmation(child.id, child.order_id, child.cl_ord_id, known, px, key, child.cum, child.status))
+        _confirm(child, sub(qty, delta), px, key, effects)
+
+
+def _confirm(child: Child, qty: Decimal, px: Decimal | None, key: str, effects: Effects) -> None:
+    effects.events.append(Confirmation(child.id, child.order_id, child.cl_ord_id, qty, px, key, child.cum, child.status))
+
+
+def _overfill(engine: Engine, child: Child, effects: Effects) -> None:
+    assert child.order_qty is not None
+    over = f"{text(child.cum)} filled of {text(child.order_qty)} ordered: {text(child.overfill_qty)} too much"
+    engine.alarm(effects, child, AlarmKind.OVERFILL, over)
+
+
+def _unpriced(engine: Engine, child: Child, effects: Effects) -> None:
+    if child.avg_px is None:
+        engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
 
 
 def _fill(child: Child, qty: Decimal, px: Decimal | None, key: str | None, effects: Effects) -> None:
@@ -182,7 +216,7 @@ def _changed(engine: Engine, child: Child, ledger: Ledger, booked: Booked, e: Ex
         engine.alarm(effects, child, AlarmKind.KEY_CONFLICT, said)
     elif booked is Booked.CHANGED:
         child.mark(Flag.REVISED)
-    root = ledger.links.get(e.key, e.key) if ledger.links else e.key
+    root = ledger.root(e.key)
     effects.rows.append((ledger, root, e.venue_time, None))
     if booked is Booked.STONE:
         engine.counters.executions += 1
@@ -199,7 +233,7 @@ def _after_change(engine: Engine, child: Child, ledger: Ledger, root: str, was: 
     if delta or was is None:
         return
     before, after = unpack(was), unpack(ledger.rows[root])
-    if before.px != after.px and child.known:
+    if before.px != after.px and child.known and not after.void:
         effects.events.append(Repriced(child.id, child.order_id, child.cl_ord_id, root, after.px, child.cum))
 
 
@@ -222,25 +256,14 @@ def _publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, delt
         child.settle()
 
 
-def _put_back(child: Child, leaves: Decimal | None, fell: Decimal) -> None:
-    """After a void: what the venue does not say works again is taken off (invariants 5 and 12)."""
-    if fell <= ZERO or not child.works or child.order_qty is None:
-        return
-    if leaves is None:
-        off = fell
-    else:
-        natural = sub(sub(child.order_qty, child.cum), child.removed)
-        off = min(fell, max(ZERO, sub(natural, leaves)))
-    if off:
-        child.removed = add(child.removed, off)
-        child.settle()
-
-
 def _booked_today(child: Child, ledger: Ledger, key: str) -> bool:
     """Whether execution `key` was booked on the current trading day (invariant 14: older days keep DayCumQty)."""
     if not child.day_era:
         return True
-    root = ledger.links.get(key, key) if ledger.links else key
+    root = ledger.root(key)
+    case = (ledger.cases or {}).get(root)
+    if case is not None and case.first is not None:
+        return case.first.era >= child.day_era
     packed = ledger.rows.get(root)
     return packed is not None and unpack(packed).era >= child.day_era
 

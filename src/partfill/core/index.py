@@ -51,7 +51,10 @@ class Index:
     def remember(self, child: Child, ledgers: dict[str, Ledger]) -> None:
         """The names of an order lead to it again; `ledgers` says which ledger each venue id means."""
         for order_id in child.order_ids:
-            if order_id in ledgers:
-                self.by_order[child.venue, child.account, order_id] = ledgers[order_id]
+            scope = (child.venue, child.account, order_id)
+            now = self.by_order.get(scope)
+            # Where a venue reuses order ids, a newer order may have this one.
+            if order_id in ledgers and (now is None or now.child.id <= child.id):
+                self.by_order[scope] = ledgers[order_id]
         for cl_ord_id in child.client_ids:
             self.by_client[child.venue, child.account, cl_ord_id] = child

@@ -32,6 +32,8 @@ def check(child: Child, ledger: Ledger, before: Decimal, published: Decimal) -> 
             raise Broken(f"4 leaves: {leaves} on an order whose quantity is not known")
         if child.cash_qty is None:
             return
+    if ledger is child.ledger and len(child.ledgers) == 1 and cum != ledger.cum:
+        raise Broken(f"1 ledger: the order says {cum}, its only ledger {ledger.cum}")
     if add(before, published) != cum:
         raise Broken(f"1 ledger: cum went from {before} to {cum} and {published} was published")
     low, high = ledger.low, ledger.high
@@ -45,7 +47,7 @@ def check(child: Child, ledger: Ledger, before: Decimal, published: Decimal) -> 
     if total is None:
         return
     if leaves:
-        if child.facts & child.end_mask or leaves < ZERO:
+        if (child.facts | child.ledger.ends) & child.end_mask or leaves < ZERO:
             raise Broken(f"4 leaves: {leaves} on an order that has ended, or below zero")
         if add(cum, leaves) > total:
             raise Broken(f"5 conservation: {cum} filled and {leaves} left of {total}")

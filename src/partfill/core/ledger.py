@@ -7,7 +7,7 @@ Rules
 - A void is for ever. It may come before its execution: then a stone waits for it.
 - A correction names the version it replaces; chains of corrections resolve in any order of arrival.
 - The price of quantity that only a claim states comes from the claim's average, and is approximate.
-- Everything here is O(1) per execution, however many came before. Void and correction cost the number of voids.
+- Everything here is O(1) per execution, however many came before. A void or correction costs the number of those so far.
 
 It does not know orders: terms, status and leaves are in `child`. It publishes nothing and never refuses a fill.
 """
@@ -19,6 +19,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from partfill.core.claims import Claim, Losses, admit, best
+from partfill.core.corrections import Case, Scales, Version, Void, derive, history, off_qty
 from partfill.core.rows import Row, pack, pack_plain, unpack
 from partfill.model.numbers import ZERO, add, mul, ratio, scale, sub
 
@@ -50,21 +51,26 @@ class Ledger:
     """Evidence of one venue order. All quantities in units, prices in quote currency per unit."""
 
     __slots__ = (
+        "cases",
         "child",
         "claimed",
         "claims",
         "count",
         "cum",
+        "ends",
         "era",
         "fee_unknown",
         "fees",
         "high",
+        "into",
         "itemised",
         "links",
         "losses",
         "low",
         "notional",
+        "off",
         "order_id",
+        "owed",
         "rows",
         "scales",
         "unpriced",
@@ -76,7 +82,15 @@ class Ledger:
         self.rows: dict[str, str] = {}
         """Execution key -> packed row (see `rows`)."""
         self.links: dict[str, str] | None = None
-        """Key of a later version -> key of the execution."""
+        """Key of a correction -> key of the version it replaces."""
+        self.cases: dict[str, Case] | None = None
+        """Executions that were voided or corrected, by key (see `corrections`)."""
+        self.off = ZERO
+        """What voids and corrections took off that the venue has not put back to work."""
+        self.ends = 0
+        """Facts that ended this venue order."""
+        self.into: Ledger | None = None
+        """The ledger that this one was merged into, when both turned out to be one venue order."""
         self.itemised = ZERO
         self.notional = ZERO
         """Exact sum of qty * px over live, priced executions."""
@@ -95,9 +109,11 @@ class Ledger:
         """Known fees per currency; None while none is known."""
         self.fee_unknown = 0
         """Live executions whose fee is not known. Unknown is not zero."""
+        self.owed: dict[str, dict[str, Decimal]] | None = None
+        """Charges whose execution has not come yet: key -> amount per currency. They are in `fees` already."""
         self.era = 0
-        self.scales: list[tuple[int, Decimal, Decimal]] | None = None
-        """Splits so far: (era it began, numerator, denominator)."""
+        self.scales: Scales | None = None
+        """Splits so far."""
 
     # ------------------------------------------------------------------ evidence
 
@@ -108,10 +124,10 @@ class Ledger:
         rows = self.rows
         known = rows.get(key)
         if known is None and (self.links is None or key not in self.links):
-            if fee is None and not state and not self.era:
+            if fee is None and not state and not self.era and not self.child.rules.key_revises:
                 rows[key] = f"{qty!s}|{px!s}" if px is not None else f"{qty!s}|"
             else:
-                rows[key] = pack(Row(qty, px, fee, currency, state, self.era))
+                rows[key] = pack(Row(qty, px, fee, currency, state, self.era, as_of=as_of))
             self.count += 1
             self.itemised = itemised = add(self.itemised, qty)
             if px is None:
@@ -128,6 +144,8 @@ class Ledger:
                 self.fee_unknown += 1
             else:
                 self._charge(currency or "", fee)
+            if self.owed is not None and key in self.owed:
+                self._settle_owed(key)
             self.cum = itemised if itemised >= self.claimed else self.claimed
             return Booked.NEW
         if fee is None and not state and known == (f"{qty!s}|{px!s}" if px is not None else f"{qty!s}|"):
@@ -143,76 +161,71 @@ class Ledger:
         self.rejoin()
         return True
 
-    def revise(self, key: str, new_key: str | None, rank: int, row: Row, *, resolve: str | None = None) -> tuple[Booked, str]:
-        """Apply a correction of version `key` whose own key is `new_key`. Returns what it did and the execution's key.
-
-        `row` is the corrected content, its `as_of` the time of the correction; `rank` the venue's revision number.
-        """
-        links = self.links if self.links is not None else {}
-        self.links = links
-        root = links.get(key, key)
-        if new_key is not None:
-            seen = links.get(new_key)
-            if seen is not None:
-                return Booked.DUPLICATE, seen
-            if new_key in self.rows and new_key != root:
-                # A later correction came first and named this one as its execution: this is the missing link.
-                return self._relink(root, new_key), root
-            links[new_key] = root
-        packed = self.rows.get(root)
-        if packed is None:
-            row.version, row.rank, row.era = new_key or key, rank, self.era
-            self._put(root, None, row)
-            return Booked.CHANGED, root
-        old = unpack(packed)
-        if old.void:
-            return Booked.STONE, root
-        if old.version is not None or old.rank:
-            latest = old.version or root
-            newer = key == latest or rank > old.rank or (rank == old.rank and row.as_of > old.as_of)
-            if rank < old.rank or not newer or (rank and rank == old.rank):
-                return Booked.DUPLICATE, root
-        row.version, row.rank, row.era = new_key or key, rank, old.era
-        row.first_qty = old.first_qty if old.version is not None or old.rank else old.qty
-        if row.fee is None:
-            row.fee, row.fee_currency = old.fee, old.fee_currency
-        row.state = old.state
-        self._put(root, old, row)
+    def revise(self, key: str, new_key: str | None, version: Version) -> tuple[Booked, str]:
+        """Apply a correction of version `key` whose own key is `new_key`. Returns what it did and the execution's key."""
+        if self.links is None:
+            self.links = {}
+        name = new_key if new_key is not None else f"{key}#{version.rank}"
+        root = self.root(key)
+        if name in self.links or name == key:
+            return Booked.DUPLICATE, root
+        version.era = self.era
+        case = self._case(root)
+        if name in self.rows:
+            # A later correction, or its void, came first and took this one for an execution: here is the missing link.
+            stray = self._case(name)
+            case.versions.update(stray.versions)
+            case.void = case.void or stray.void
+            self._drop(name)
+        self.links[name] = key
+        case.versions[name] = version
+        self._derive(root, case)
         return Booked.CHANGED, root
 
-    def void(self, key: str, new_key: str | None, as_of: int, stated: Decimal | None) -> tuple[Booked, str, Decimal]:
-        """Take execution `key` back. Returns what it did, the execution's key and the quantity that no longer counts."""
-        root = self.links.get(key, key) if self.links else key
-        packed = self.rows.get(root)
-        if packed is None:
-            self._lose(root, as_of, stated)
-            self.rows[root] = pack(Row(None, as_of=as_of, void=True, first_qty=stated))
-            self.rejoin()
-            return Booked.STONE, root, ZERO
-        old = unpack(packed)
-        if old.void:
-            return Booked.DUPLICATE, root, ZERO
-        assert old.qty is not None
-        lost = self._live_qty(old)
-        self._put(root, old, Row(old.qty, old.px, old.fee, old.fee_currency, old.state, old.era, old.version, old.rank,
-                                 as_of, old.first_qty, void=True))  # fmt: skip
-        return Booked.CHANGED, root, lost
+    def void(self, key: str, void: Void) -> tuple[Booked, str]:
+        """Take execution `key` back, for ever. Returns what it did and the execution's key."""
+        root = self.root(key)
+        known = (self.cases or {}).get(root)
+        if known is not None and known.void is not None:
+            return Booked.DUPLICATE, root
+        stone = root not in self.rows
+        void.era = self.era
+        case = self._case(root)
+        case.void = void
+        self._derive(root, case)
+        return Booked.STONE if stone else Booked.CHANGED, root
 
-    def charge(self, key: str | None, amount: Decimal, currency: str) -> Booked:
-        """Add a fee that came apart: to execution `key`, or to the order as a whole."""
-        packed = None
-        if key is not None:
-            root = self.links.get(key, key) if self.links else key
-            packed = self.rows.get(root)
-        if packed is not None and packed[0] not in "!~":
-            row = unpack(packed)
-            if row.fee is None:
-                self.fee_unknown -= 1
-                self.rows[root] = pack(_with(row, fee=amount, fee_currency=currency))
-            elif row.fee_currency == currency:
-                self.rows[root] = pack(_with(row, fee=add(row.fee, amount)))
+    def charge(self, key: str | None, amount: Decimal, currency: str) -> str | None:
+        """Add a fee that came apart: to execution `key`, or to the order as a whole. Returns the key of the row it changed."""
+        if key is None:
+            self._charge(currency, amount)
+            return None
+        root = self.root(key)
+        packed = self.rows.get(root)
+        if packed is None or unpack(packed).qty is None:
+            self.owed = self.owed if self.owed is not None else {}
+            owed = self.owed.setdefault(root, {})
+            owed[currency] = add(owed.get(currency, ZERO), amount)
+            self._charge(currency, amount)
+            return None
+        row = unpack(packed)
+        if row.void or row.leg:
+            return None
+        if row.fee is None:
+            self.fee_unknown -= 1
+            fee = amount
+        elif row.fee_currency == currency:
+            fee = add(row.fee, amount)
+        else:
+            # A second currency: counted, but the row shows the first.
+            self._charge(currency, amount)
+            return None
         self._charge(currency, amount)
-        return Booked.ENRICHED
+        case = (self.cases or {}).get(root)
+        if case is not None and case.first is not None:
+            case.first.fee, case.first.fee_currency = fee, currency
+        self.rows[root] = pack(_with(row, fee=fee, fee_currency=currency))
+        return root
 
     def split(self, era: int, numerator: Decimal, denominator: Decimal) -> None:
         """Multiply every quantity so far by numerator / denominator; what was paid stays. Raises `Inexact`."""
@@ -222,11 +235,53 @@ class Ledger:
             (at, scale(cum, numerator, denominator), None if avg is None else ratio(mul(avg, denominator), numerator))
             for at, cum, avg in self.claims
         )
-        losses = {key: (at, scale(qty, numerator, denominator)) for key, (at, qty) in (self.losses or {}).items()}
+        losses = {
+            key: tuple((at, scale(qty, numerator, denominator)) for at, qty in versions)
+            for key, versions in (self.losses or {}).items()
+        }
+        self.off = scale(self.off, numerator, denominator)
         self.itemised, self.unpriced, self.claims, self.losses = itemised, unpriced, claims, losses or None
         self.scales = [*(self.scales or ()), (era, numerator, denominator)]
         self.era = era
         self.low = self.high = None
+        self.rejoin()
+
+    def merge(self, other: Ledger) -> None:
+        """`other` is evidence of the same venue order: everything it has counts here, once."""
+        other.into = self
+        loose = dict(other.fees or {})
+        for _, row in other.live():
+            if row.fee is not None and row.fee_currency is not None:
+                loose[row.fee_currency] = sub(loose.get(row.fee_currency, ZERO), row.fee)
+        if other.links:
+            self.links = (self.links or {}) | other.links
+        for key, packed in other.rows.items():
+            theirs = (other.cases or {}).get(key)
+            if theirs is not None or (key in self.rows and key in (self.cases or {})):
+                case = self._case(key)
+                mine = theirs if theirs is not None else other._case(key)
+                case.first = case.first or mine.first
+                case.versions.update(mine.versions)
+                case.void = case.void or mine.void
+                self._derive(key, case)
+            elif key not in self.rows and packed[0] == "~":
+                self.rows[key] = packed
+            elif key not in self.rows:
+                self._put(key, None, unpack(packed))
+            else:
+                self._again(key, unpack(packed))
+        for claim in other.claims:
+            self.claims = admit(self.claims, claim)
+        for currency, amount in loose.items():
+            if amount:
+                self._charge(currency, amount)
+        if other.owed:
+            self.owed = (self.owed or {}) | other.owed
+        for key in [key for key in self.owed or {} if key in self.rows]:
+            self._settle_owed(key)
+        self.ends |= other.ends
+        if other.order_id is not None:
+            self.order_id = other.order_id
         self.rejoin()
 
     # ------------------------------------------------------------------ what follows from it
@@ -290,20 +345,32 @@ class Ledger:
 
     def _again(self, key: str, new: Row) -> Booked:
         """An execution under a key that is known already, not to the letter the same."""
-        root = self.links.get(key, key) if self.links else key
-        old = unpack(self.rows[root])
+        if key not in self.rows:
+            # It is a correction that the venue also told of as an execution.
+            return Booked.DUPLICATE
+        case = (self.cases or {}).get(key)
+        old = unpack(self.rows[key])
         if old.leg:
             return Booked.CONFLICT
-        if old.void or old.version is not None or old.rank or root != key:
-            return self._first_version(root, key, old, new)
+        if case is not None:
+            return self._first_version(key, case, new)
         assert old.qty is not None
+        assert new.qty is not None
         if old.qty == new.qty and (old.px == new.px or old.px is None or new.px is None):
             return self._enrich(key, old, new)
         if self.child.rules.key_revises:
-            if new.as_of <= old.as_of:
+            if new.as_of == old.as_of:
                 return Booked.DUPLICATE
-            new.first_qty, new.version, new.era = old.qty, key, old.era
-            self._put(key, old, new)
+            case = self._case(key)
+            older, newer = (old, new) if old.as_of < new.as_of else (new, old)
+            assert older.qty is not None
+            assert newer.qty is not None
+            case.first = Version(older.qty, older.px, older.fee, older.fee_currency, 0, older.as_of, False, old.era)
+            name = f"{key}@{newer.as_of}"
+            self.links = self.links if self.links is not None else {}
+            self.links[name] = key
+            case.versions[name] = Version(newer.qty, newer.px, newer.fee, newer.fee_currency, 0, newer.as_of, False, old.era)
+            self._derive(key, case)
             return Booked.CHANGED
         # Nobody can say which is right: count the larger, so that what may still be sent errs on the safe side.
         if (new.qty, new.px or ZERO) > (old.qty, old.px or ZERO):
@@ -325,52 +392,88 @@ class Ledger:
         self._put(key, old, better)
         return Booked.ENRICHED
 
-    def _first_version(self, root: str, key: str, old: Row, new: Row) -> Booked:
+    def _first_version(self, key: str, case: Case, new: Row) -> Booked:
         """The original of an execution that was voided or corrected before it came, or comes again."""
-        if root != key or (old.first_qty is not None and old.qty is not None):
-            return Booked.DUPLICATE
-        if old.void and old.qty is None:
-            self._lose(root, old.as_of, new.qty)
-            self.rows[root] = pack(_with(old, qty=new.qty, px=new.px, fee=new.fee, fee_currency=new.fee_currency))
-            self.rejoin()
-            return Booked.STONE
-        if old.void:
-            return Booked.DUPLICATE
-        self._put(root, old, _with(old, first_qty=new.qty))
-        return Booked.ENRICHED
+        assert new.qty is not None
+        first = case.first
+        if first is not None:
+            if first.qty == new.qty or self.child.rules.key_revises:
+                return self._case_again(key, case, first, new)
+            return Booked.CONFLICT
+        case.first = Version(new.qty, new.px, new.fee, new.fee_currency, 0, new.as_of, False, self.era)
+        case.state = new.state
+        stone = not case.versions
+        self._derive(key, case)
+        if self.owed is not None and key in self.owed:
+            self._settle_owed(key)
+        return Booked.STONE if stone else Booked.ENRICHED
 
-    def _relink(self, root: str, stray: str) -> Booked:
-        """`stray` was taken for an execution of its own and turns out to be a version of `root`."""
-        links = self.links
-        assert links is not None
-        later = unpack(self.rows[stray])
-        self._take(stray, later)
-        del self.rows[stray]
-        lost = (self.losses or {}).pop(stray, None)
-        for version, of in list(links.items()):
-            if of == stray:
-                links[version] = root
-        links[stray] = root
-        packed = self.rows.get(root)
-        old = unpack(packed) if packed is not None else None
-        if later.void:
-            merged = _with(old, void=True, as_of=later.as_of) if old is not None else _with(later, qty=None)
-            if lost is not None and old is None:
-                self._lose(root, *lost)
-        elif old is not None and old.void:
-            return Booked.STONE
-        else:
-            merged = _with(later, version=later.version or stray)
-            if old is not None:
-                merged.first_qty = old.first_qty if old.version is not None or old.rank else old.qty
-                merged.era = old.era
-        self._put(root, old, merged)
+    def _case_again(self, key: str, case: Case, first: Version, new: Row) -> Booked:
+        """The original of a case once more; where the venue revises under one key, perhaps another version of it."""
+        assert new.qty is not None
+        name = f"{key}@{new.as_of}"
+        same = first.qty == new.qty and (new.px is None or first.px == new.px)
+        if same or not self.child.rules.key_revises or self.links is None or name in self.links:
+            return Booked.DUPLICATE
+        self.links[name] = key
+        case.versions[name] = Version(new.qty, new.px, new.fee, new.fee_currency, 0, new.as_of, False, self.era)
+        self._derive(key, case)
         return Booked.CHANGED
+
+    def root(self, key: str) -> str:
+        """The execution that `key` is a version of; `key` itself where nothing links it to another."""
+        links = self.links
+        if links is None:
+            return key
+        for _ in range(len(links)):
+            before = links.get(key)
+            if before is None:
+                break
+            key = before
+        return key
+
+    def _case(self, key: str) -> Case:
+        """The case of execution `key`, opened with what its row says."""
+        self.cases = self.cases if self.cases is not None else {}
+        case = self.cases.get(key)
+        if case is None:
+            case = self.cases[key] = Case()
+            packed = self.rows.get(key)
+            if packed is not None:
+                row = unpack(packed)
+                assert row.qty is not None
+                case.first = Version(row.qty, row.px, row.fee, row.fee_currency, 0, row.as_of, False, row.era)
+                case.state = row.state
+        return case
+
+    def _derive(self, key: str, case: Case) -> None:
+        """Put the row that follows from the whole case, and what claims and leaves have to know of it."""
+        links = self.links or {}
+        packed = self.rows.get(key)
+        old = unpack(packed) if packed is not None else None
+        self._put(key, old, derive(case, links, self.scales))
+        self.off = ZERO
+        for each in (self.cases or {}).values():
+            self.off = add(self.off, off_qty(each, links, self.scales))
+        versions = history(case, links, self.scales)
+        if versions is not None:
+            self.losses = self.losses if self.losses is not None else {}
+            self.losses[key] = versions
+        self.rejoin()
+
+    def _drop(self, key: str) -> None:
+        """`key` is no execution of its own after all: out of every total."""
+        row = unpack(self.rows.pop(key))
+        self._take(row)
+        if self.cases is not None:
+            self.cases.pop(key, None)
+        if self.losses is not None:
+            self.losses.pop(key, None)
 
     def _put(self, key: str, old: Row | None, new: Row) -> None:
         """Replace the version of `key` that counts, and bring every total along."""
-        if old is not None and not old.void:
-            self._take(key, old)
+        if old is not None:
+            self._take(old)
         if not new.void:
             assert new.qty is not None
             self.count += 1
@@ -387,16 +490,11 @@ class Ledger:
             else:
                 self._charge(new.fee_currency or "", new.fee)
         self.rows[key] = pack(new)
-        first = new.first_qty if new.first_qty is not None else new.qty if new.void else None
-        if new.void:
-            self._lose(key, new.as_of, first)
-        elif first is not None and new.qty is not None:
-            self._lose(key, new.as_of, sub(first, new.qty) if first > new.qty else None)
         self.rejoin()
 
-    def _take(self, key: str, old: Row) -> None:
-        """Take a live version out of every total."""
-        if old.void or old.qty is None:
+    def _take(self, old: Row) -> None:
+        """Take a version that counts out of every total."""
+        if old.void or old.leg or old.qty is None:
             return
         self.count -= 1
         qty = self._live_qty(old)
@@ -419,19 +517,25 @@ class Ledger:
                 qty = scale(qty, numerator, denominator)
         return qty
 
-    def _lose(self, key: str, as_of: int, qty: Decimal | None) -> None:
-        if qty is None or not qty:
-            if self.losses:
-                self.losses.pop(key, None)
-            return
-        if self.losses is None:
-            self.losses = {}
-        self.losses[key] = (as_of, qty)
+    def _settle_owed(self, key: str) -> None:
+        """The execution came whose charges had come before it: they are its fee now."""
+        assert self.owed is not None
+        amounts = self.owed.pop(key)
+        self.owed = self.owed or None
+        row = unpack(self.rows[key])
+        for currency, amount in amounts.items():
+            if row.void:
+                self._charge(currency, amount.copy_negate())
+            elif row.fee is None:
+                self.fee_unknown -= 1
+                row.fee, row.fee_currency = amount, currency
+            elif row.fee_currency == currency:
+                row.fee = add(row.fee, amount)
+        self.rows[key] = pack(row)
 
     def _charge(self, currency: str, amount: Decimal) -> None:
-        if self.fees is None:
-            self.fees = {}
-        self.fees[currency] = add(self.fees.get(currency, ZERO), amount)
+        total = add((self.fees or {}).get(currency, ZERO), amount)
+        self.fees = (self.fees or {}) | {currency: total}
 
     def rejoin(self) -> None:
         """Derive `claimed` and `cum` anew from the evidence."""

@@ -61,9 +61,9 @@ STATUS_OF_FACT: dict[Fact, OrdStatus] = {
 STATUS_BY_RANK: tuple[OrdStatus, ...] = (OrdStatus.PENDING_NEW, *STATUS_OF_FACT.values())
 """Indexed by the bit length of the facts: no fact at all is an order the venue has not acknowledged."""
 
-ENDED = Fact.CANCELED | Fact.EXPIRED | Fact.REJECTED | Fact.CALCULATED
+ENDED = int(Fact.CANCELED | Fact.EXPIRED | Fact.REJECTED | Fact.CALCULATED)
 """Facts after which nothing of an order works any more."""
-ENDED_DAY = ENDED | Fact.DONE_FOR_DAY
+ENDED_DAY = int(ENDED | Fact.DONE_FOR_DAY)
 """The same for an order that lives one day: done for day is the end of it."""
 GOOD_TILL = frozenset({TimeInForce.GTC, TimeInForce.GTD})
 """Orders that outlive a day."""

@@ -20,6 +20,7 @@ from partfill.core.effects import Effects
 from partfill.core.ledger import Booked, Ledger
 from partfill.core.lifecycle import (
     EFFECTS,
+    ENDED,
     GOOD_TILL,
     GOOD_TILL_CLEARS,
     PRINTED_ENDS,
@@ -29,9 +30,9 @@ from partfill.core.lifecycle import (
     end_mask,
 )
 from partfill.model.capabilities import Cumulative
-from partfill.model.events import AlarmKind, StatusChanged, TermsChanged
+from partfill.model.events import Alarm, AlarmKind, StatusChanged, TermsChanged
 from partfill.model.inputs import OrderPlaced
-from partfill.model.numbers import ZERO, sub, text
+from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import ExecType, Flag, OrdStatus, Request
 
@@ -70,7 +71,7 @@ def placed(engine: Engine, child: Child, p: OrderPlaced, effects: Effects) -> No
 
 def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now: int, effects: Effects) -> None:
     """Apply one snapshot to its order."""
-    if s.key is not None and s.exec_type is not ExecType.TRADE:
+    if s.key is not None:
         if child.seen is not None and s.key in child.seen:
             engine.counters.duplicates += 1
             effects.duplicate = True
@@ -85,17 +86,19 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         child.accept_terms(s.order_qty, s.price)
         child.settle()
         engine.adopt(child, effects)
+    duplicates = engine.counters.duplicates
     fresh = _executions(engine, child, ledger, s, now, effects)
-    if s.exec_type is ExecType.TRADE and s.executions and not fresh:
-        effects.duplicate = True
-        return
+    facts, claims, requests = (child.facts, ledger.ends), ledger.claims, child.requests
     effects.duplicate = False
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
         _terms(engine, child, ledger, s, as_of, effects)
     if s.day_cum_qty == ZERO and child.day_cum_qty > ZERO and effect.terms:
         child.roll_day(child.day)
-    if s.cum_qty is not None and child.rules.cumulative is not Cumulative.ABSENT:
+    known = s.exec_type is ExecType.TRADE and bool(s.executions) and not fresh
+    # A report that may be an old one again vouches for its total only by its own stamp.
+    again = known and s.key is None and s.as_of is None
+    if s.cum_qty is not None and child.rules.cumulative is not Cumulative.ABSENT and not again:
         if child.rules.cumulative is Cumulative.HINT:
             effects.query = effects.query or s.cum_qty != child.cum
         else:
@@ -104,6 +107,10 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     if s.reduced_qty:
         _reduce(engine, child, s, effects)
     child.settle()
+    if known and (facts, claims, requests) == ((child.facts, ledger.ends), ledger.claims, child.requests):
+        effects.duplicate = True
+        return
+    engine.counters.duplicates = duplicates if known else engine.counters.duplicates
     _say(engine, child, s, status, total, price, effects)
 
 
@@ -169,7 +176,7 @@ def _effect(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) ->
             return Effect(effect.sets)
         return effect
     if s.exec_type is ExecType.REJECTED and (s.ord_status not in (None, OrdStatus.REJECTED) or s.reason == "duplicate_id"):
-        if child.known and child.facts:
+        if child.known and (child.facts or child.ledger.ends):
             child.mark(Flag.DUPLICATE_ID)
             return Effect()
     if s.exec_type is ExecType.TRADE and s.ord_status in PRINTED_ENDS:
@@ -199,14 +206,15 @@ def _replaced(child: Child, s: OrderSnapshot, as_of: int) -> None:
         if child.supersedes(s.cl_ord_id):
             return
         child.chain(s.cl_ord_id, s.orig_cl_ord_id)
-    if child.facts & child.end_mask and s.leaves_qty and as_of >= child.ended_at:
-        child.facts &= ~int(child.end_mask)
+    if not child.works and s.leaves_qty and as_of >= child.ended_at:
+        child.facts &= ~child.end_mask
+        child.ledger.ends = 0
     if asked is None:
         child.accept_terms(None, price)
         return
     total = child.replaced_qty(asked)
     if total is None:
-        child.facts |= Fact.CANCELED
+        child.ledger.ends |= Fact.CANCELED
         child.ended_at = as_of
     else:
         child.accept_terms(total, price)
@@ -223,27 +231,29 @@ def _restated(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) 
             child.mark(Flag.QUARANTINED)
             return
         # What a split multiplies was published in old units; the restated total is not a fill.
-        effects.published = sub(child.cum, effects.before[2])
+        effects.published = sub(child.cum, effects.told)
         child.accept_terms(None, s.price)
         return
     if s.restatement == "renewal":
         child.roll_day(child.day)
     child.accept_terms(new, s.price)
     if s.leaves_qty is not None and child.removed and new is not None:
-        child.removed = max(ZERO, min(child.removed, sub(sub(new, child.cum), s.leaves_qty)))
+        off = max(ZERO, min(child.removed, sub(sub(new, child.cum), s.leaves_qty)))
+        child.put_back = add(child.put_back, sub(child.removed, off))
 
 
 def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effect: Effect, as_of: int,
            effects: Effects) -> None:  # fmt: skip
     """Set and clear facts, open and answer requests."""
-    ends = effect.sets & (Fact.CANCELED | Fact.EXPIRED | Fact.REJECTED | Fact.CALCULATED)
+    ends = effect.sets & ENDED
+    ledger.ends |= ends
     if ends and ledger is not child.ledger:
         # The end of a venue order that was replaced is not the end of the order.
         return
     clears = effect.clears
     if s.exec_type in GOOD_TILL_CLEARS and child.tif in GOOD_TILL:
         clears |= GOOD_TILL_CLEARS[s.exec_type]
-    child.facts = (child.facts & ~clears) | effect.sets
+    child.facts = (child.facts & ~clears) | (effect.sets & ~ENDED)
     if ends and not child.ended_at:
         child.ended_at = as_of
     if s.replaced:
@@ -275,7 +285,7 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
             name = ANONYMOUS
         elif child.in_flight and name in child.in_flight:
             del child.in_flight[name]
-        over = bool(child.facts & child.end_mask) or (child.answered is not None and name in child.answered)
+        over = not child.works or (child.answered is not None and name in child.answered)
         if not over and not (child.ids is not None and name in child.ids and name != ANONYMOUS):
             child.requests = child.requests or {}
             child.requests[name] = effect.acknowledges
@@ -314,7 +324,7 @@ def _reduce(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) ->
         engine.alarm(effects, child, AlarmKind.REDUCTION_UNSEEN, said)
     if not child.order_qty:
         # Nothing is left of it and nothing filled: that is the end, whatever the report is called.
-        child.facts |= Fact.CANCELED
+        child.ledger.ends |= Fact.CANCELED
 
 
 def _filled(child: Child) -> bool:
@@ -332,7 +342,8 @@ def _say(engine: Engine, child: Child, s: OrderSnapshot, status: OrdStatus, tota
     if child.status is not status:
         ended = not child.open
         effects.events.append(StatusChanged(*ids, status, child.status, child.cum, child.leaves, ended, s.reason))
-        if ended and child.cum and child.avg_px is None:
+        told = any(isinstance(event, Alarm) and event.kind is AlarmKind.UNPRICED for event in effects.events)
+        if ended and not told and child.cum and child.avg_px is None:
             engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
 
 

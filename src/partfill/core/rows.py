@@ -9,12 +9,12 @@ A row that starts with "!" is void, one that starts with "~" is a leg and does n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
-import msgspec
 
-
-class Row(msgspec.Struct):
+@dataclass(slots=True)
+class Row:
     """One execution, newest version. `px` None: no price known. `fee` None: fee unknown."""
 
     qty: Decimal | None
@@ -34,11 +34,14 @@ class Row(msgspec.Struct):
     """When the newest version, or the void, was true. Kept for corrected and void rows."""
     first_qty: Decimal | None = None
     """Quantity of the first version, once that came."""
+    reopens: bool = False
+    """The venue said that what this row lost works again."""
     void: bool = False
     leg: bool = False
 
 
 _SEPARATOR = "|"
+_ESCAPED = "\x1e"
 
 
 def pack_plain(qty: Decimal, px: Decimal | None) -> str:
@@ -55,10 +58,11 @@ def pack(row: Row) -> str:
         row.state,
         str(row.era) if row.era else "",
         "" if row.fee is None else str(row.fee),
-        row.fee_currency or "",
+        (row.fee_currency or "").replace(_SEPARATOR, _ESCAPED),
         str(row.rank) if row.rank else "",
         str(row.as_of) if row.as_of else "",
         "" if row.first_qty is None else str(row.first_qty),
+        "r" if row.reopens else "",
         row.version or "",
     )
     packed = f"{mark}{qty}|{px}"
@@ -71,16 +75,17 @@ def unpack(packed: str) -> Row:
     if void or leg:
         packed = packed[1:]
     # The version key is the venue's text and may hold anything, so it comes last and is not split.
-    parts = packed.split(_SEPARATOR, 9)
+    parts = packed.split(_SEPARATOR, 10)
     row = Row(Decimal(parts[0]) if parts[0] else None, Decimal(parts[1]) if parts[1] else None, void=void, leg=leg)
     if len(parts) > 2:
-        _, _, state, era, fee, currency, rank, as_of, first, version = parts
+        _, _, state, era, fee, currency, rank, as_of, first, reopens, version = parts
         row.state = state
         row.era = int(era) if era else 0
         row.fee = Decimal(fee) if fee else None
-        row.fee_currency = currency or None
+        row.fee_currency = currency.replace(_ESCAPED, _SEPARATOR) or None
         row.rank = int(rank) if rank else 0
         row.as_of = int(as_of) if as_of else 0
         row.first_qty = Decimal(first) if first else None
+        row.reopens = bool(reopens)
         row.version = version or None
     return row

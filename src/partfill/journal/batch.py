@@ -16,10 +16,10 @@ import msgspec
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
-from partfill.core.engine_state import freeze_engine
 from partfill.core.ledger import Ledger
 from partfill.core.rows import unpack
-from partfill.core.state import freeze
+from partfill.journal.engine_state import freeze_engine
+from partfill.journal.state import freeze
 from partfill.model.events import Alarm
 from partfill.model.inputs import DayRolled, Input, VenueDeclared
 
@@ -35,20 +35,24 @@ class SealedBatch(msgspec.Struct):
 
     journal: list[Row]
     merged: list[Row]
-    """(order that goes, order that it turned out to be)"""
+    """(order that goes, position of its ledger, order that it turned out to be, position there)"""
     children: list[Row]
     names: list[Row]
     executions: list[Row]
     """Ordinary fills."""
     unusual: list[Row]
     """Executions that have more than a quantity and a price: fees, versions, voids, legs."""
+    dropped: list[Row]
+    """Rows of executions that turned out to be versions of others: (order, position, key)."""
     audit: list[Row]
     alarms: list[Row]
     engine: bytes | None
 
     def feed(self) -> tuple[str | None, ...]:
         """Everything but the children as the values of the one INSERT that writes it: a JSON array of rows each."""
-        tables = (self.journal, self.merged, self.names, self.executions, self.unusual, self.audit, self.alarms)
+        tables = (
+            *(self.journal, self.merged, self.names, self.executions, self.unusual, self.dropped, self.audit, self.alarms),
+        )
         engine = None if self.engine is None else self.engine.decode()
         return (*(_json(rows).decode() if rows else None for rows in tables), engine)
 
@@ -67,7 +71,7 @@ class Batch:
         self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, str | None]] = {}
         self._audit: list[Row] = []
         self._alarms: list[Row] = []
-        self._merged: list[Row] = []
+        self._merged: list[tuple[int, int, Ledger]] = []
         self._engine = False
 
     def stage(self, seq: int, inp: Input, now: int, effects: Effects, *, journal: bool = True) -> None:
@@ -76,10 +80,9 @@ class Batch:
         self.last_seq = seq
         if journal:
             self._inputs.append((seq, now, inp))
-        for gone, keep in effects.merged:
+        for gone, ledgers in effects.merged:
             self._touched.pop(gone, None)
-            self._merged.append((gone, keep.id))
-            self._touched[keep.id] = (keep, seq)
+            self._merged.extend((gone, position, ledger) for position, ledger in ledgers)
         child = effects.child
         if child is not None and effects.changed:
             self._touched[child.id] = (child, seq)
@@ -103,20 +106,27 @@ class Batch:
         names: list[Row] = []
         executions: list[Row] = []
         unusual: list[Row] = []
+        dropped: list[Row] = []
         for child, seq in self._touched.values():
             children.append(child_row(child, seq))
             names.extend(_new_names(child))
-        for (ledger, key), (born, seq, venue_time, leg) in self._rows.items():
+        for (staged, key), (born, seq, venue_time, leg) in self._rows.items():
+            ledger = _resolved(staged)
+            if key not in ledger.rows:
+                # It turned out to be a version of another execution.
+                dropped.append((ledger.child.id, _position(ledger), key))
+                continue
             row = execution_row(ledger, key, born, seq, venue_time, leg)
             (executions if len(row) == ORDINARY else unusual).append(row)
         moved = self._engine or self._merged or engine.next_id != self.first_id
         return SealedBatch(
             journal=self._inputs,
-            merged=self._merged,
+            merged=[(gone, position, ledger.child.id, _position(ledger)) for gone, position, ledger in self._merged],
             children=children,
             names=names,
             executions=executions,
             unusual=unusual,
+            dropped=dropped,
             audit=self._audit,
             alarms=self._alarms,
             engine=freeze_engine(engine) if moved else None,
@@ -162,7 +172,7 @@ def child_row(child: Child, seq: int) -> Row:
 def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int | None, leg: str | None) -> Row:
     """The `executions` row of one execution, newest version, in the order of its columns."""
     child = ledger.child
-    position = 0 if ledger is child.ledgers[0] else child.ledgers.index(ledger)
+    position = _position(ledger)
     packed = ledger.rows[key]
     if packed[0] not in "!~" and packed.count("|") == 1:
         qty, _, px = packed.partition("|")
@@ -183,6 +193,20 @@ def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int
         leg if leg is not None else key.partition("\x1f")[2] if row.leg else None,
         packed,
     )
+
+
+def _resolved(ledger: Ledger) -> Ledger:
+    """The ledger that this one is part of now."""
+    while ledger.into is not None:
+        ledger = ledger.into
+    return ledger
+
+
+def _position(ledger: Ledger) -> int:
+    """Where the ledger stands in the chain of its order."""
+    ledger = _resolved(ledger)
+    ledgers = ledger.child.ledgers
+    return 0 if ledger is ledgers[0] else ledgers.index(ledger)
 
 
 def _new_names(child: Child) -> Iterator[Row]:

@@ -23,7 +23,7 @@ import apsw
 
 from partfill.journal.batch import SealedBatch
 
-FEED = "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+FEED = "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 """Writes a batch but for its children; sql/feed.sql says how."""
 
 CHILD_COLUMNS = (

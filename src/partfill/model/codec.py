@@ -85,6 +85,8 @@ def input_from_json(line: bytes | str) -> Input:
         raw = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotAnInput(f"not JSON: {error}") from None
+    except RecursionError:
+        raise NotAnInput("nested too deeply to be an input") from None
     if not isinstance(raw, dict):
         raise NotAnInput(f'a JSON {type(raw).__name__} where an object such as {{"type":"execution",...}} is needed')
     try:

@@ -21,6 +21,7 @@ from partfill.model.observations import (
     Observation,
     OrderLinked,
     OrderSnapshot,
+    check_times,
 )
 from partfill.model.terms import Terms
 from partfill.model.words import Request
@@ -46,6 +47,7 @@ class OrderPlaced(_Own, frozen=True, tag="order_placed"):
     as_of: int | None = None
 
     def __post_init__(self) -> None:
+        check_times(self)
         if self.cl_ord_id is None and self.order_id is None:
             raise NotANumber("an order was placed with neither cl_ord_id nor order_id; give at least one")
 
@@ -65,6 +67,7 @@ class RequestSent(_Own, frozen=True, tag="request_sent"):
     as_of: int | None = None
 
     def __post_init__(self) -> None:
+        check_times(self)
         for name in ("order_qty", "price"):
             value = getattr(self, name)
             if value is not None:

@@ -82,7 +82,7 @@ def require(value: object, name: str) -> None:
     if type(value) is not Decimal:
         dec(value, name)
         raise NotANumber(f"{name} is {value!r} of type {type(value).__name__}; make it exact first with dec({value!r})")
-    if not value.is_finite() or not -MAX_EXPONENT <= value.adjusted() <= MAX_EXPONENT:
+    if not value.is_finite() or not -MAX_EXPONENT <= value.adjusted() <= MAX_EXPONENT or len(str(value)) > MAX_DIGITS:
         checked(value, name)
 
 

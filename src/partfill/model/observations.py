@@ -31,6 +31,21 @@ class _Observation(
     as_of: int | None = None
     venue_time: int | None = None
 
+    def __post_init__(self) -> None:
+        check_times(self)
+
+
+MAX_TIME = (1 << 63) - (1 << 40)
+"""Latest time in ns: what 64 bits hold, with room for the ticks that decoders add."""
+
+
+def check_times(of: msgspec.Struct) -> None:
+    """Raise `NotANumber` for a time that no journal can hold."""
+    for name in ("as_of", "venue_time"):
+        value = getattr(of, name, None)
+        if value is not None and not -MAX_TIME <= value <= MAX_TIME:
+            raise NotANumber(f"{name} is {value}; a time is nanoseconds since 1970, below {MAX_TIME}")
+
 
 def _quantities(of: msgspec.Struct, *names: str) -> None:
     for name in names:
@@ -60,6 +75,7 @@ class Execution(_Observation, frozen=True, tag="execution"):
     side: Side | None = None
 
     def __post_init__(self) -> None:
+        check_times(self)
         require(self.qty, "qty")
         if self.qty <= ZERO:
             raise NotANumber(f"qty of execution {self.key!r} is {self.qty}; an execution fills more than zero")
@@ -88,6 +104,7 @@ class ExecutionRevised(_Observation, frozen=True, tag="execution_revised"):
     reason: str | None = None
 
     def __post_init__(self) -> None:
+        check_times(self)
         _quantities(self, "qty", "leaves_qty")
         for name in ("px", "fee"):
             value = getattr(self, name)
@@ -109,6 +126,7 @@ class ExecutionVoided(_Observation, frozen=True, tag="execution_voided"):
     reason: str | None = None
 
     def __post_init__(self) -> None:
+        check_times(self)
         _quantities(self, "qty", "leaves_qty")
 
 
@@ -149,6 +167,7 @@ class OrderSnapshot(_Observation, frozen=True, tag="order_snapshot"):
     """True when the venue says that the rest went on under another order."""
 
     def __post_init__(self) -> None:
+        check_times(self)
         _quantities(self, "order_qty", "cash_order_qty", "cum_qty", "leaves_qty", "reduced_qty")
         _quantities(self, "day_order_qty", "day_cum_qty")
         for name in ("price", "stop_px", "avg_px"):
@@ -176,6 +195,9 @@ class Gap(
     as_of: int | None = None
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        check_times(self)
+
 
 class Charge(_Observation, frozen=True, tag="charge"):
     """A fee that came apart from its execution. `key` is the identity of the charge itself.
@@ -191,6 +213,7 @@ class Charge(_Observation, frozen=True, tag="charge"):
     kind: str = "fee"
 
     def __post_init__(self) -> None:
+        check_times(self)
         require(self.amount, "amount")
 
 

@@ -24,6 +24,7 @@ from partfill.core.child import Child
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, recover
 from partfill.journal.store import Store
+from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import MAX_RAW, Input, Unreadable
 from partfill.model.numbers import text, text_or_none
 from partfill.model.words import OrdStatus, flag_names
@@ -32,6 +33,10 @@ from partfill.venues.decoding import Damaged, Decoder, Message, Printed
 
 BATCH = 500
 """Inputs in one transaction of a journal that is kept."""
+CLASHES = frozenset(
+    {AlarmKind.KEY_CONFLICT, AlarmKind.ID_CONFLICT, AlarmKind.OVERFILL, AlarmKind.REDUCTION_UNSEEN, AlarmKind.SPLIT_INEXACT}
+)
+"""Alarms that are contradictions: the venue's messages cannot all be right."""
 UNKEPT_BATCH = 50_000
 """Inputs after which memory is written down where no journal is kept."""
 
@@ -56,7 +61,10 @@ class Summary(msgspec.Struct):
 
 
 class Audit:
-    """One run over one input. `journal` keeps the result as a journal file; otherwise nothing is kept."""
+    """One run over one input. `journal` keeps the result as a journal file; otherwise nothing is kept.
+
+    `trace` hears a row per message; `report` hears (line, what) of every damaged message and every contradiction.
+    """
 
     def __init__(
         self,
@@ -64,13 +72,15 @@ class Audit:
         journal: str | Path | None = None,
         *,
         trace: Callable[[dict[str, Any]], None] | None = None,
-        damaged: Callable[[int, str], None] | None = None,
+        report: Callable[[int, str], None] | None = None,
+        shown_id: Callable[[str], str] = str,
         max_finished: int = MAX_FINISHED,
     ) -> None:
         self.decoder = decoder
+        self._shown_id = shown_id
         self.summary = Summary()
         self._trace = trace
-        self._damaged = damaged or (lambda line, why: None)
+        self._report = report or (lambda line, what: None)
         self._temporary = None if journal is not None else tempfile.TemporaryDirectory(prefix="partfill-")
         path = journal if journal is not None else Path(self._temporary.name) / "spill.db"  # type: ignore[union-attr]
         self._kept = journal is not None
@@ -81,6 +91,8 @@ class Audit:
         self._seq = self.store.last_seq()
         self._batch = Batch(self.engine)
         self._contradicted: set[int] = set()
+        self._clashes: list[str] = []
+        """Alarms of the message at hand that say that two statements of the venue cannot both be right."""
 
     def __enter__(self) -> Audit:
         return self
@@ -140,12 +152,13 @@ class Audit:
             child = touched if touched is not None else child
             duplicate = duplicate and known
         differs = {} if child is None or duplicate else compare(child, message.printed)
-        if differs:
+        if child is not None and (differs or self._clashes):
             self.summary.contradictions += 1
-            if child is not None:
-                self._contradicted.add(child.id)
+            self._contradicted.add(child.id)
+            self._name(line, child, differs)
+        self._clashes = []
         if self._trace is not None:
-            self._trace(trace_line(line, message, child, differs))
+            self._trace(self._shown(trace_line(line, message, child, differs)))
 
     def _step(self, inp: Input, now: int) -> tuple[Child | None, bool]:
         self._keeper.recall(inp)
@@ -153,10 +166,18 @@ class Audit:
         self._seq += 1
         self._batch.stage(self._seq, inp, now, effects, journal=self._kept)
         self._keeper.note(effects, self._seq)
+        self._clashes.extend(event.text for event in effects.events if isinstance(event, Alarm) and event.kind in CLASHES)
         size = self._batch.size
         if size >= BATCH and (self._kept or self._keeper.crowded or size >= UNKEPT_BATCH):
             self._commit()
         return effects.child, effects.duplicate
+
+    def _name(self, line: int, child: Child, differs: dict[str, str | None]) -> None:
+        """Say what contradicts what."""
+        row = order_line(child)
+        order = self._shown_id(child.order_id) if child.order_id is not None else child.cl_ord_id
+        said = [f"the venue printed {name} {printed}, its messages add up to {row[name]}" for name, printed in differs.items()]
+        self._report(line, f"order {order}: " + "; ".join([*said, *self._clashes]))
 
     def _commit(self) -> None:
         if self._batch.size:
@@ -166,8 +187,13 @@ class Audit:
 
     def _unreadable(self, line: int, raw: str, why: str) -> None:
         self.summary.damaged += 1
-        self._damaged(line, why)
+        self._report(line, why)
         self._step(Unreadable(venue=self.decoder.format, raw=raw[:MAX_RAW], error=f"line {line}: {why}"), 0)
+
+    def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
+        if row["order_id"] is not None:
+            row["order_id"] = self._shown_id(row["order_id"])
+        return row
 
     # ------------------------------------------------------------------ results
 
@@ -184,7 +210,7 @@ class Audit:
                 child = self._keeper.load(number)
             if child is None:
                 continue
-            yield order_line(child, contradicted=number in self._contradicted)
+            yield self._shown(order_line(child, contradicted=number in self._contradicted))
             if spilled:
                 self.engine.forget(child)
 

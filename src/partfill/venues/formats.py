@@ -29,3 +29,8 @@ FORMATS: dict[str, Callable[[], Decoder]] = {
     "mbo": MboDecoder,
 }
 """A fresh decoder per file."""
+
+SHOWN_IDS: dict[str, Callable[[str], str]] = {
+    "binance-futures": lambda order_id: order_id.partition(":")[2],
+}
+"""How a format's order ids are shown where ours carry a scope (Binance counts per symbol: ours are "SYMBOL:id")."""

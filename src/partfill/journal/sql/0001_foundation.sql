@@ -30,7 +30,7 @@ CREATE TABLE children (
     open            INTEGER NOT NULL CHECK (open IN (0, 1)),
     updated         INTEGER NOT NULL,
     seq             INTEGER NOT NULL,   -- the last input that touched it
-    state           TEXT    NOT NULL,   -- what the executions do not hold, JSON (partfill.core.state)
+    state           TEXT    NOT NULL,   -- what the executions do not hold, JSON (partfill.journal.state)
     CONSTRAINT filled_has_a_price CHECK (ord_status <> 'Filled' OR avg_px IS NOT NULL OR flags & 4)
 ) STRICT;
 

@@ -4,15 +4,17 @@
 -- (store.py): taking 23 values out of a JSON row costs more than binding them.
 -- The order of the statements below is the order of writing.
 
-CREATE TEMP VIEW feed (journal, merged, names, executions, unusual, audit, alarms, engine) AS
-    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
+CREATE TEMP VIEW feed (journal, merged, names, executions, unusual, dropped, audit, alarms, engine) AS
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
 
 CREATE TEMP TRIGGER feed_in INSTEAD OF INSERT ON feed BEGIN
     INSERT INTO journal (seq, now, body)
         SELECT value->>0, value->>1, value->>2 FROM json_each(NEW.journal);
 
-    UPDATE executions SET child = moved.value->>1 FROM json_each(NEW.merged) AS moved
-        WHERE executions.child = moved.value->>0;
+    -- A parked order that turned out to be another one: its executions move, those the other had already are dropped.
+    UPDATE OR IGNORE executions SET child = moved.value->>2, ledger = moved.value->>3 FROM json_each(NEW.merged) AS moved
+        WHERE executions.child = moved.value->>0 AND executions.ledger = moved.value->>1;
+    DELETE FROM executions WHERE child IN (SELECT value->>0 FROM json_each(NEW.merged));
     DELETE FROM children WHERE id IN (SELECT value->>0 FROM json_each(NEW.merged));
 
     INSERT OR REPLACE INTO names (venue, account, kind, name, child)
@@ -32,6 +34,9 @@ CREATE TEMP TRIGGER feed_in INSTEAD OF INSERT ON feed BEGIN
         ON CONFLICT (child, ledger, key) DO UPDATE SET
             qty = excluded.qty, px = excluded.px, venue_time = coalesce(excluded.venue_time, venue_time), seq = excluded.seq,
             fee = excluded.fee, fee_currency = excluded.fee_currency, void = excluded.void, packed = excluded.packed;
+
+    DELETE FROM executions WHERE (child, ledger, key) IN
+        (SELECT value->>0, value->>1, value->>2 FROM json_each(NEW.dropped));
 
     INSERT INTO audit (seq, child, changes)
         SELECT value->>0, value->>1, value->>2 FROM json_each(NEW.audit);

@@ -24,6 +24,8 @@ TAGS = {
 }  # fmt: skip
 """Names of the tags that errors mention."""
 
+CHECKSUM = "10"
+
 _START = re.compile(r"8=FIX(?:T)?\.")
 _FIELD = re.compile(r"([1-9][0-9]{0,5})=(.*)", re.DOTALL)
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?")
@@ -57,6 +59,9 @@ class FixMessage:
             if found is None:
                 raise Damaged(f"field {field[:40]!r} is no tag=value pair; fields look like 38=100")
             tags.setdefault(int(found[1]), found[2])
+            if found[1] == CHECKSUM:
+                # The end of the message; a log may go on with words of its own.
+                break
         if 35 not in tags:
             raise Damaged("tag 35 (MsgType) is missing")
         return cls(tags)

@@ -11,9 +11,12 @@ from decimal import Decimal
 import msgspec
 
 from partfill.core.child import Child
+from partfill.core.claims import Losses
+from partfill.core.corrections import Case, Scales
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import end_mask
 from partfill.model.capabilities import Capabilities
+from partfill.model.numbers import ZERO
 from partfill.model.words import OrdType, Request, Side, TimeInForce
 
 
@@ -27,13 +30,17 @@ class LedgerState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False)
     count: int
     fee_unknown: int
     claims: tuple[tuple[int, Decimal, Decimal | None], ...] = ()
-    losses: dict[str, tuple[int, Decimal]] | None = None
+    losses: Losses | None = None
     links: dict[str, str] | None = None
     low: Decimal | None = None
     high: Decimal | None = None
     fees: dict[str, Decimal] | None = None
     era: int = 0
-    scales: list[tuple[int, Decimal, Decimal]] | None = None
+    scales: Scales | None = None
+    cases: dict[str, Case] | None = None
+    off: Decimal = ZERO
+    ends: int = 0
+    owed: dict[str, dict[str, Decimal]] | None = None
 
 
 class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
@@ -58,7 +65,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     order_qty: Decimal | None
     cash_qty: Decimal | None
     peak_qty: Decimal | None
-    removed: Decimal
+    put_back: Decimal
     placed: bool
     facts: int
     flags: int
@@ -67,7 +74,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     answered: list[str] | None = None
     ids: dict[str, str | None] | None = None
     seen: list[str] | None = None
-    day_cum: Decimal = Decimal(0)
+    day_cum: Decimal = ZERO
     day: int = 0
     day_era: int = 0
     era: int = 0
@@ -85,7 +92,8 @@ def freeze(child: Child) -> bytes:
     ledgers = [
         (
             each.order_id, each.itemised, each.notional, each.unpriced, each.count, each.fee_unknown, each.claims,
-            each.losses, each.links, each.low, each.high, each.fees, each.era, each.scales,
+            each.losses, each.links, each.low, each.high, each.fees, each.era, each.scales, each.cases, each.off, each.ends,
+            each.owed,
         )
         for each in child.ledgers
     ]  # fmt: skip
@@ -94,7 +102,7 @@ def freeze(child: Child) -> bytes:
         (
             child.id, child.venue, child.account, child.cl_ord_id, ledgers, current, child.order_ids, child.client_ids,
             child.instrument, child.side, child.ord_type, child.tif, child.price, child.stop_px, child.base,
-            child.order_qty, child.cash_qty, child.peak_qty, child.removed, child.placed, child.facts, child.flags,
+            child.order_qty, child.cash_qty, child.peak_qty, child.put_back, child.placed, child.facts, child.flags,
             child.requests, child.in_flight, sorted(child.answered) if child.answered else None, child.ids,
             sorted(child.seen) if child.seen else None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
             child.updated,
@@ -117,7 +125,8 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
         ledger.count, ledger.fee_unknown = each.count, each.fee_unknown
         ledger.claims, ledger.losses, ledger.links = each.claims, each.losses, each.links
         ledger.low, ledger.high, ledger.fees = each.low, each.high, each.fees
-        ledger.era, ledger.scales = each.era, each.scales
+        ledger.era, ledger.scales, ledger.cases = each.era, each.scales, each.cases
+        ledger.off, ledger.ends, ledger.owed = each.off, each.ends, each.owed
         ledger.rejoin()
         child.ledgers.append(ledger)
         if each.order_id is not None:
@@ -133,7 +142,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.instrument, child.side, child.ord_type, child.tif = state.instrument, state.side, state.ord_type, state.tif
     child.price, child.stop_px, child.base = state.price, state.stop_px, state.base
     child.order_qty, child.cash_qty, child.peak_qty = state.order_qty, state.cash_qty, state.peak_qty
-    child.removed, child.placed, child.facts, child.flags = state.removed, state.placed, state.facts, state.flags
+    child.put_back, child.placed, child.facts, child.flags = state.put_back, state.placed, state.facts, state.flags
     child.end_mask = end_mask(state.tif)
     child.requests, child.in_flight, child.ids = state.requests, state.in_flight, state.ids
     child.answered = set(state.answered) if state.answered else None
