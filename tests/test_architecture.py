@@ -12,9 +12,11 @@ SOURCE = Path(__file__).parents[1] / "src" / "partfill"
 LAYERS = {"model": 0, "core": 1, "journal": 2, "venues": 2, "runtime": 3, "service": 4, "cli": 5}
 """A module imports its own layer or lower ones; journal and venues do not know each other."""
 IMPURE = frozenset(
-    ["asyncio", "concurrent", "contextvars", "datetime", "io", "logging", "multiprocessing", "os", "pathlib", "random"]
-    + ["secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time"]
-    + ["uuid", "zoneinfo"]
+    [
+        *("asyncio", "concurrent", "contextvars", "datetime", "io", "logging", "multiprocessing", "os", "pathlib", "random"),
+        *("secrets", "select", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time"),
+        *("uuid", "zoneinfo"),
+    ]
 )
 """Clock, randomness, I/O: modules that the core and the model may not import."""
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -25,6 +25,7 @@ from partfill.core.effects import Counters, Effects
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
+from partfill.core.merging import merge
 from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain
 from partfill.model.events import Adopted, Alarm, AlarmKind
 from partfill.model.inputs import (
@@ -292,7 +293,7 @@ class Engine:
             ledger.child = keep
             if one_count or keep.ledger.order_id is None or ledger.order_id is None:
                 new.extend((keep.ledger, key) for key in ledger.rows if key not in keep.ledger.rows)
-                keep.ledger.merge(ledger)
+                effects.rows.extend((keep.ledger, key, None, None) for key in merge(keep.ledger, ledger))
                 into[ledger] = keep.ledger
             else:
                 ledger.era = keep.era

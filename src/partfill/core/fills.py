@@ -12,9 +12,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from partfill.core.booked import STATE_CODES, Booked
 from partfill.core.corrections import Version, Void
 from partfill.core.effects import Effects
-from partfill.core.ledger import STATE_CODES, Booked, Ledger
+from partfill.core.ledger import Ledger
 from partfill.core.rows import unpack
 from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
 from partfill.model.numbers import ZERO, add, sub, text
@@ -129,7 +130,10 @@ def publish_joined(engine: Engine, child: Child, new: list[tuple[Ledger, str]], 
     child.settle()
     rest = sub(child.cum, add(effects.told, effects.published))
     for ledger, key in new:
-        row = unpack(ledger.rows[key])
+        packed = ledger.rows.get(key)
+        if packed is None:
+            continue
+        row = unpack(packed)
         if row.void or row.leg or row.qty is None:
             continue
         part = min(row.qty, rest) if rest > ZERO else ZERO

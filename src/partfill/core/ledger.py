@@ -15,9 +15,9 @@ It does not know orders: terms, status and leaves are in `child`. It publishes n
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from partfill.core.booked import STATE_RANK, Booked
 from partfill.core.claims import Claim, Losses, admit, best
 from partfill.core.corrections import Case, Scales, Version, Void, derive, history, off_qty
 from partfill.core.rows import Row, pack, pack_plain, unpack
@@ -25,26 +25,6 @@ from partfill.model.numbers import ZERO, add, mul, ratio, scale, sub
 
 if TYPE_CHECKING:
     from partfill.core.child import Child
-
-STATE_CODES = {"provisional": "p", "confirmed": "", "final": "f"}
-"""How sure the venue is of an execution, as it is packed."""
-STATE_WORDS = {code: word for word, code in STATE_CODES.items()}
-_STATE_RANK = {"p": 0, "": 1, "f": 2}
-
-
-class Booked(IntEnum):
-    """What one execution, correction or void did."""
-
-    NEW = 0
-    DUPLICATE = 1
-    CONFLICT = 2
-    """The key is known with another content."""
-    ENRICHED = 3
-    """Nothing counted anew, but a price, a fee or a state became known."""
-    CHANGED = 4
-    """A correction or void took effect."""
-    STONE = 5
-    """A void (or the execution of an earlier void) that takes nothing from the total."""
 
 
 class Ledger:
@@ -143,14 +123,14 @@ class Ledger:
             if fee is None:
                 self.fee_unknown += 1
             else:
-                self._charge(currency or "", fee)
+                self.add_fee(currency or "", fee)
             if self.owed is not None and key in self.owed:
-                self._settle_owed(key)
+                self.settle_owed(key)
             self.cum = itemised if itemised >= self.claimed else self.claimed
             return Booked.NEW
         if fee is None and not state and known == (f"{qty!s}|{px!s}" if px is not None else f"{qty!s}|"):
             return Booked.DUPLICATE
-        return self._again(key, Row(qty, px, fee, currency, state, self.era, as_of=as_of))
+        return self.again(key, Row(qty, px, fee, currency, state, self.era, as_of=as_of))
 
     def claim(self, cum: Decimal, avg: Decimal | None, as_of: int) -> bool:
         """Take one cumulative claim; True when it was news."""
@@ -170,16 +150,16 @@ class Ledger:
         if name in self.links or name == key:
             return Booked.DUPLICATE, root
         version.era = self.era
-        case = self._case(root)
+        case = self.open_case(root)
         if name in self.rows:
             # A later correction, or its void, came first and took this one for an execution: here is the missing link.
-            stray = self._case(name)
+            stray = self.open_case(name)
             case.versions.update(stray.versions)
             case.void = case.void or stray.void
-            self._drop(name)
+            self.drop(name)
         self.links[name] = key
         case.versions[name] = version
-        self._derive(root, case)
+        self.derive_row(root, case)
         return Booked.CHANGED, root
 
     def void(self, key: str, void: Void) -> tuple[Booked, str]:
@@ -190,15 +170,15 @@ class Ledger:
             return Booked.DUPLICATE, root
         stone = root not in self.rows
         void.era = self.era
-        case = self._case(root)
+        case = self.open_case(root)
         case.void = void
-        self._derive(root, case)
+        self.derive_row(root, case)
         return Booked.STONE if stone else Booked.CHANGED, root
 
     def charge(self, key: str | None, amount: Decimal, currency: str) -> str | None:
         """Add a fee that came apart: to execution `key`, or to the order as a whole. Returns the key of the row it changed."""
         if key is None:
-            self._charge(currency, amount)
+            self.add_fee(currency, amount)
             return None
         root = self.root(key)
         packed = self.rows.get(root)
@@ -206,7 +186,7 @@ class Ledger:
             self.owed = self.owed if self.owed is not None else {}
             owed = self.owed.setdefault(root, {})
             owed[currency] = add(owed.get(currency, ZERO), amount)
-            self._charge(currency, amount)
+            self.add_fee(currency, amount)
             return None
         row = unpack(packed)
         if row.void or row.leg:
@@ -218,9 +198,9 @@ class Ledger:
             fee = add(row.fee, amount)
         else:
             # A second currency: counted, but the row shows the first.
-            self._charge(currency, amount)
+            self.add_fee(currency, amount)
             return None
-        self._charge(currency, amount)
+        self.add_fee(currency, amount)
         case = (self.cases or {}).get(root)
         if case is not None and case.first is not None:
             case.first.fee, case.first.fee_currency = fee, currency
@@ -244,44 +224,6 @@ class Ledger:
         self.scales = [*(self.scales or ()), (era, numerator, denominator)]
         self.era = era
         self.low = self.high = None
-        self.rejoin()
-
-    def merge(self, other: Ledger) -> None:
-        """`other` is evidence of the same venue order: everything it has counts here, once."""
-        other.into = self
-        loose = dict(other.fees or {})
-        for _, row in other.live():
-            if row.fee is not None and row.fee_currency is not None:
-                loose[row.fee_currency] = sub(loose.get(row.fee_currency, ZERO), row.fee)
-        if other.links:
-            self.links = (self.links or {}) | other.links
-        for key, packed in other.rows.items():
-            theirs = (other.cases or {}).get(key)
-            if theirs is not None or (key in self.rows and key in (self.cases or {})):
-                case = self._case(key)
-                mine = theirs if theirs is not None else other._case(key)
-                case.first = case.first or mine.first
-                case.versions.update(mine.versions)
-                case.void = case.void or mine.void
-                self._derive(key, case)
-            elif key not in self.rows and packed[0] == "~":
-                self.rows[key] = packed
-            elif key not in self.rows:
-                self._put(key, None, unpack(packed))
-            else:
-                self._again(key, unpack(packed))
-        for claim in other.claims:
-            self.claims = admit(self.claims, claim)
-        for currency, amount in loose.items():
-            if amount:
-                self._charge(currency, amount)
-        if other.owed:
-            self.owed = (self.owed or {}) | other.owed
-        for key in [key for key in self.owed or {} if key in self.rows]:
-            self._settle_owed(key)
-        self.ends |= other.ends
-        if other.order_id is not None:
-            self.order_id = other.order_id
         self.rejoin()
 
     # ------------------------------------------------------------------ what follows from it
@@ -343,7 +285,7 @@ class Ledger:
 
     # ------------------------------------------------------------------ inside
 
-    def _again(self, key: str, new: Row) -> Booked:
+    def again(self, key: str, new: Row) -> Booked:
         """An execution under a key that is known already, not to the letter the same."""
         if key not in self.rows:
             # It is a correction that the venue also told of as an execution.
@@ -361,7 +303,7 @@ class Ledger:
         if self.child.rules.key_revises:
             if new.as_of == old.as_of:
                 return Booked.DUPLICATE
-            case = self._case(key)
+            case = self.open_case(key)
             older, newer = (old, new) if old.as_of < new.as_of else (new, old)
             assert older.qty is not None
             assert newer.qty is not None
@@ -370,12 +312,12 @@ class Ledger:
             self.links = self.links if self.links is not None else {}
             self.links[name] = key
             case.versions[name] = Version(newer.qty, newer.px, newer.fee, newer.fee_currency, 0, newer.as_of, False, old.era)
-            self._derive(key, case)
+            self.derive_row(key, case)
             return Booked.CHANGED
         # Nobody can say which is right: count the larger, so that what may still be sent errs on the safe side.
         if (new.qty, new.px or ZERO) > (old.qty, old.px or ZERO):
             new.era = old.era
-            self._put(key, old, new)
+            self.put(key, old, new)
         return Booked.CONFLICT
 
     def _enrich(self, key: str, old: Row, new: Row) -> Booked:
@@ -385,11 +327,11 @@ class Ledger:
             better.px = new.px
         if old.fee is None and new.fee is not None:
             better.fee, better.fee_currency = new.fee, new.fee_currency
-        if _STATE_RANK[new.state] > _STATE_RANK[old.state]:
+        if STATE_RANK[new.state] > STATE_RANK[old.state]:
             better.state = new.state
         if better == old:
             return Booked.DUPLICATE
-        self._put(key, old, better)
+        self.put(key, old, better)
         return Booked.ENRICHED
 
     def _first_version(self, key: str, case: Case, new: Row) -> Booked:
@@ -403,21 +345,27 @@ class Ledger:
         case.first = Version(new.qty, new.px, new.fee, new.fee_currency, 0, new.as_of, False, self.era)
         case.state = new.state
         stone = not case.versions
-        self._derive(key, case)
+        self.derive_row(key, case)
         if self.owed is not None and key in self.owed:
-            self._settle_owed(key)
+            self.settle_owed(key)
         return Booked.STONE if stone else Booked.ENRICHED
 
     def _case_again(self, key: str, case: Case, first: Version, new: Row) -> Booked:
         """The original of a case once more; where the venue revises under one key, perhaps another version of it."""
         assert new.qty is not None
         name = f"{key}@{new.as_of}"
-        same = first.qty == new.qty and (new.px is None or first.px == new.px)
+        same = first.qty == new.qty and (new.px is None or first.px is None or first.px == new.px)
+        if same and ((first.fee is None and new.fee is not None) or (first.px is None and new.px is not None)):
+            first.px = first.px if first.px is not None else new.px
+            if first.fee is None:
+                first.fee, first.fee_currency = new.fee, new.fee_currency
+            self.derive_row(key, case)
+            return Booked.ENRICHED
         if same or not self.child.rules.key_revises or self.links is None or name in self.links:
             return Booked.DUPLICATE
         self.links[name] = key
         case.versions[name] = Version(new.qty, new.px, new.fee, new.fee_currency, 0, new.as_of, False, self.era)
-        self._derive(key, case)
+        self.derive_row(key, case)
         return Booked.CHANGED
 
     def root(self, key: str) -> str:
@@ -432,7 +380,7 @@ class Ledger:
             key = before
         return key
 
-    def _case(self, key: str) -> Case:
+    def open_case(self, key: str) -> Case:
         """The case of execution `key`, opened with what its row says."""
         self.cases = self.cases if self.cases is not None else {}
         case = self.cases.get(key)
@@ -446,12 +394,12 @@ class Ledger:
                 case.state = row.state
         return case
 
-    def _derive(self, key: str, case: Case) -> None:
+    def derive_row(self, key: str, case: Case) -> None:
         """Put the row that follows from the whole case, and what claims and leaves have to know of it."""
         links = self.links or {}
         packed = self.rows.get(key)
         old = unpack(packed) if packed is not None else None
-        self._put(key, old, derive(case, links, self.scales))
+        self.put(key, old, derive(case, links, self.scales))
         self.off = ZERO
         for each in (self.cases or {}).values():
             self.off = add(self.off, off_qty(each, links, self.scales))
@@ -461,7 +409,7 @@ class Ledger:
             self.losses[key] = versions
         self.rejoin()
 
-    def _drop(self, key: str) -> None:
+    def drop(self, key: str) -> None:
         """`key` is no execution of its own after all: out of every total."""
         row = unpack(self.rows.pop(key))
         self._take(row)
@@ -470,7 +418,7 @@ class Ledger:
         if self.losses is not None:
             self.losses.pop(key, None)
 
-    def _put(self, key: str, old: Row | None, new: Row) -> None:
+    def put(self, key: str, old: Row | None, new: Row) -> None:
         """Replace the version of `key` that counts, and bring every total along."""
         if old is not None:
             self._take(old)
@@ -488,7 +436,7 @@ class Ledger:
             if new.fee is None:
                 self.fee_unknown += 1
             else:
-                self._charge(new.fee_currency or "", new.fee)
+                self.add_fee(new.fee_currency or "", new.fee)
         self.rows[key] = pack(new)
         self.rejoin()
 
@@ -506,7 +454,7 @@ class Ledger:
         if old.fee is None:
             self.fee_unknown -= 1
         else:
-            self._charge(old.fee_currency or "", old.fee.copy_negate())
+            self.add_fee(old.fee_currency or "", old.fee.copy_negate())
 
     def _live_qty(self, row: Row) -> Decimal:
         """Quantity of a row in today's units: as stated, times the splits since."""
@@ -517,7 +465,7 @@ class Ledger:
                 qty = scale(qty, numerator, denominator)
         return qty
 
-    def _settle_owed(self, key: str) -> None:
+    def settle_owed(self, key: str) -> None:
         """The execution came whose charges had come before it: they are its fee now."""
         assert self.owed is not None
         amounts = self.owed.pop(key)
@@ -525,7 +473,7 @@ class Ledger:
         row = unpack(self.rows[key])
         for currency, amount in amounts.items():
             if row.void:
-                self._charge(currency, amount.copy_negate())
+                self.add_fee(currency, amount.copy_negate())
             elif row.fee is None:
                 self.fee_unknown -= 1
                 row.fee, row.fee_currency = amount, currency
@@ -533,7 +481,7 @@ class Ledger:
                 row.fee = add(row.fee, amount)
         self.rows[key] = pack(row)
 
-    def _charge(self, currency: str, amount: Decimal) -> None:
+    def add_fee(self, currency: str, amount: Decimal) -> None:
         total = add((self.fees or {}).get(currency, ZERO), amount)
         self.fees = (self.fees or {}) | {currency: total}
 

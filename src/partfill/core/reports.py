@@ -16,8 +16,9 @@ from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
 from partfill.core import fills
+from partfill.core.booked import Booked
 from partfill.core.effects import Effects
-from partfill.core.ledger import Booked, Ledger
+from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import (
     EFFECTS,
     ENDED,

@@ -1,0 +1,69 @@
+"""Two ledgers that turn out to be one: evidence that came under our id and under the venue's before anybody linked them.
+
+Nothing is added twice: executions meet by key, claims by maximum, corrections and voids in one case each.
+"""
+
+from __future__ import annotations
+
+from partfill.core.claims import admit
+from partfill.core.corrections import Case
+from partfill.core.ledger import Ledger
+from partfill.core.rows import unpack
+from partfill.model.numbers import ZERO, sub
+
+
+def merge(ledger: Ledger, other: Ledger) -> list[str]:
+    """`other` is evidence of the same venue order: everything it has counts in `ledger`, once.
+
+    Returns the keys of all rows that were written or dropped.
+    """
+    other.into = ledger
+    loose = dict(other.fees or {})
+    for _, row in other.live():
+        if row.fee is not None and row.fee_currency is not None:
+            loose[row.fee_currency] = sub(loose.get(row.fee_currency, ZERO), row.fee)
+    if other.links:
+        ledger.links = (ledger.links or {}) | other.links
+    touched = [*other.rows, *(key for key in ledger.rows if ledger.root(key) != key)]
+    for key in touched:
+        # What one of them took for an execution of its own may be a version of another's.
+        root = ledger.root(key)
+        if root != key and key in ledger.rows:
+            _fold(ledger, root, ledger.open_case(key))
+            ledger.drop(key)
+    for key, packed in other.rows.items():
+        root = ledger.root(key)
+        theirs = (other.cases or {}).get(key)
+        if theirs is not None or root != key or (key in ledger.rows and key in (ledger.cases or {})):
+            _fold(ledger, root, theirs if theirs is not None else other.open_case(key), whole=root == key)
+        elif key not in ledger.rows and packed[0] == "~":
+            ledger.rows[key] = packed
+        elif key not in ledger.rows:
+            ledger.put(key, None, unpack(packed))
+        else:
+            ledger.again(key, unpack(packed))
+    for claim in other.claims:
+        ledger.claims = admit(ledger.claims, claim)
+    for currency, amount in loose.items():
+        if amount:
+            ledger.add_fee(currency, amount)
+    if other.owed:
+        ledger.owed = (ledger.owed or {}) | other.owed
+    for key in [key for key in ledger.owed or {} if key in ledger.rows]:
+        ledger.settle_owed(key)
+    ledger.ends |= other.ends
+    if other.order_id is not None:
+        ledger.order_id = other.order_id
+    ledger.rejoin()
+    return [*dict.fromkeys([*touched, *(ledger.cases or {})])]
+
+
+def _fold(ledger: Ledger, root: str, theirs: Case, *, whole: bool = False) -> None:
+    """What is known of one execution elsewhere joins its case here; its first version too when it is the `whole` of it."""
+    case = ledger.open_case(root)
+    if whole:
+        case.first = case.first or theirs.first
+    case.versions.update(theirs.versions)
+    case.void = case.void or theirs.void
+    if case.first is not None or case.versions or case.void is not None:
+        ledger.derive_row(root, case)
