@@ -18,6 +18,7 @@ from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import recover
 from partfill.journal.store import Store
+from partfill.model.codec import to_json
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.words import Flag
 from partfill.venues.decoding import Message
@@ -56,7 +57,7 @@ def restarting(path: Path) -> Feed:
         for number, inp in enumerate(message.inputs, store.last_seq() + 1):
             keeper.recall(inp)
             effects = keeper.engine.step(inp, message.at)
-            batch.stage(number, inp, message.at, effects)
+            batch.stage(number, inp, message.at, effects, to_json(inp))
             child = effects.child or child
         store.write(batch.seal(keeper.engine))
         store.close()

@@ -377,8 +377,8 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "bitstamp, the year 2423": ("bitstamp", VALID["bitstamp"][0].replace("1000", "14304384428110", 1)),
     "mbo, a time beyond 64 bits": ("mbo", VALID["mbo"][1].replace("1715183400000000100", "9" * 19, 1)),
     "mbo, a time received beyond 64 bits": ("mbo", VALID["mbo"][0].replace("1715183400000000100", "9" * 19, 1)),
-    "partfill, a time beyond 63 bits": ("partfill", to_json(execution("O1", "k", venue_time=(1 << 64) - 1)).decode()),
-    "partfill, a time beyond 64 bits": ("partfill", to_json(execution("O1", "k", as_of=1 << 64)).decode()),
+    "partfill, a time beyond 63 bits": ("partfill", to_json(execution("O1", "k", venue_time=1)).decode().replace('"venue_time":1', f'"venue_time":{(1 << 64) - 1}')),
+    "partfill, a time beyond 64 bits": ("partfill", to_json(execution("O1", "k", as_of=1)).decode().replace('"as_of":1', f'"as_of":{1 << 64}')),
     "partfill, a currency with a separator": (
         "partfill", to_json(execution("O1", "k", fee=Decimal(1), fee_currency="U|D")).decode()),
     "inet, a price beyond measure": ("inet", "A,34200400,502,1.00E-84,5,ASK"),

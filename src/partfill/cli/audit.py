@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,9 +31,9 @@ def audit(file: str, format_: str, trace: bool, journal: Path | None) -> None:
     """
     if journal is not None and journal.exists():
         _fail(f"{journal} exists already; name a new file for the journal of this audit")
+    summary: Summary | None = None
     try:
-        stream = open_input(file, MEMBERS.get(format_))
-        with JsonLines() as out, Audit(
+        with JsonLines() as out, closing(open_input(file, MEMBERS.get(format_))) as stream, Audit(
             FORMATS[format_](), journal, trace=out.write if trace else None, report=_report,
             shown_id=SHOWN_IDS.get(format_, str),
         ) as run:  # fmt: skip
@@ -42,6 +43,9 @@ def audit(file: str, format_: str, trace: bool, journal: Path | None) -> None:
                 out.write_all(run.orders())
     except (Unusable, NotAJournal, InUse) as error:
         _fail(str(error))
+    if summary is None:
+        # Whoever read the output has enough.
+        return
     click.echo(summary_line(summary), err=True)
     sys.exit(_exit_code(summary, format_, file))
 

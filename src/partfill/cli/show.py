@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import apsw
 import click
 
 from partfill.cli.output import JsonLines
 from partfill.journal.store import NotAJournal, Store
 from partfill.model.numbers import text
+from partfill.model.observations import MAX_TIME
 from partfill.model.words import OrdStatus, flag_names
 
 _STATUSES = {status.value.lower(): status.value for status in OrdStatus}
+_SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Signs that a terminal would obey: a venue's text is shown, never played."""
 _NUMBERS = ("price", "order_qty", "cum_qty", "leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional",
             "avg_px", "qty", "px", "fee")  # fmt: skip
 
@@ -34,14 +39,14 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
     if value is None:
         return None
     if value.isascii() and value.isdigit():
-        return int(value)
+        return min(int(value[:25]), MAX_TIME)
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} is no time; give 2026-01-31T14:30 (UTC) or nanoseconds") from None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     since = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+    return min((since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000, MAX_TIME)
 
 
 _db = click.argument("db", type=click.Path(dir_okay=False, path_type=Path))
@@ -135,18 +140,30 @@ def _print(db: Path, query: str, values: tuple[Any, ...], columns: tuple[str, ..
     except NotAJournal as error:
         click.echo(f"partfill: {error}", err=True)
         sys.exit(2)
+    except apsw.Error as error:
+        _damaged(db, error)
     rows: Iterator[dict[str, Any]] = (shape(row) for row in store.rows(query, values))
-    if as_json:
-        with JsonLines() as out:
-            out.write_all(rows)
-    else:
-        _table(rows, columns, noun)
-    store.close()
+    try:
+        if as_json:
+            with JsonLines() as out:
+                out.write_all(rows)
+        else:
+            _table(rows, columns, noun)
+    except apsw.Error as error:
+        _damaged(db, error)
+    finally:
+        store.close()
+
+
+def _damaged(db: Path, error: Exception) -> NoReturn:
+    click.echo(f"partfill: {db} is damaged: {error}; partfill verify says more", err=True)
+    sys.exit(2)
 
 
 def _table(rows: Iterator[dict[str, Any]], columns: tuple[str, ...], noun: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for name in columns:
@@ -155,7 +172,8 @@ def _table(rows: Iterator[dict[str, Any]], columns: tuple[str, ...], noun: str) 
     count = 0
     for row in rows:
         count += 1
-        table.add_row(*(_cell(name, row.get(name)) for name in columns), style=_style(row))
+        cells = (Text(_SIGNS.sub("?", _cell(name, row.get(name)))) for name in columns)
+        table.add_row(*cells, style=_style(row))
     console = Console(width=None if sys.stdout.isatty() else 240)
     if count:
         console.print(table)

@@ -74,8 +74,9 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     """Apply one snapshot to its order."""
     if s.key is not None:
         if child.seen is not None and s.key in child.seen:
-            engine.counters.duplicates += 1
-            effects.duplicate = True
+            if not _executions(engine, child, ledger, s, now, effects):
+                engine.counters.duplicates += not s.executions
+                effects.duplicate = True
             return
         child.seen = child.seen if child.seen is not None else set()
         child.seen.add(s.key)

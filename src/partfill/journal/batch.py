@@ -74,12 +74,14 @@ class Batch:
         self._merged: list[tuple[int, int, Ledger]] = []
         self._engine = False
 
-    def stage(self, seq: int, inp: Input, now: int, effects: Effects, *, journal: bool = True) -> None:
-        """Add one step and all that followed from it. Without `journal` only what memory needs to let orders go."""
+    def stage(self, seq: int, inp: Input, now: int, effects: Effects, body: bytes | None) -> None:
+        """Add one step and all that followed from it. `body` is the input as JSON; without it no history is kept, only what
+        memory needs to let orders go."""
+        journal = body is not None
         self.size += 1
         self.last_seq = seq
-        if journal:
-            self._inputs.append((seq, now, inp))
+        if body is not None:
+            self._inputs.append((seq, now, msgspec.Raw(body)))
         for gone, ledgers in effects.merged:
             self._touched.pop(gone, None)
             self._merged.extend((gone, position, ledger) for position, ledger in ledgers)

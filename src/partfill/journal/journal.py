@@ -29,6 +29,7 @@ from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
 from partfill.journal.store import Store
+from partfill.model.codec import to_json
 from partfill.model.inputs import Input
 
 MAX_BATCH = 500
@@ -48,6 +49,10 @@ class JournalDown(RuntimeError):
     """A write failed. Nothing of its batch is on disk; this journal takes no further step."""
 
 
+class ClosedError(RuntimeError):
+    """Why a journal that was closed takes no step."""
+
+
 class Journal:
     """One engine on one journal file. Make it with `await Journal.open(path)` or `async with Journal(path)`."""
 
@@ -63,6 +68,7 @@ class Journal:
         self._room: deque[asyncio.Future[None]] = deque()
         self._failed: BaseException | None = None
         self._flushing = False
+        self._closed = False
 
     @classmethod
     async def open(cls, path: str | Path, *, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED) -> Journal:
@@ -74,9 +80,13 @@ class Journal:
     async def __aenter__(self) -> Journal:
         self._loop = asyncio.get_running_loop()
         self._writer = Store(self._path)
-        # The writer's connection belongs to its thread; what has left memory is read through this one.
-        self._reader = Store(self._path, read_only=True)
-        self.keeper: Keeper = recover(self._reader, self._quiet_ns, self._max_finished)
+        try:
+            # The writer's connection belongs to its thread; what has left memory is read through this one.
+            self._reader = Store(self._path, read_only=True)
+            self.keeper: Keeper = recover(self._reader, self._quiet_ns, self._max_finished)
+        except BaseException:
+            self._writer.close()
+            raise
         self.engine: Engine = self.keeper.engine
         self.seq = self._reader.last_seq()
         self.durable_seq = self.seq
@@ -96,7 +106,7 @@ class Journal:
 
         Raises `JournalDown` when it is not and will not be.
         """
-        while self._batch.size >= MAX_BATCH and self._failed is None:
+        while self._batch.size >= MAX_BATCH and self._failed is None and not self._closed:
             room = self._loop.create_future()
             self._room.append(room)
             await room
@@ -105,14 +115,22 @@ class Journal:
         return effects
 
     def stage(self, inp: Input, now: int) -> Effects:
-        """Step at once, without waiting for the disk: `flush` does. For callers that bound their own work."""
-        if self._failed is not None:
+        """Step at once, without waiting for the disk: `flush` does. For callers that bound their own work.
+
+        Raises `NotAnInput` for text that is no Unicode, which changes nothing, and `JournalDown`.
+        """
+        if self._failed is not None or self._closed:
             raise self._down()
-        self.keeper.recall(inp)
-        effects = self.engine.step(inp, now)
-        self.seq += 1
-        self._batch.stage(self.seq, inp, now, effects)
-        self.keeper.note(effects, self.seq)
+        body = to_json(inp)
+        try:
+            self.keeper.recall(inp)
+            effects = self.engine.step(inp, now)
+            self.seq += 1
+            self._batch.stage(self.seq, inp, now, effects, body)
+            self.keeper.note(effects, self.seq)
+        except BaseException as error:
+            self._fail(error)
+            raise self._down() from error
         self._now = now
         if self._waiting:
             if not self.seq % YIELD_EVERY:
@@ -142,16 +160,26 @@ class Journal:
         return waiter
 
     def _down(self) -> JournalDown:
-        down = JournalDown(f"the journal {self._path} is down: {self._failed}")
+        why = self._failed or ClosedError("it was closed")
+        down = JournalDown(f"the journal {self._path} is down: {why}")
         down.__cause__ = self._failed
         return down
 
     async def close(self) -> None:
-        """Commit what is staged, stop the writer, close the file."""
+        """Commit what is staged, stop the writer, close the file. Callers that still wait to get in hear `JournalDown`."""
         try:
-            if self._failed is None:
-                await self.flush()
+            self._closed = True
+            for room in self._room:
+                if not room.done():
+                    room.set_result(None)
+            self._room.clear()
+            while self._failed is None and (self._batch.size or self._waiting):
+                await self._durable()
+        except JournalDown:
+            # Whoever waited has heard it.
+            pass
         finally:
+            self._fail(ClosedError("it was closed"))
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
             self._writer.close()
@@ -168,22 +196,24 @@ class Journal:
     def _seal(self) -> None:
         batch, waiters = self._batch, self._waiters
         self._batch, self._waiters = self.batch_type(self.engine), []
+        try:
+            sealed = batch.seal(self.engine)
+            work = (sealed.children, sealed.feed(), batch.last_seq, waiters)
+        except BaseException as error:
+            # Memory is ahead of what can be written: the same as a failed write.
+            self._waiters.extend(waiters)
+            self._fail(error)
+            return
         self._waiting += 1
-        sealed = batch.seal(self.engine)
-        self._queue.put((sealed.children, sealed.feed(), batch.last_seq, waiters))
+        self._queue.put(work)
+        # Offer the interpreter's lock: the writer is waiting for it.
         time.sleep(0)
 
     def _written(self, seq: int, waiters: _Waiters, error: BaseException | None) -> None:
         self._waiting -= 1
-        if error is not None and self._failed is None:
-            self._failed = error
-        if self._failed is not None:
-            waiters = [*waiters, *self._waiters, *self._room]
-            self._waiters = []
-            self._room.clear()
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(self._down())
+        if error is not None or self._failed is not None:
+            self._waiters.extend(waiters)
+            self._fail(error or self._failed)
             return
         self.durable_seq = max(self.durable_seq, seq)
         for waiter in waiters:
@@ -196,6 +226,17 @@ class Journal:
             if not room.done():
                 room.set_result(None)
         self.keeper.release(self._now, self.durable_seq)
+
+    def _fail(self, error: BaseException | None) -> None:
+        """Fail-stop: everybody who waits, here or at the door, hears it; nothing is stepped any more."""
+        if self._failed is None:
+            self._failed = error
+        waiters = [*self._waiters, *self._room]
+        self._waiters = []
+        self._room.clear()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(self._down())
 
     # ------------------------------------------------------------------ the writer's thread
 

@@ -87,6 +87,10 @@ class Keeper:
                 child.mark(Flag.QUARANTINED)
                 self.engine.counters.quarantined += 1
         self.engine.restore(child, ledgers)
+        if not child.open:
+            # It came for a look and leaves again, unless something happens to it.
+            self._last[child.id] = 0
+            self._finished.append((child.id, 0, child.updated))
         return child
 
     def note(self, effects: Effects, seq: int) -> None:

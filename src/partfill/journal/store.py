@@ -108,7 +108,7 @@ class Store:
         if self.path in (":memory:", ""):
             return None
         try:
-            lock = os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            lock = os.open(os.path.realpath(self.path) + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise NotAJournal(f"{self.path} cannot be opened for writing: {error.strerror}") from None
         try:

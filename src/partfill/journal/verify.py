@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 
 from partfill.journal.batch import Batch
@@ -53,6 +54,13 @@ class Verdict(msgspec.Struct):
 
 def verify(path: str | Path, progress: Callable[[int], None] | None = None, *, max_finished: int = MAX_FINISHED) -> Verdict:
     """Replay the journal at `path` and compare. Raises `NotAJournal` for a file that is none."""
+    try:
+        return _verify(path, progress, max_finished)
+    except apsw.Error as error:
+        return Verdict(0, {}, "", "", [f"the file is damaged: {type(error).__name__}: {error}"])
+
+
+def _verify(path: str | Path, progress: Callable[[int], None] | None, max_finished: int) -> Verdict:
     live = Store(path, read_only=True)
     with tempfile.TemporaryDirectory(prefix="partfill-verify-") as folder:
         fresh = Path(folder) / "replay.db"
@@ -87,7 +95,7 @@ def _replay(live: Store, fresh: Path, progress: Callable[[int], None] | None, ma
             continue
         keeper.recall(inp)
         effects = keeper.engine.step(inp, now)
-        batch.stage(seq, inp, now, effects)
+        batch.stage(seq, inp, now, effects, body.encode())
         keeper.note(effects, seq)
         if batch.size >= BATCH:
             store.write(batch.seal(keeper.engine))

@@ -35,8 +35,11 @@ class NotAnInput(ValueError):
 
 
 def to_json(value: Input | Event) -> bytes:
-    """One line of JSON, numbers as strings, defaults left out."""
-    return _to_json.encode(value)
+    """One line of JSON, numbers as strings, defaults left out. Raises `NotAnInput` for text that is no Unicode."""
+    try:
+        return _to_json.encode(value)
+    except UnicodeEncodeError as error:
+        raise NotAnInput(f"{error.object[:60]!r} is no Unicode text; it holds half of a surrogate pair") from None
 
 
 def to_msgpack(value: Input | Event) -> bytes:

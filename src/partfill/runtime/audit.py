@@ -24,6 +24,7 @@ from partfill.core.child import Child
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, recover
 from partfill.journal.store import Store
+from partfill.model.codec import NotAnInput, to_json
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import MAX_RAW, Input, Unreadable
 from partfill.model.numbers import text, text_or_none
@@ -110,7 +111,7 @@ class Audit:
         """Read all frames. `progress` hears the number of messages now and then."""
         began = time.perf_counter()
         for declaration in self.decoder.declare():
-            self._step(declaration, 0)
+            self._step(declaration, 0, to_json(declaration))
         for count, frame in enumerate(frames):
             if isinstance(frame, TooLong):
                 self._unreadable(frame.line, "", str(frame))
@@ -139,16 +140,21 @@ class Audit:
             self._unreadable(line, raw, f"cannot be read ({type(error).__name__}: {error})")
             return
         for message in messages:
-            self._message(line, message)
+            try:
+                bodies = [to_json(inp) for inp in message.inputs]
+            except NotAnInput as error:
+                self._unreadable(line, raw.encode("utf-8", "replace").decode(), str(error))
+                continue
+            self._message(line, message, bodies)
 
     # ------------------------------------------------------------------ inside
 
-    def _message(self, line: int, message: Message) -> None:
+    def _message(self, line: int, message: Message, bodies: list[bytes]) -> None:
         self.summary.messages += 1
         child: Child | None = None
         duplicate = bool(message.inputs)
-        for inp in message.inputs:
-            touched, known = self._step(inp, message.at)
+        for inp, body in zip(message.inputs, bodies, strict=True):
+            touched, known = self._step(inp, message.at, body)
             child = touched if touched is not None else child
             duplicate = duplicate and known
         differs = {} if child is None or duplicate else compare(child, message.printed)
@@ -160,11 +166,11 @@ class Audit:
         if self._trace is not None:
             self._trace(self._shown(trace_line(line, message, child, differs)))
 
-    def _step(self, inp: Input, now: int) -> tuple[Child | None, bool]:
+    def _step(self, inp: Input, now: int, body: bytes) -> tuple[Child | None, bool]:
         self._keeper.recall(inp)
         effects = self.engine.step(inp, now)
         self._seq += 1
-        self._batch.stage(self._seq, inp, now, effects, journal=self._kept)
+        self._batch.stage(self._seq, inp, now, effects, body if self._kept else None)
         self._keeper.note(effects, self._seq)
         self._clashes.extend(event.text for event in effects.events if isinstance(event, Alarm) and event.kind in CLASHES)
         size = self._batch.size
@@ -188,7 +194,9 @@ class Audit:
     def _unreadable(self, line: int, raw: str, why: str) -> None:
         self.summary.damaged += 1
         self._report(line, why)
-        self._step(Unreadable(venue=self.decoder.format, raw=raw[:MAX_RAW], error=f"line {line}: {why}"), 0)
+        clean = raw[:MAX_RAW].encode("utf-8", "replace").decode()
+        unreadable = Unreadable(venue=self.decoder.format, raw=clean, error=f"line {line}: {why}")
+        self._step(unreadable, 0, to_json(unreadable))
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["order_id"] is not None:

@@ -17,7 +17,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from partfill.venues.decoding import Framing
 
@@ -58,20 +58,75 @@ def open_input(source: str, member: str | None = None) -> BinaryIO:
         raise Unusable(f"{source} cannot be read: {error.strerror}") from None
 
 
+class _Rejoined(io.RawIOBase):
+    """A stream whose first bytes were read for a look, whole again; closing it closes what it reads from."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._head:
+            taken = self._head[: len(buffer)]
+            self._head = self._head[len(taken) :]
+        else:
+            taken = self._rest.read1(len(buffer)) if isinstance(self._rest, _READ_ONE) else self._rest.read(len(buffer))
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._rest.close()
+        super().close()
+
+
+_READ_ONE = (io.BufferedReader, gzip.GzipFile, lzma.LZMAFile, bz2.BZ2File)
+
+
+class _Unpacking(io.BufferedReader):
+    """An unpacked stream that closes the packed one below it."""
+
+    def __init__(self, unpacked: Any, below: BinaryIO) -> None:
+        super().__init__(unpacked, 1 << 16)
+        self._below = below
+
+    def close(self) -> None:
+        super().close()
+        self._below.close()
+
+
+def _look(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
+    """(the first `size` bytes, or all there are; the stream, whole). Waits for a slow writer."""
+    parts: list[bytes] = []
+    missing = size
+    while missing and (part := stream.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    head = b"".join(parts)
+    return head, io.BufferedReader(_Rejoined(head, stream), 1 << 16)
+
+
 def _unpacked(raw: BinaryIO, name: str, member: str | None) -> BinaryIO:
-    buffered = io.BufferedReader(raw) if not isinstance(raw, io.BufferedReader) else raw  # type: ignore[type-var]
-    magic = buffered.peek(6)[:6]
+    if raw.seekable():
+        magic = raw.read(6)
+        raw.seek(0)
+        stream = raw
+    else:
+        magic, stream = _look(raw, 6)
     if magic.startswith(b"\x1f\x8b"):
-        return gzip.open(buffered)  # type: ignore[return-value]
+        return _Unpacking(gzip.GzipFile(fileobj=stream), stream)
     if magic.startswith(b"\xfd7zXZ"):
-        return lzma.open(buffered)  # type: ignore[return-value]
+        return _Unpacking(lzma.LZMAFile(stream), stream)
     if magic.startswith(b"BZh"):
-        return bz2.open(buffered)  # type: ignore[return-value]
+        return _Unpacking(bz2.BZ2File(stream), stream)
     if magic.startswith(b"PK"):
-        if not buffered.seekable():
+        if not raw.seekable():
             raise Unusable(f"{name} is a zip, which cannot be read from a pipe; unpack it, or name the file")
-        return _zip_member(buffered, name, member)
-    return buffered
+        return _zip_member(stream, name, member)
+    return stream
 
 
 def _zip_member(raw: BinaryIO, name: str, member: str | None) -> BinaryIO:
@@ -83,7 +138,7 @@ def _zip_member(raw: BinaryIO, name: str, member: str | None) -> BinaryIO:
     wanted = [entry for entry in files if member is not None and member in entry] or files
     if len(wanted) != 1:
         raise Unusable(f"{name} holds {', '.join(files) or 'nothing'}; unpack the one file to read")
-    return archive.open(wanted[0])  # type: ignore[return-value]
+    return _Unpacking(archive.open(wanted[0]), raw)
 
 
 def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame | TooLong]:
@@ -103,14 +158,14 @@ def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame | TooLong]:
         raise Unusable(f"the packed input is broken: {error}") from None
 
 
-_FIX_STARTS = re.compile(r"(?<=[\x01|])(?=8=FIX)")
+_FIX_STARTS = re.compile(r"(?:(?<=[\x01|])|(?<=\^A))(?=8=FIXT?\.)")
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, str | TooLong]]:
     number = 0
     carried = b""
     while True:
-        line = stream.readline(MAX_FRAME - len(carried))
+        line = stream.readline(MAX_FRAME + 2 - len(carried))
         if not line:
             if carried:
                 yield number, carried.decode("utf-8", "replace")
@@ -118,14 +173,15 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, str | TooLong]]:
         number += 0 if carried else 1
         line = carried + line
         carried = b""
-        if line.endswith(b"\n") or len(line) < MAX_FRAME:
-            yield number, line.decode("utf-8", "replace")
+        if line.endswith(b"\n") or len(line) <= MAX_FRAME:
+            text = line.rstrip(b"\r\n") if len(line) > MAX_FRAME else line
+            yield number, text.decode("utf-8", "replace") if len(text) <= MAX_FRAME else TooLong(number)
             continue
         # A log of FIX messages without line ends: cut at the last start of a message.
-        cut = line.rfind(b"\x018=FIX")
-        if cut > 0:
-            yield number, line[: cut + 1].decode("utf-8", "replace")
-            carried = line[cut + 1 :]
+        cut = max(line.rfind(sign + b"8=FIX") + len(sign) for sign in (b"\x01", b"|", b"^A"))
+        if cut > 2:
+            yield number, line[:cut].decode("utf-8", "replace")
+            carried = line[cut:]
             continue
         yield number, TooLong(number)
         while line and not line.endswith(b"\n"):
@@ -137,18 +193,25 @@ _STRUCTURE = re.compile(r'["{}\[\]\\]')
 
 def _json(stream: BinaryIO) -> Iterator[Frame | TooLong]:
     """JSON objects: one a line, or cut out of arrays and of text that spans lines."""
-    reader = io.BufferedReader(stream) if not isinstance(stream, io.BufferedReader) else stream  # type: ignore[type-var]
-    head = reader.peek(1 << 16)[: 1 << 16].lstrip()
-    first = head.split(b"\n", 1)[0].rstrip()
-    # A first line that closes what it opens is a file of one value a line: there a torn line ends with its line.
-    if head.startswith(b"{") and (first.endswith(b"}") or head[len(first) :].lstrip().startswith((b'{"', b"{ "))):
-        for number, line in _lines(reader):
+    head, whole = _look(stream, MAX_FRAME)
+    if _one_a_line(head):
+        for number, line in _lines(whole):
             if isinstance(line, TooLong):
                 yield line
             elif line.strip():
                 yield number, line
         return
-    yield from _values(io.TextIOWrapper(reader, "utf-8", "replace"))
+    yield from _values(io.TextIOWrapper(whole, "utf-8", "replace"))
+
+
+def _one_a_line(head: bytes) -> bool:
+    """Whether a file that starts so holds one JSON object a line. There a torn line ends with its line."""
+    lines = [line for line in head.split(b"\n", 64)[:64] if line.strip()]
+    if not lines or not lines[0].lstrip().startswith(b"{"):
+        return False
+    # Pretty-printed text has lines that are no object by themselves and start with no brace, or with nothing else.
+    objects = sum(line.startswith((b'{"', b'{ "')) for line in lines)
+    return objects * 2 > len(lines) or (len(lines) == 1 and lines[0].rstrip().endswith(b"}"))
 
 
 def _values(text: io.TextIOWrapper) -> Iterator[Frame | TooLong]:
@@ -170,7 +233,7 @@ def _values(text: io.TextIOWrapper) -> Iterator[Frame | TooLong]:
                     in_string = False
                 continue
             if sign == '"':
-                in_string = depth > 0
+                in_string = True
             elif sign == "{":
                 if depth == 0:
                     line += chunk.count("\n", at, position)

@@ -9,19 +9,44 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from functools import wraps
+from typing import Protocol, TypeVar
 
 import msgspec
 
+from partfill.model.codec import NotAnInput, to_json
 from partfill.model.inputs import Input, VenueDeclared
+from partfill.model.numbers import NotANumber
+from partfill.model.observations import MAX_TIME
 from partfill.model.words import OrdStatus
+
+_D = TypeVar("_D")
 
 
 class Damaged(ValueError):
     """A message that cannot be read. The text names the value and what would be right."""
+
+
+def only_damaged(decode: Callable[[_D, str, int], Iterable[Message]]) -> Callable[[_D, str, int], Iterable[Message]]:
+    """Decorates a `decode`: what it reads is read at once, and a number out of bounds is `Damaged` like all else."""
+
+    @wraps(decode)
+    def strict(self: _D, raw: str, number: int) -> Iterable[Message]:
+        try:
+            messages = tuple(decode(self, raw, number))
+            if "\\ud" in raw or "\\uD" in raw:
+                # JSON can spell half of a surrogate pair, which is no text.
+                for message in messages:
+                    for inp in message.inputs:
+                        to_json(inp)
+            return messages
+        except (NotANumber, NotAnInput) as error:
+            raise Damaged(str(error)) from None
+
+    return strict
 
 
 class Framing(StrEnum):
@@ -49,7 +74,10 @@ NOTHING_PRINTED = Printed()
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded message, decoded. `at` is its time (ns UTC), which becomes the engine's `now`."""
+    """One recorded message, decoded. `at` is its time (ns UTC), which becomes the engine's `now`.
+
+    Raises `Damaged` for a time that no journal can hold.
+    """
 
     inputs: tuple[Input, ...]
     at: int
@@ -61,6 +89,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     orig_cl_ord_id: str | None = None
     order_id: str | None = None
     printed: Printed = NOTHING_PRINTED
+
+    def __post_init__(self) -> None:
+        if not -MAX_TIME <= self.at <= MAX_TIME:
+            raise Damaged(f"its time is {self.at} ns since 1970; a time is below {MAX_TIME}")
 
 
 class Decoder(Protocol):

@@ -22,7 +22,6 @@ import apsw
 from partfill.journal.batch import Batch, SealedBatch
 from partfill.journal.journal import Journal
 from partfill.journal.store import CHILD_COLUMNS, migrations
-from partfill.model.codec import to_json
 from partfill.model.inputs import Execution, OrderPlaced
 from partfill.model.terms import Terms
 from partfill.model.words import Side
@@ -86,7 +85,7 @@ def _bare(path: Path, sealed: list[SealedBatch]) -> float:
     children = f"{wide} ON CONFLICT (id) DO UPDATE SET " + ", ".join(f"{n} = excluded.{n}" for n in CHILD_COLUMNS[3:])
     rows = [
         (
-            [(seq, now, to_json(inp).decode()) for seq, now, inp in each.journal],
+            [(seq, now, bytes(body).decode()) for seq, now, body in each.journal],
             each.children,
             each.names,
             each.executions,

@@ -12,6 +12,7 @@ from typing import Any
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import recover
 from partfill.journal.store import Store
+from partfill.model.codec import to_json
 from partfill.model.inputs import Execution, OrderPlaced
 from partfill.model.terms import Terms
 from partfill.model.words import Side
@@ -31,7 +32,7 @@ def build(path: Path, open_orders: int, executions: int) -> None:
         nonlocal seq, batch
         seq += 1
         effects = keeper.engine.step(inp, seq)
-        batch.stage(seq, inp, seq, effects)
+        batch.stage(seq, inp, seq, effects, to_json(inp))
         keeper.note(effects, seq)
         if batch.size >= 2000:
             store.write(batch.seal(keeper.engine))

@@ -29,7 +29,7 @@ from partfill.model.capabilities import BelowCum, Capabilities
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side, TimeInForce
-from partfill.venues.decoding import Damaged, Framing, Message, Printed
+from partfill.venues.decoding import Damaged, Framing, Message, Printed, only_damaged
 
 VENUE = "binance"
 
@@ -106,6 +106,7 @@ class BinanceFuturesDecoder:
         """Totals are the truth; a changed order keeps its id; one changed to less than has filled is cancelled."""
         return [VenueDeclared(venue=VENUE, capabilities=Capabilities(below_cum=BelowCum.CANCEL))]
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The messages in frame `number`; none for an event that concerns no order. Raises `Damaged`."""
         try:

@@ -21,7 +21,7 @@ from partfill.model.numbers import NotANumber
 from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, OrderSnapshot
 from partfill.model.terms import Terms
 from partfill.model.words import ExecType, OrdType, Request
-from partfill.venues.decoding import Damaged, Framing, Message, Printed
+from partfill.venues.decoding import Damaged, Framing, Message, Printed, only_damaged
 from partfill.venues.fix import tables
 from partfill.venues.fix.message import FixMessage
 
@@ -49,6 +49,7 @@ class FixDecoder:
         """FIX is what the core assumes of a venue that declares nothing."""
         return ()
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The order message in one frame, if it is one."""
         fix = FixMessage.parse(raw)

@@ -36,7 +36,7 @@ from partfill.model.capabilities import Capabilities, Chain
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.words import OrdStatus, OrdType, Side, TimeInForce
-from partfill.venues.decoding import Damaged, Framing, Message
+from partfill.venues.decoding import Damaged, Framing, Message, only_damaged
 
 VENUE = "hyperliquid"
 
@@ -80,6 +80,7 @@ class HyperliquidDecoder:
         """A modify gives a new oid whose counts start anew; `totalSz` is the truth about the moment of its request."""
         return [VenueDeclared(venue=VENUE, capabilities=Capabilities(chain=Chain.RESTARTS))]
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The messages in frame `number`; none for one that concerns no order. Raises `Damaged`."""
         try:

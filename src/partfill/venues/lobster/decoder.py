@@ -27,7 +27,7 @@ from partfill.model.inputs import Input, VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import Damaged, Framing, Message
+from partfill.venues.decoding import Damaged, Framing, Message, only_damaged
 
 VENUE = "lobster"
 SECOND_NS = 1_000_000_000
@@ -60,6 +60,7 @@ class LobsterDecoder:
         """The rows hold no cumulative quantities."""
         return (VenueDeclared(venue=VENUE, capabilities=Capabilities(cumulative=Cumulative.ABSENT)),)
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The message of row `number`. Raises `Damaged` for a row that is none."""
         row = raw.strip()

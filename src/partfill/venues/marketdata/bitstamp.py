@@ -30,7 +30,7 @@ from partfill.model.inputs import VenueDeclared
 from partfill.model.numbers import NotANumber, dec, sub, text
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side
-from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed
+from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, only_damaged
 
 VENUE = "bitstamp"
 MILLISECOND_NS = 1_000_000
@@ -85,6 +85,7 @@ class BitstampDecoder:
         """What is left is the truth about what filled."""
         return (VenueDeclared(venue=VENUE, capabilities=Capabilities()),)
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The message of line `number`. Raises `Damaged` for a line that is none."""
         line = raw.strip()

@@ -26,7 +26,7 @@ from partfill.model.inputs import VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed
+from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, only_damaged
 
 VENUE = "inet"
 MILLISECOND_NS = 1_000_000
@@ -71,6 +71,7 @@ class InetDecoder:
         rules = Capabilities(cumulative=Cumulative.ABSENT, replace_qty=ReplaceQty.OPEN)
         return (VenueDeclared(venue=VENUE, capabilities=rules),)
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The message of row `number`, after that of an R before it which was no fill. Raises `Damaged`."""
         row = raw.strip()

@@ -28,7 +28,7 @@ from partfill.model.inputs import VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed
+from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, only_damaged
 
 VENUE = "mbo"
 NO_PRICE = "9223372036854775807"
@@ -72,6 +72,7 @@ class MboDecoder:
         rules = Capabilities(cumulative=Cumulative.ABSENT, replace_qty=ReplaceQty.OPEN)
         return (VenueDeclared(venue=VENUE, capabilities=rules),)
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The message of row `number`. Raises `Damaged` for a row that is none."""
         row = raw.strip()

@@ -28,7 +28,7 @@ from partfill.model.inputs import Input, VenueDeclared
 from partfill.model.numbers import ZERO, dec, sub
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import Damaged, Framing, Message
+from partfill.venues.decoding import Damaged, Framing, Message, only_damaged
 
 VENUE = "pitch"
 MILLISECOND_NS = 1_000_000
@@ -77,6 +77,7 @@ class PitchDecoder:
         rules = Capabilities(cumulative=Cumulative.ABSENT, order_id_reused=True)
         return (VenueDeclared(venue=VENUE, capabilities=rules),)
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The message of line `number`. Raises `Damaged` for a line that is none."""
         line = raw.rstrip("\r\n")

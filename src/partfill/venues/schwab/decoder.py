@@ -34,7 +34,7 @@ from partfill.model.capabilities import Capabilities, Chain
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
 from partfill.model.numbers import ZERO, add, dec, mul, scale
 from partfill.model.words import OrdStatus, OrdType, Side, TimeInForce
-from partfill.venues.decoding import Damaged, Framing, Message, Printed
+from partfill.venues.decoding import Damaged, Framing, Message, Printed, only_damaged
 
 VENUE = "schwab"
 
@@ -92,6 +92,7 @@ class SchwabDecoder:
         rules = Capabilities(chain=Chain.RESTARTS, executions_complete=True)
         return [VenueDeclared(venue=VENUE, capabilities=rules)]
 
+    @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """One message per order in frame `number`, parents before children. Raises `Damaged`."""
         try:
