@@ -30,31 +30,8 @@ ORDINARY = 8
 """Columns of an execution that is a quantity at a price and nothing else."""
 
 
-class SealedBatch(msgspec.Struct):
-    """The rows of one transaction, per table, in the order of the columns of sql/feed.sql."""
-
-    journal: list[Row]
-    merged: list[Row]
-    """(order that goes, position of its ledger, order that it turned out to be, position there)"""
-    children: list[Row]
-    names: list[Row]
-    executions: list[Row]
-    """Ordinary fills."""
-    unusual: list[Row]
-    """Executions that have more than a quantity and a price: fees, versions, voids, legs."""
-    dropped: list[Row]
-    """Rows of executions that turned out to be versions of others: (order, position, key)."""
-    audit: list[Row]
-    alarms: list[Row]
-    engine: bytes | None
-
-    def feed(self) -> tuple[str | None, ...]:
-        """Everything but the children as the values of the one INSERT that writes it: a JSON array of rows each."""
-        tables = (
-            *(self.journal, self.merged, self.names, self.executions, self.unusual, self.dropped, self.audit, self.alarms),
-        )
-        engine = None if self.engine is None else self.engine.decode()
-        return (*(_json(rows).decode() if rows else None for rows in tables), engine)
+SealedBatch = dict[str, list[Row]]
+"""The rows of one transaction per entry of `store.STATEMENTS`, ready to bind."""
 
 
 class Batch:
@@ -81,7 +58,7 @@ class Batch:
         self.size += 1
         self.last_seq = seq
         if body is not None:
-            self._inputs.append((seq, now, msgspec.Raw(body)))
+            self._inputs.append((seq, now, body.decode()))
         for gone, ledgers in effects.merged:
             self._touched.pop(gone, None)
             self._merged.extend((gone, position, ledger) for position, ledger in ledgers)
@@ -120,19 +97,22 @@ class Batch:
                 continue
             row = execution_row(ledger, key, born, seq, venue_time, leg)
             (executions if len(row) == ORDINARY else unusual).append(row)
-        moved = self._engine or self._merged or engine.next_id != self.first_id
-        return SealedBatch(
-            journal=self._inputs,
-            merged=[(gone, position, ledger.child.id, _position(ledger)) for gone, position, ledger in self._merged],
-            children=children,
-            names=names,
-            executions=executions,
-            unusual=unusual,
-            dropped=dropped,
-            audit=self._audit,
-            alarms=self._alarms,
-            engine=freeze_engine(engine) if moved else None,
-        )
+        merged = self._merged
+        moved = self._engine or merged or engine.next_id != self.first_id
+        return {
+            "journal": self._inputs,
+            "children": children,
+            "moved": [(gone, position, ledger.child.id, _position(ledger)) for gone, position, ledger in merged],
+            "gone_executions": [(gone,) for gone, _, _ in merged],
+            "gone": [(gone,) for gone, _, _ in merged],
+            "names": names,
+            "executions": executions,
+            "unusual": unusual,
+            "dropped": dropped,
+            "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
+            "alarms": self._alarms,
+            "engine": [(freeze_engine(engine).decode(),)] if moved else [],
+        }
 
 
 def child_row(child: Child, seq: int) -> Row:
@@ -163,7 +143,9 @@ def child_row(child: Child, seq: int) -> Row:
         str(ledger.notional if alone else child.notional),
         None if average[0] is None else str(average[0]),
         ledger.count if alone else child.executions,
-        child.all_flags(average),
+        child.flags
+        if exact and child.flags == 0 and total is not None and average[0] is not None and not over
+        else child.all_flags(average),
         1 if child.open else 0,
         child.updated,
         seq,

@@ -17,16 +17,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import deque
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
-from partfill.journal.batch import Batch
+from partfill.journal.batch import Batch, SealedBatch
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
 from partfill.journal.store import Store
 from partfill.model.codec import to_json
@@ -35,14 +33,7 @@ from partfill.model.inputs import Input
 MAX_BATCH = 500
 """Inputs in one transaction; while the writer is busy and so many wait, further callers wait to get in."""
 
-EARLY = 32
-"""Inputs after which an idle writer is given the batch at once, so that both threads work."""
-YIELD_EVERY = 16
-"""Inputs after which the loop offers the interpreter's lock to a busy writer, which needs it a few times per batch."""
-
 _Waiters = list[asyncio.Future[None]]
-_Work = tuple[list[tuple[Any, ...]], tuple[str | None, ...], int, _Waiters]
-"""(children rows, feed values, last sequence number, who waits)"""
 
 
 class JournalDown(RuntimeError):
@@ -62,7 +53,7 @@ class Journal:
         self._path = path
         self._quiet_ns = quiet_ns
         self._max_finished = max_finished
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[SealedBatch, int, _Waiters] | None] = SimpleQueue()
         self._waiting = 0
         """Batches with the writer: 0 or 1."""
         self._room: deque[asyncio.Future[None]] = deque()
@@ -132,12 +123,6 @@ class Journal:
             self._fail(error)
             raise self._down() from error
         self._now = now
-        if self._waiting:
-            if not self.seq % YIELD_EVERY:
-                time.sleep(0)
-        elif self._batch.size >= EARLY:
-            self._seal()
-            return effects
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
@@ -198,16 +183,13 @@ class Journal:
         self._batch, self._waiters = self.batch_type(self.engine), []
         try:
             sealed = batch.seal(self.engine)
-            work = (sealed.children, sealed.feed(), batch.last_seq, waiters)
         except BaseException as error:
             # Memory is ahead of what can be written: the same as a failed write.
             self._waiters.extend(waiters)
             self._fail(error)
             return
         self._waiting += 1
-        self._queue.put(work)
-        # Offer the interpreter's lock: the writer is waiting for it.
-        time.sleep(0)
+        self._queue.put((sealed, batch.last_seq, waiters))
 
     def _written(self, seq: int, waiters: _Waiters, error: BaseException | None) -> None:
         self._waiting -= 1
@@ -243,10 +225,10 @@ class Journal:
     def _write(self) -> None:
         failed: BaseException | None = None
         while (item := self._queue.get()) is not None:
-            children, feed, seq, waiters = item
+            sealed, seq, waiters = item
             if failed is None:
                 try:
-                    self._writer.write_encoded(children, feed)
+                    self._writer.write(sealed)
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
             self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)

@@ -13,9 +13,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
 from importlib import resources
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +21,43 @@ import apsw
 
 from partfill.journal.batch import SealedBatch
 
-FEED = "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-"""Writes a batch but for its children; sql/feed.sql says how."""
-
-CHILD_COLUMNS = (
+_CHILD_COLUMNS = (
     *("id", "venue", "account", "order_id", "cl_ord_id", "instrument", "side", "price", "ord_status", "order_qty", "cum_qty"),
     *("leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional", "avg_px", "executions", "flags", "open"),
     *("updated", "seq", "state"),
 )
-"""Columns of `children` in the order of `batch.child_row`."""
-MAX_CHILDREN = 200
-"""Rows of children in one statement."""
+_ON_KNOWN_EXECUTION = (
+    "ON CONFLICT (child, ledger, key) DO UPDATE SET qty = excluded.qty, px = excluded.px, "
+    "venue_time = coalesce(excluded.venue_time, venue_time), seq = excluded.seq, fee = excluded.fee, "
+    "fee_currency = excluded.fee_currency, void = excluded.void, packed = excluded.packed"
+)
 
+STATEMENTS = {
+    "journal": "INSERT INTO journal (seq, now, body) VALUES (?, ?, ?)",
+    "children": (
+        f"INSERT INTO children ({', '.join(_CHILD_COLUMNS)}) VALUES ({', '.join('?' * len(_CHILD_COLUMNS))}) "
+        f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHILD_COLUMNS[3:])}"
+    ),
+    # A parked order that turned out to be another one: its executions move, those the other had already are dropped.
+    "moved": "UPDATE OR IGNORE executions SET child = ?3, ledger = ?4 WHERE child = ?1 AND ledger = ?2",
+    "gone_executions": "DELETE FROM executions WHERE child = ?",
+    "gone": "DELETE FROM children WHERE id = ?",
+    "names": "INSERT OR REPLACE INTO names (venue, account, kind, name, child) VALUES (?, ?, ?, ?, ?)",
+    "executions": (
+        "INSERT INTO executions (child, ledger, key, qty, px, venue_time, born, seq, void) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) "
+        + _ON_KNOWN_EXECUTION
+    ),
+    "unusual": (
+        "INSERT INTO executions (child, ledger, key, qty, px, venue_time, born, seq, fee, fee_currency, void, leg, packed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " + _ON_KNOWN_EXECUTION
+    ),
+    # An execution that turned out to be a version of another.
+    "dropped": "DELETE FROM executions WHERE child = ? AND ledger = ? AND key = ?",
+    "audit": "INSERT INTO audit (seq, child, changes) VALUES (?, ?, ?)",
+    "alarms": "INSERT INTO alarms (seq, child, kind, text) VALUES (?, ?, ?, ?)",
+    "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
+}
+"""How each table of a `SealedBatch` is written, in the order in which one transaction writes them."""
 
 CHECKPOINT_PAGES = 4_000
 """Pages in the write-ahead log after which the writer folds it into the file: 16 MB."""
@@ -56,20 +79,6 @@ def migrations() -> list[str]:
     folder = resources.files("partfill.journal") / "sql"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name[:4].isdigit())
     return [(folder / name).read_text("utf-8") for name in names]
-
-
-def feed_script() -> str:
-    """The SQL that a writer's connection needs to take batches."""
-    return (resources.files("partfill.journal") / "sql" / "feed.sql").read_text("utf-8")
-
-
-@cache
-def _upsert_children(rows: int) -> str:
-    """One statement that writes so many rows of children."""
-    row = f"({', '.join('?' * len(CHILD_COLUMNS))})"
-    moving = ", ".join(f"{name} = excluded.{name}" for name in CHILD_COLUMNS[3:])
-    values = ", ".join([row] * rows)
-    return f"INSERT INTO children ({', '.join(CHILD_COLUMNS)}) VALUES {values} ON CONFLICT (id) DO UPDATE SET {moving}"
 
 
 class Store:
@@ -95,7 +104,6 @@ class Store:
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._migrate()
-            self.db.execute(feed_script())
         except BaseException as error:
             self._drop_lock()
             if isinstance(error, apsw.NotADBError):
@@ -158,17 +166,13 @@ class Store:
 
     def write(self, sealed: SealedBatch) -> None:
         """Commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
-        self.write_encoded(sealed.children, sealed.feed())
-
-    def write_encoded(self, children: list[tuple[Any, ...]], feed: tuple[str | None, ...]) -> None:
-        """The same for a batch that is encoded already."""
-        execute = self.db.execute
+        execute, executemany = self.db.execute, self.db.executemany
         execute("BEGIN IMMEDIATE")
         try:
-            for at in range(0, len(children), MAX_CHILDREN):
-                some = children[at : at + MAX_CHILDREN]
-                execute(_upsert_children(len(some)), tuple(chain.from_iterable(some)))
-            execute(FEED, feed)
+            for table, statement in STATEMENTS.items():
+                rows = sealed[table]
+                if rows:
+                    executemany(statement, rows)
             execute("COMMIT")
         except BaseException:
             if not self.db.getautocommit():
