@@ -480,3 +480,8 @@ def test_the_same_key_at_another_order_is_another_execution() -> None:
     desk = Desk(None, placed("1"), placed("1", order_id="O2", cl_ord_id="c2"), fill("x", "1"), fill("x", "1", order_id="O2"))
     assert [child.cum for child in desk.engine.children.values()] == [1, 1]
     assert desk.engine.index.by_order["venue", "", ORDER].child.id == 1
+
+
+def test_a_fill_tells_what_is_left_of_the_order() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4"), fill("y", "6"))
+    assert [(event.qty, event.cum_qty, event.leaves_qty) for event in desk.heard(Fill)] == [(4, 4, 6), (6, 10, 0)]

@@ -18,7 +18,7 @@ from partfill.model.terms import Terms
 from partfill.model.words import ExecType, Side
 
 GROUP = 500
-ROUNDS = 9
+ROUNDS = 25
 _QTY = Decimal("0.35")
 _PRICES = [Decimal("1999.5") + Decimal(step) / 10 for step in range(7)]
 
