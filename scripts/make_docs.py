@@ -6,6 +6,7 @@ Run: python scripts/make_docs.py          writes them
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -89,7 +90,9 @@ def status_page() -> str:
         request = f" (opens a {effect.acknowledges.value} request)" if effect.acknowledges else ""
         request += " (answers a request)" if effect.answers else ""
         terms = "yes" if effect.terms else "no"
-        lines.append(f"| {report.value} | {_names(effect.sets)} | {_names(effect.clears)} | {terms} | {effect.meaning}{request} |")
+        lines.append(
+            f"| {report.value} | {_names(effect.sets)} | {_names(effect.clears)} | {terms} | {effect.meaning}{request} |"
+        )
     lines += ["", "## Words in a poll answer", "", "| word | sets |", "| --- | --- |"]
     for word, effect in WORD_EFFECTS.items():
         request = f", acknowledges a {effect.acknowledges.value}" if effect.acknowledges else ""
@@ -108,7 +111,7 @@ def _flag_meanings() -> dict[str, str]:
     """The line below each flag in words.py."""
     source = (DOCS.parent / "src/partfill/model/words.py").read_text("utf-8").splitlines()
     meanings = {}
-    for line, below in zip(source, source[1:], strict=False):
+    for line, below in itertools.pairwise(source):
         name, _, value = line.strip().partition(" = ")
         if name in Flag.__members__ and value.isdigit():
             meanings[name] = below.strip().strip('"')
