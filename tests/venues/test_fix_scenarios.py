@@ -126,7 +126,8 @@ def test_messages_that_cross_on_the_wire_may_come_in_either_order() -> None:
                 rows = [*scenario.path[:at], two, one, *scenario.path[at + 2 :]]
                 play(rows, live())
                 swapped += 1
-    assert swapped > 0
+    # The messages that cross are in groups B and C, which the shared file holds.
+    assert swapped > 0 or not SHARED.is_file()
 
 
 @BY_ID
