@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from partfill.core.engine import Engine
 from partfill.model.capabilities import BelowCum, Capabilities, Chain, ReplaceQty
 from partfill.model.events import Adopted, AlarmKind, Fill, Reversal, StatusChanged, TermsChanged
 from partfill.model.inputs import DayRolled, Gap, Input, OrderLinked, RequestSent, Unreadable
@@ -462,3 +464,17 @@ def test_an_older_venue_order_that_is_linked_late_does_not_become_the_one_in_for
     assert (desk.child.order_id, desk.child.cum) == ("O2", 3)
     desk.hear(report(CANCELED, order_id="O2", key="e2"))
     assert desk.child.leaves == 0
+
+
+def test_forgotten_orders_leave_no_room_behind() -> None:
+    engine = Engine()
+    for number in range(5000):
+        engine.step(placed("1", order_id=f"O{number}", cl_ord_id=f"c{number}"), 1)
+        engine.step(fill("x", "1", order_id=f"O{number}"), 1)
+    full = sys.getsizeof(engine.index.by_order)
+    for child in list(engine.children.values())[:-10]:
+        engine.forget(child)
+    assert len(engine.index.by_order) == len(engine.index.by_client) == len(engine.children) == 10
+    assert sys.getsizeof(engine.index.by_order) * 10 < full
+    # What is left is found as before.
+    assert engine.step(fill("x", "1", order_id="O4999"), 2).duplicate

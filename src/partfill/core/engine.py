@@ -47,11 +47,14 @@ from partfill.model.words import Flag
 
 _QUARANTINED = int(Flag.QUARANTINED)
 
+COMPACT_AFTER = 1024
+"""Orders forgotten, beyond twice those left, after which the dictionaries are made anew. Amortised O(1)."""
+
 
 class Engine:
     """All orders of one process. Feed it with `step`; read orders from `children` by number."""
 
-    __slots__ = ("_by_order", "_handlers", "children", "counters", "days", "index", "next_id", "rules")
+    __slots__ = ("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "index", "next_id", "rules")
 
     def __init__(self) -> None:
         self.children: dict[int, Child] = {}
@@ -62,6 +65,7 @@ class Engine:
         """Trading days that began, per (venue, account)."""
         self.next_id = 1
         self.counters = Counters()
+        self._forgotten = 0
         self._handlers: dict[type, Callable[[Any, int, Effects], None]] = {
             Execution: self._execution,
             OrderSnapshot: self._snapshot,
@@ -348,6 +352,13 @@ class Engine:
         """Drop an order from memory. Its rows stay in the journal; `restore` brings it back."""
         del self.children[child.id]
         self.index.forget(child)
+        self._forgotten += 1
+        if self._forgotten > COMPACT_AFTER + 2 * len(self.children):
+            # A dictionary does not shrink by itself: copies of what is left do.
+            self._forgotten = 0
+            self.children = dict(self.children)
+            self.index.compact()
+            self._by_order = self.index.by_order
 
     def restore(self, child: Child, ledgers: dict[str, Ledger]) -> None:
         """Put an order back; `ledgers` says which of its ledgers each venue id means."""

@@ -48,6 +48,11 @@ class Index:
             if self.by_client.get(scope) is child:
                 del self.by_client[scope]
 
+    def compact(self) -> None:
+        """Give back the room of ids that are gone."""
+        self.by_order = dict(self.by_order)
+        self.by_client = dict(self.by_client)
+
     def remember(self, child: Child, ledgers: dict[str, Ledger]) -> None:
         """The names of an order lead to it again; `ledgers` says which ledger each venue id means."""
         for order_id in child.order_ids:
