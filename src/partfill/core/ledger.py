@@ -14,12 +14,14 @@ It does not know orders: terms, status and leaves are in `child`. It publishes n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core.booked import STATE_RANK, Booked
+from partfill.core.booked import Booked
 from partfill.core.claims import Claim, Losses, admit, best
 from partfill.core.corrections import Case, Scales, Version, Void, derive, history, off_qty
+from partfill.core.repeats import again
 from partfill.core.rows import Row, pack, pack_plain, unpack
 from partfill.model.numbers import ZERO, add, mul, ratio, scale, sub
 
@@ -131,7 +133,7 @@ class Ledger:
             return Booked.NEW
         if fee is None and not state and known == (f"{qty!s}|{px!s}" if px is not None else f"{qty!s}|"):
             return Booked.DUPLICATE
-        return self.again(key, Row(qty, px, fee, currency, state, self.era, as_of=as_of))
+        return again(self, key, Row(qty, px, fee, currency, state, self.era, as_of=as_of))
 
     def claim(self, cum: Decimal, avg: Decimal | None, as_of: int) -> bool:
         """Take one cumulative claim; True when it was news."""
@@ -205,7 +207,7 @@ class Ledger:
         case = (self.cases or {}).get(root)
         if case is not None and case.first is not None:
             case.first.fee, case.first.fee_currency = fee, currency
-        self.rows[root] = pack(_with(row, fee=fee, fee_currency=currency))
+        self.rows[root] = pack(replace(row, fee=fee, fee_currency=currency))
         return root
 
     def split(self, era: int, numerator: Decimal, denominator: Decimal) -> None:
@@ -285,89 +287,6 @@ class Ledger:
         return Booked.DUPLICATE if known == packed else Booked.CONFLICT
 
     # ------------------------------------------------------------------ inside
-
-    def again(self, key: str, new: Row) -> Booked:
-        """An execution under a key that is known already, not to the letter the same."""
-        if key not in self.rows:
-            # It is a correction that the venue also told of as an execution.
-            return Booked.DUPLICATE
-        case = (self.cases or {}).get(key)
-        old = unpack(self.rows[key])
-        if old.leg:
-            return Booked.CONFLICT
-        if case is not None:
-            return self._first_version(key, case, new)
-        assert old.qty is not None
-        assert new.qty is not None
-        if old.qty == new.qty and (old.px == new.px or old.px is None or new.px is None):
-            return self._enrich(key, old, new)
-        if self.child.rules.key_revises:
-            if new.as_of == old.as_of:
-                return Booked.DUPLICATE
-            case = self.open_case(key)
-            older, newer = (old, new) if old.as_of < new.as_of else (new, old)
-            assert older.qty is not None
-            assert newer.qty is not None
-            case.first = Version(older.qty, older.px, older.fee, older.fee_currency, 0, older.as_of, False, old.era)
-            name = f"{key}@{newer.as_of}"
-            self.links = self.links if self.links is not None else {}
-            self.links[name] = key
-            case.versions[name] = Version(newer.qty, newer.px, newer.fee, newer.fee_currency, 0, newer.as_of, False, old.era)
-            self.derive_row(key, case)
-            return Booked.CHANGED
-        # Nobody can say which is right: count the larger, so that what may still be sent errs on the safe side.
-        if (new.qty, new.px or ZERO) > (old.qty, old.px or ZERO):
-            new.era = old.era
-            self.put(key, old, new)
-        return Booked.CONFLICT
-
-    def _enrich(self, key: str, old: Row, new: Row) -> Booked:
-        """The same execution again, perhaps with a price, a fee or a surer state that was not known before."""
-        better = _with(old)
-        if old.px is None and new.px is not None:
-            better.px = new.px
-        if old.fee is None and new.fee is not None:
-            better.fee, better.fee_currency = new.fee, new.fee_currency
-        if STATE_RANK[new.state] > STATE_RANK[old.state]:
-            better.state = new.state
-        if better == old:
-            return Booked.DUPLICATE
-        self.put(key, old, better)
-        return Booked.ENRICHED
-
-    def _first_version(self, key: str, case: Case, new: Row) -> Booked:
-        """The original of an execution that was voided or corrected before it came, or comes again."""
-        assert new.qty is not None
-        first = case.first
-        if first is not None:
-            if first.qty == new.qty or self.child.rules.key_revises:
-                return self._case_again(key, case, first, new)
-            return Booked.CONFLICT
-        case.first = Version(new.qty, new.px, new.fee, new.fee_currency, 0, new.as_of, False, self.era)
-        case.state = new.state
-        stone = not case.versions
-        self.derive_row(key, case)
-        if self.owed is not None and key in self.owed:
-            self.settle_owed(key)
-        return Booked.STONE if stone else Booked.ENRICHED
-
-    def _case_again(self, key: str, case: Case, first: Version, new: Row) -> Booked:
-        """The original of a case once more; where the venue revises under one key, perhaps another version of it."""
-        assert new.qty is not None
-        name = f"{key}@{new.as_of}"
-        same = first.qty == new.qty and (new.px is None or first.px is None or first.px == new.px)
-        if same and ((first.fee is None and new.fee is not None) or (first.px is None and new.px is not None)):
-            first.px = first.px if first.px is not None else new.px
-            if first.fee is None:
-                first.fee, first.fee_currency = new.fee, new.fee_currency
-            self.derive_row(key, case)
-            return Booked.ENRICHED
-        if same or not self.child.rules.key_revises or self.links is None or name in self.links:
-            return Booked.DUPLICATE
-        self.links[name] = key
-        case.versions[name] = Version(new.qty, new.px, new.fee, new.fee_currency, 0, new.as_of, False, self.era)
-        self.derive_row(key, case)
-        return Booked.CHANGED
 
     def root(self, key: str) -> str:
         """The execution that `key` is a version of; `key` itself where nothing links it to another."""
@@ -491,11 +410,3 @@ class Ledger:
         winner = best(self.claims, self.losses)
         self.claimed = ZERO if winner is None else winner[1]
         self.cum = self.itemised if self.itemised >= self.claimed else self.claimed
-
-
-def _with(row: Row, **changes: object) -> Row:
-    copy = Row(row.qty, row.px, row.fee, row.fee_currency, row.state, row.era, row.version, row.rank, row.as_of,
-               row.first_qty, row.void, row.leg)  # fmt: skip
-    for name, value in changes.items():
-        setattr(copy, name, value)
-    return copy

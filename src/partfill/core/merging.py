@@ -8,6 +8,7 @@ from __future__ import annotations
 from partfill.core.claims import admit
 from partfill.core.corrections import Case
 from partfill.core.ledger import Ledger
+from partfill.core.repeats import again
 from partfill.core.rows import unpack
 from partfill.model.numbers import ZERO, sub
 
@@ -41,7 +42,7 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
         elif key not in ledger.rows:
             ledger.put(key, None, unpack(packed))
         else:
-            ledger.again(key, unpack(packed))
+            again(ledger, key, unpack(packed))
     for claim in other.claims:
         ledger.claims = admit(ledger.claims, claim)
     for currency, amount in loose.items():
