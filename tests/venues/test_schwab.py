@@ -360,11 +360,11 @@ def test_damage_is_named_or_harmless(shape: Any) -> None:
 @pytest.mark.parametrize(
     ("broken", "named"),
     [
-        (order(quantity="ten"), "quantity (frame 1) is 'ten'"),
+        (order(quantity="ten"), "quantity is 'ten'"),
         (order(filled=-1), "cum_qty is -1"),
         (order(activity(0.0, 20.4)), "qty of execution '501' is 0.0"),
-        (order(activity(1.0, "cheap")), "order 1009000000001: orderActivityCollection[0]: executionLegs[0]) is 'cheap'"),
-        (order(status=None), "status is None"),
+        (order(activity(1.0, "cheap")), "order 1009000000001: orderActivityCollection[0]: executionLegs[0]: price is 'cheap'"),
+        (order(status=None), "status is missing"),
         (order(enteredTime="yesterday"), "enteredTime is 'yesterday'"),
         (order(enteredTime="2026-03-09T14:55:51"), "enteredTime is '2026-03-09T14:55:51'"),
         (order(orderId={}), "orderId is {}"),

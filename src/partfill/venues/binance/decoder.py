@@ -21,23 +21,18 @@ of them. It knows no account: the stream does not name one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from decimal import Decimal
 
 from partfill.model.capabilities import BelowCum, Capabilities
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
-from partfill.model.numbers import dec
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.decoding import Damaged, Framing, Message, Printed, only_damaged
+from partfill.venues.json_row import JsonRow, read_json, shown
 
 VENUE = "binance"
 
 MAX_CLIENT_IDS = 100_000
 """Client ids remembered with their order; the oldest goes first."""
-MAX_TIME_MS = 9_000_000_000_000
-"""Latest time that is believed (ms): nanoseconds of it still fit 64 bits."""
-
 SHARED_CLIENT_IDS = frozenset({"adl_autoclose"})
 """Client ids that the venue itself gives to many orders."""
 
@@ -109,16 +104,9 @@ class BinanceFuturesDecoder:
     @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The messages in frame `number`; none for an event that concerns no order. Raises `Damaged`."""
-        try:
-            value = json.loads(raw, parse_float=str, parse_constant=_refuse)
-            events = value if isinstance(value, list) else [value]
-            return [message for event in events for message in self._event(_Row(event, f"frame {number}"))]
-        except RecursionError:
-            raise Damaged(f"frame {number} is nested too deeply to be an order update") from None
-        except Damaged:
-            raise
-        except ValueError as error:
-            raise Damaged(f"frame {number} cannot be read: {error}") from None
+        value = read_json(raw, f"frame {number}")
+        events = value if isinstance(value, list) else [value]
+        return [message for event in events for message in self._event(_Row(event, f"frame {number}"))]
 
     def _event(self, row: _Row) -> list[Message]:
         if "stream" in row.fields and "data" in row.fields:
@@ -226,71 +214,18 @@ class BinanceFuturesDecoder:
 
     def _times(self, row: _Row) -> tuple[int, int | None]:
         """(time of the message, the matching engine's time), ns."""
-        event = row.time("E")
+        event = row.time_ms("E")
         if event is None:
             raise Damaged(f"{row.where}: {row.name('E')} is missing; give the event time in milliseconds")
         self._clock = max(event, self._clock + 1)
-        return self._clock, row.time("T")
+        return self._clock, row.time_ms("T")
 
 
-class _Row:
-    """The fields of one JSON object under their wire names. Every complaint is `Damaged` and names the value."""
-
-    __slots__ = ("fields", "names", "where")
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise Damaged(f"{where} is {_shown(value)}; give a JSON object")
-        self.fields: dict[str, object] = value
-        self.names: dict[str, str] = {}
-        self.where = where
-
-    def name(self, wire: str) -> str:
-        """What this object calls the field."""
-        return self.names.get(wire, wire)
-
-    def text(self, wire: str) -> str | None:
-        value = self.fields.get(self.name(wire))
-        if value is None or isinstance(value, str):
-            return value
-        raise Damaged(f"{self.where}: {self.name(wire)} is {_shown(value)}; give text")
-
-    def need(self, wire: str) -> str:
-        value = self.text(wire)
-        if not value:
-            raise Damaged(f"{self.where}: {self.name(wire)} is {'missing' if value is None else 'empty'}; give text")
-        return value
-
-    def id(self, wire: str) -> str | None:
-        value = self.fields.get(self.name(wire))
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if value is None or (isinstance(value, str) and value.removeprefix("-").isdecimal()):
-            return value
-        raise Damaged(f"{self.where}: {self.name(wire)} is {_shown(value)}; give a whole number")
-
-    def number(self, wire: str) -> Decimal | None:
-        value = self.fields.get(self.name(wire))
-        return None if value is None else dec(value, self.name(wire))
+class _Row(JsonRow):
+    """An event or its order, under the wire names."""
 
     def side(self) -> Side:
         value = self.need("S")
         if value not in SIDES:
-            raise Damaged(f"{self.where}: {self.name('S')} is {_shown(value)}; give BUY or SELL")
+            raise Damaged(f"{self.where}: {self.name('S')} is {shown(value)}; give BUY or SELL")
         return SIDES[value]
-
-    def time(self, wire: str) -> int | None:
-        value = self.fields.get(self.name(wire))
-        if value is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < MAX_TIME_MS:
-            raise Damaged(f"{self.where}: {self.name(wire)} is {_shown(value)}; give milliseconds since 1970")
-        return value * 1_000_000
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:80]
-
-
-def _refuse(constant: str) -> object:
-    raise Damaged(f"{constant} is no number of a market; give plain digits")

@@ -28,22 +28,19 @@ takes `dir` or `crossed` for more than text.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from partfill.model.capabilities import Capabilities, Chain
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
-from partfill.model.numbers import dec
 from partfill.model.words import OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.decoding import Damaged, Framing, Message, only_damaged
+from partfill.venues.json_row import JsonRow, read_json, shown
 
 VENUE = "hyperliquid"
 
 MAX_ORDERS = 100_000
 """Orders remembered with their account, and contents of rows without tid; the oldest goes first."""
-MAX_TIME_MS = 9_000_000_000_000
-"""Latest time that is believed (ms): nanoseconds of it still fit 64 bits."""
 
 STATUSES = {"open": OrdStatus.NEW, "triggered": OrdStatus.NEW, "filled": OrdStatus.FILLED,
             "canceled": OrdStatus.CANCELED, "rejected": OrdStatus.REJECTED}  # fmt: skip
@@ -83,17 +80,10 @@ class HyperliquidDecoder:
     @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The messages in frame `number`; none for one that concerns no order. Raises `Damaged`."""
-        try:
-            value = json.loads(raw, parse_float=str, parse_constant=_refuse)
-            listing: dict[str, int] = {} if isinstance(value, list) else self._alone
-            items = value if isinstance(value, list) else [value]
-            return [m for item in items for m in self._item(_Row(item, f"frame {number}"), listing, None)]
-        except RecursionError:
-            raise Damaged(f"frame {number} is nested too deeply for this venue") from None
-        except Damaged:
-            raise
-        except ValueError as error:
-            raise Damaged(f"frame {number} cannot be read: {error}") from None
+        value = read_json(raw, f"frame {number}")
+        listing: dict[str, int] = {} if isinstance(value, list) else self._alone
+        items = value if isinstance(value, list) else [value]
+        return [m for item in items for m in self._item(_Row(item, f"frame {number}"), listing, None)]
 
     def _item(self, row: _Row, listing: dict[str, int], user: str | None) -> Iterator[Message]:
         fields = row.fields
@@ -107,13 +97,13 @@ class HyperliquidDecoder:
             return
         elif "order" in fields:
             inner = row.row("order") if fields.get("status") == "order" else row
-            yield self._order(inner.row("order"), user, inner.need("status"), inner.time("statusTimestamp"))
+            yield self._order(inner.row("order"), user, inner.need("status"), inner.time_ms("statusTimestamp"))
         elif fields.keys() & FILL_MARKS:
             yield self._fill(row, listing, user)
         elif fields.keys() & ORDER_MARKS:
             yield self._order(row, user, "open", None)
         elif not fields.keys() & OTHER_MARKS:
-            raise Damaged(f"{row.where} has the fields {_shown(sorted(fields))}; give a fill, an order, a frame or a reply")
+            raise Damaged(f"{row.where} has the fields {shown(sorted(fields))}; give a fill, an order, a frame or a reply")
 
     def _frame(self, row: _Row) -> Iterator[Message]:
         channel = row.need("channel")
@@ -172,7 +162,7 @@ class HyperliquidDecoder:
         at = self._tick(since)
         said = OrderSnapshot(
             venue=VENUE, account=self._home(oid, user), order_id=oid, cl_ord_id=cloid,
-            as_of=at if since is None else since, venue_time=row.time("timestamp") if since is None else since,
+            as_of=at if since is None else since, venue_time=row.time_ms("timestamp") if since is None else since,
             ord_status=status, status_text=word if status is None else None,
             instrument=row.need("coin"), side=row.side(), ord_type=ORD_TYPES.get(row.text("orderType") or ""),
             time_in_force=TIMES_IN_FORCE.get(row.text("tif") or ""), price=row.number("limitPx"), order_qty=qty,
@@ -183,7 +173,7 @@ class HyperliquidDecoder:
 
     def _fill(self, row: _Row, listing: dict[str, int], user: str | None) -> Message:
         oid, cloid, coin = row.oid(), row.text("cloid"), row.need("coin")
-        if (time := row.time("time")) is None or (px := row.number("px")) is None or (qty := row.number("sz")) is None:
+        if (time := row.time_ms("time")) is None or (px := row.number("px")) is None or (qty := row.number("sz")) is None:
             raise Damaged(f"{row.where}: time, px or sz of a fill of order {oid} is missing; give all three")
         fee, token = row.number("fee"), row.text("feeToken")
         key = self._key(row, coin, oid, listing)
@@ -227,74 +217,20 @@ class HyperliquidDecoder:
         return self._clock
 
 
-class _Row:
-    """The fields of one JSON object. Every complaint is `Damaged` and names the value."""
-
-    __slots__ = ("fields", "where")
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise Damaged(f"{where} is {_shown(value)}; give a JSON object")
-        self.fields: dict[str, object] = value
-        self.where = where
-
-    def row(self, name: str) -> _Row:
-        return _Row(self.fields.get(name), f"{self.where}: {name}")
-
-    def rows(self, name: str) -> list[_Row]:
-        value = self.fields.get(name)
-        if not isinstance(value, list):
-            raise Damaged(f"{self.where}: {name} is {_shown(value)}; give a list")
-        return [_Row(item, f"{self.where}: {name}[{n}]") for n, item in enumerate(value)]
-
-    def text(self, name: str) -> str | None:
-        value = self.fields.get(name)
-        if value is None or isinstance(value, str):
-            return value or None
-        raise Damaged(f"{self.where}: {name} is {_shown(value)}; give text")
-
-    def need(self, name: str) -> str:
-        if (value := self.text(name)) is None:
-            raise Damaged(f"{self.where}: {name} is {_shown(self.fields.get(name))}; give text")
-        return value
-
-    def id(self, name: str) -> str | None:
-        value = self.fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if value is None or (isinstance(value, str) and value.isdecimal()):
-            return value
-        raise Damaged(f"{self.where}: {name} is {_shown(value)}; give a whole number")
+class _Row(JsonRow):
+    """One object of the venue."""
 
     def oid(self) -> str:
         if (value := self.id("oid")) is None:
             raise Damaged(f"{self.where}: oid is missing; give the order id")
         return value
 
-    def number(self, name: str) -> Decimal | None:
-        return None if (value := self.fields.get(name)) is None else dec(value, name)
-
     def side(self) -> Side:
         if (value := self.need("side")) not in SIDES:
-            raise Damaged(f"{self.where}: side is {_shown(value)}; give B or A")
+            raise Damaged(f"{self.where}: side is {shown(value)}; give B or A")
         return SIDES[value]
-
-    def time(self, name: str) -> int | None:
-        if (value := self.fields.get(name)) is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < MAX_TIME_MS:
-            raise Damaged(f"{self.where}: {name} is {_shown(value)}; give milliseconds since 1970")
-        return value * 1_000_000
 
 
 def _bound(memory: dict[str, int] | dict[str, str]) -> None:
     if len(memory) > MAX_ORDERS:
         del memory[next(iter(memory))]
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:80]
-
-
-def _refuse(constant: str) -> object:
-    raise Damaged(f"{constant} is no number of a market; give plain digits")

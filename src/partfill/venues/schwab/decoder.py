@@ -23,7 +23,6 @@ It does not read the account stream, transactions, previews, or positions; it li
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, Inexact
@@ -32,9 +31,10 @@ from msgspec import structs
 
 from partfill.model.capabilities import Capabilities, Chain
 from partfill.model.inputs import Execution, OrderSnapshot, VenueDeclared
-from partfill.model.numbers import ZERO, add, dec, mul, scale
+from partfill.model.numbers import ZERO, add, mul, scale
 from partfill.model.words import OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.decoding import Damaged, Framing, Message, Printed, only_damaged
+from partfill.venues.json_row import JsonRow, read_json, shown
 
 VENUE = "schwab"
 
@@ -95,16 +95,9 @@ class SchwabDecoder:
     @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """One message per order in frame `number`, parents before children. Raises `Damaged`."""
-        try:
-            value = json.loads(raw, parse_float=str, parse_constant=_refuse)
-            orders = value if isinstance(value, list) else [value]
-            return [m for order in orders for m in self._order(_Row(order, f"frame {number}"), "", 0)]
-        except RecursionError:
-            raise Damaged(f"frame {number} is nested too deeply to be an order") from None
-        except Damaged:
-            raise
-        except ValueError as error:
-            raise Damaged(f"frame {number} cannot be read: {error}") from None
+        value = read_json(raw, f"frame {number}")
+        orders = value if isinstance(value, list) else [value]
+        return [m for order in orders for m in self._order(_Row(order, f"frame {number}"), "", 0)]
 
     def _order(self, row: _Row, account: str, depth: int) -> Iterator[Message]:
         if depth > MAX_DEPTH:
@@ -114,7 +107,7 @@ class SchwabDecoder:
         if row.fields.get("quantity") is not None or row.fields.get("orderLegCollection") is not None:
             yield self._message(row, account)
         elif not children:
-            raise Damaged(f"{row.where} has the fields {_shown(sorted(row.fields))}; an order has a quantity and legs")
+            raise Damaged(f"{row.where} has the fields {shown(sorted(row.fields))}; an order has a quantity and legs")
         for child in children:
             yield from self._order(child, account, depth + 1)
 
@@ -171,7 +164,7 @@ class SchwabDecoder:
             side = Side.BUY if word.startswith("BUY") else Side.SELL if word.startswith("SELL") else None
             legs[leg.id("legId") or str(len(legs) + 1)] = (instrument.text("symbol") or instrument.text("cusip"), side)
         if not legs:
-            raise Damaged(f"{row.where}: orderLegCollection is {_shown(row.fields.get('orderLegCollection'))}; give the legs")
+            raise Damaged(f"{row.where}: orderLegCollection is {shown(row.fields.get('orderLegCollection'))}; give the legs")
         return legs
 
     def _single(self, fill: _Row, template: Execution, legs: Legs) -> Iterator[Execution]:
@@ -204,64 +197,27 @@ class SchwabDecoder:
         yield from parts
 
 
-class _Row:
-    """The fields of one JSON object. Every complaint is `Damaged` and names the value."""
+class _Row(JsonRow):
+    """One object of the venue."""
 
-    __slots__ = ("fields", "where")
+    def rows(self, field: str) -> list[_Row]:
+        return [] if self.get(field) is None else super().rows(field)
 
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise Damaged(f"{where} is {_shown(value)}; give a JSON object")
-        self.fields: dict[str, object] = value
-        self.where = where
-
-    def rows(self, name: str) -> list[_Row]:
-        value = self.fields.get(name)
+    def need_number(self, field: str) -> Decimal:
+        value = self.number(field)
         if value is None:
-            return []
-        if not isinstance(value, list):
-            raise Damaged(f"{self.where}: {name} is {_shown(value)}; give a list")
-        return [_Row(item, f"{self.where}: {name}[{n}]") for n, item in enumerate(value)]
-
-    def text(self, name: str) -> str | None:
-        value = self.fields.get(name)
-        if value is None or isinstance(value, str):
-            return value or None
-        raise Damaged(f"{self.where}: {name} is {_shown(value)}; give text")
-
-    def need(self, name: str) -> str:
-        value = self.text(name)
-        if value is None:
-            raise Damaged(f"{self.where}: {name} is {_shown(self.fields.get(name))}; give text")
+            raise Damaged(f"{self.where}: {field} is missing; give a number")
         return value
 
-    def id(self, name: str) -> str | None:
-        value = self.fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if value is None or (isinstance(value, str) and value.isdecimal()):
-            return value
-        raise Damaged(f"{self.where}: {name} is {_shown(value)}; give a whole number")
-
-    def number(self, name: str) -> Decimal | None:
-        value = self.fields.get(name)
-        return None if value is None else dec(value, f"{name} ({self.where})")
-
-    def need_number(self, name: str) -> Decimal:
-        value = self.number(name)
-        if value is None:
-            raise Damaged(f"{self.where}: {name} is missing; give a number")
-        return value
-
-    def time(self, name: str) -> int | None:
+    def time(self, field: str) -> int | None:
         """Nanoseconds UTC of a time such as 2025-08-29T17:15:17+0000."""
-        value = self.text(name)
+        value = self.text(field)
         if value is None:
             return None
         try:
             since = datetime.fromisoformat(value) - _EPOCH
         except (ValueError, TypeError, OverflowError):
-            raise Damaged(f"{self.where}: {name} is {_shown(value)}; give a time with its zone") from None
+            raise Damaged(f"{self.where}: {field} is {shown(value)}; give a time with its zone") from None
         return since // timedelta(microseconds=1) * 1000
 
 
@@ -275,11 +231,3 @@ def _per_unit(value: Decimal, qty: Decimal) -> Decimal | None:
         return scale(value, _ONE, qty)
     except Inexact:
         return None
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:80]
-
-
-def _refuse(constant: str) -> object:
-    raise Damaged(f"{constant} is no number of a market; give plain digits")
