@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,6 +18,7 @@ from partfill.model.words import ExecType, Flag, OrdStatus, OrdType, Side, TimeI
 from partfill.venues.binance.decoder import LONG_NAMES, BinanceFuturesDecoder
 from partfill.venues.decoding import Damaged, Message
 from tests.recorded import recorded
+from tests.venues.damage import assert_named_or_harmless
 
 SESSIONS = [f"data/binance_futures_user_stream/session_{n:02}.jsonl" for n in range(1, 8)]
 
@@ -295,37 +295,10 @@ def test_every_order_of_arrival_ends_the_same(end: str) -> None:
 
 # ---------------------------------------------------------------------- damage
 
-WRONG: list[Any] = [None, True, -1, "", "x", "nan", 1.5, 10**30, [], [1], {}, {"a": 1}, "9" * 70, "1e9999"]
-
-
-def damaged_copies(event: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Every copy of `event` with one field taken out or set to something wrong."""
-    copies = []
-    for path in [(name,) for name in event] + [("o", name) for name in event.get("o", {})]:
-        for value in [*WRONG, "(gone)"]:
-            broken = copy.deepcopy(event)
-            at = broken if len(path) == 1 else broken[path[0]]
-            if value == "(gone)":
-                del at[path[-1]]
-            else:
-                at[path[-1]] = value
-            copies.append(("/".join(path), broken))
-    return copies
-
 
 @pytest.mark.parametrize("event", [wire(), trade(1, "1", "1"), long_named(trade(1, "1", "1"))], ids=["new", "trade", "long"])
 def test_damage_is_named_or_harmless(event: dict[str, Any]) -> None:
-    for path, broken in damaged_copies(event):
-        try:
-            messages = decode(broken)
-        except Damaged:
-            continue
-        except Exception as error:
-            pytest.fail(f"{path}: {error!r} escaped")
-        engine = Engine()
-        for message in messages:
-            for said in message.inputs:
-                engine.step(said, message.at)
+    assert_named_or_harmless(event, decode)
 
 
 @pytest.mark.parametrize(

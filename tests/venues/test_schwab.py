@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,7 @@ from partfill.model.words import Flag, OrdStatus, OrdType, Side, TimeInForce
 from partfill.venues.decoding import Damaged, Message
 from partfill.venues.schwab.decoder import NOT_YET, SchwabDecoder
 from tests.recorded import recorded
+from tests.venues.damage import assert_named_or_harmless
 
 FIXTURES = "venues/schwab/fixtures"
 NS = 10**9
@@ -318,7 +318,6 @@ def test_times_are_exact_and_increase_from_answer_to_answer() -> None:
 
 # ---------------------------------------------------------------------- damage
 
-WRONG: list[Any] = [None, True, -1, "", "x", "nan", 1.5, 10**30, [], [1], {}, {"a": 1}, "9" * 70, "1e9999"]
 SHAPES = [
     order(activity(4.0, 20.4), filled=4.0, closeTime="2026-03-09T14:55:59+0000", stopPrice=1.5, statusDescription="text"),
     spread(activity(3.0, 0.26, 1.72, legs=(2, 1)), filled=3.0),
@@ -327,34 +326,9 @@ SHAPES = [
 ]
 
 
-def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path to everything inside a JSON value."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path for name, each in inside for path in [(*at, name), *paths(each, (*at, name))]]
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=["order", "spread", "bracket", "list"])
 def test_damage_is_named_or_harmless(shape: Any) -> None:
-    for path in paths(shape):
-        for value in [*WRONG, "(gone)"]:
-            broken = copy.deepcopy(shape)
-            inner = broken
-            for step in path[:-1]:
-                inner = inner[step]
-            if value == "(gone)":
-                del inner[path[-1]]
-            else:
-                inner[path[-1]] = value
-            try:
-                messages = decode(broken)
-            except Damaged:
-                continue
-            except Exception as error:
-                pytest.fail(f"{path} = {value!r}: {error!r} escaped")
-            engine = Engine()
-            for message in messages:
-                for said in message.inputs:
-                    engine.step(said, message.at)
+    assert_named_or_harmless(shape, decode)
 
 
 @pytest.mark.parametrize(
