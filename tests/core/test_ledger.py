@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -485,3 +486,21 @@ def test_the_same_key_at_another_order_is_another_execution() -> None:
 def test_a_fill_tells_what_is_left_of_the_order() -> None:
     desk = Desk(None, placed("10"), fill("x", "4"), fill("y", "6"))
     assert [(event.qty, event.cum_qty, event.leaves_qty) for event in desk.heard(Fill)] == [(4, 4, 6), (6, 10, 0)]
+
+
+def test_a_correction_that_reuses_the_key_of_what_it_corrects_is_applied() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4"), correct("x", "3", new_key="x", as_of=10))
+    assert desk.child.cum == 3
+
+
+def test_corrections_without_a_key_of_their_own_are_told_apart_by_their_time_in_any_order() -> None:
+    said = [fill("x", "4", as_of=1), correct("x", "3", as_of=10), correct("x", "2", as_of=20)]
+    for order in itertools.permutations(said):
+        assert Desk(None, placed("10"), *order, *order).child.cum == 2
+
+
+def test_a_charge_of_a_corrected_execution_counts_in_any_order() -> None:
+    said = [fill("x", "1", as_of=10), correct("x", "2", new_key="y", as_of=30), charge("f", "1", "x")]
+    for order in itertools.permutations(said):
+        child = Desk(None, placed("10"), *order, *order).child
+        assert (child.cum, child.fees()) == (2, ({"USD": D("1")}, True))

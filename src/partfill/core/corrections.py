@@ -18,7 +18,7 @@ from decimal import Decimal
 
 from partfill.core.claims import SINCE_EVER, History
 from partfill.core.rows import Row
-from partfill.model.numbers import ZERO, scale, sub
+from partfill.model.numbers import ZERO, add, scale, sub
 
 Scales = list[tuple[int, Decimal, Decimal]]
 """Splits of an order: (era it began, numerator, denominator)."""
@@ -58,6 +58,8 @@ class Case:
     """Corrections by their own key."""
     void: Void | None = None
     state: str = ""
+    charged: dict[str, Decimal] = field(default_factory=dict)
+    """Charges that came apart, per currency: they are the execution's, whatever version is in force."""
 
 
 def in_force(case: Case, links: dict[str, str]) -> tuple[str | None, Version | None]:
@@ -86,6 +88,11 @@ def derive(case: Case, links: dict[str, str], scales: Scales | None) -> Row:
         fee, currency = first.fee, first.fee_currency
     if px is None and first is not None:
         px = first.px
+    for charged_in, amount in case.charged.items():
+        if fee is None:
+            fee, currency = amount, charged_in
+        elif currency == charged_in:
+            fee = add(fee, amount)
     return Row(
         version.qty, px, fee, currency, case.state, version.era, key, version.rank,
         void.as_of if void is not None else version.as_of,

@@ -146,11 +146,15 @@ class Ledger:
 
     def revise(self, key: str, new_key: str | None, version: Version) -> tuple[Booked, str]:
         """Apply a correction of version `key` whose own key is `new_key`. Returns what it did and the execution's key."""
+        if new_key is not None and new_key != key:
+            name = new_key
+        else:
+            # A venue that gives corrections no key of their own: its revision number tells them apart, or their time.
+            name = f"{key}#{version.rank}" if version.rank else f"{key}@{version.as_of}"
+        root = self.root(key)
         if self.links is None:
             self.links = {}
-        name = new_key if new_key is not None else f"{key}#{version.rank}"
-        root = self.root(key)
-        if name in self.links or name == key:
+        elif name in self.links:
             return Booked.DUPLICATE, root
         version.era = self.era
         case = self.open_case(root)
@@ -194,6 +198,11 @@ class Ledger:
         row = unpack(packed)
         if row.void or row.leg:
             return None
+        case = (self.cases or {}).get(root)
+        if case is not None and row.fee_currency in (None, currency):
+            case.charged[currency] = add(case.charged.get(currency, ZERO), amount)
+            self.derive_row(root, case)
+            return root
         if row.fee is None:
             self.fee_unknown -= 1
             fee = amount
@@ -204,9 +213,6 @@ class Ledger:
             self.add_fee(currency, amount)
             return None
         self.add_fee(currency, amount)
-        case = (self.cases or {}).get(root)
-        if case is not None and case.first is not None:
-            case.first.fee, case.first.fee_currency = fee, currency
         self.rows[root] = pack(replace(row, fee=fee, fee_currency=currency))
         return root
 
@@ -391,15 +397,25 @@ class Ledger:
         amounts = self.owed.pop(key)
         self.owed = self.owed or None
         row = unpack(self.rows[key])
+        case = (self.cases or {}).get(key)
         for currency, amount in amounts.items():
             if row.void:
                 self.add_fee(currency, amount.copy_negate())
+            elif row.fee_currency not in (None, currency):
+                # A second currency: counted, but the row shows the first.
+                continue
+            elif case is not None:
+                self.add_fee(currency, amount.copy_negate())
+                case.charged[currency] = add(case.charged.get(currency, ZERO), amount)
+                self.derive_row(key, case)
+                row = unpack(self.rows[key])
             elif row.fee is None:
                 self.fee_unknown -= 1
                 row.fee, row.fee_currency = amount, currency
-            elif row.fee_currency == currency:
+            else:
                 row.fee = add(row.fee, amount)
-        self.rows[key] = pack(row)
+        if case is None:
+            self.rows[key] = pack(row)
 
     def add_fee(self, currency: str, amount: Decimal) -> None:
         total = add((self.fees or {}).get(currency, ZERO), amount)

@@ -80,6 +80,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
             return
         child.seen = child.seen if child.seen is not None else set()
         child.seen.add(s.key)
+        effects.bound = True
     status, total, price, was_known = child.status, child.order_qty, child.price, child.known
     as_of = now if s.as_of is None else s.as_of
     _describe(child, s, effects)
@@ -90,7 +91,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         engine.adopt(child, effects)
     duplicates = engine.counters.duplicates
     fresh = _executions(engine, child, ledger, s, now, effects)
-    facts, claims, requests = (child.facts, ledger.ends), ledger.claims, child.requests
+    facts, claims = (child.facts, ledger.ends), ledger.claims
     effects.duplicate = False
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
@@ -109,7 +110,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     if s.reduced_qty:
         _reduce(engine, child, s, effects)
     child.settle()
-    if known and (facts, claims, requests) == ((child.facts, ledger.ends), ledger.claims, child.requests):
+    if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
         return
     engine.counters.duplicates = duplicates if known else engine.counters.duplicates
