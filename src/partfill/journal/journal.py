@@ -2,13 +2,18 @@
 
     effects = await journal.submit(input, now)     # returns when the step is on disk
 
-Theory. The step itself is instant and runs here. Its rows join the batch that is being filled; the writer's thread
-takes the whole batch as soon as it is free, so whatever came while it was writing is committed together. Every caller
-waits for the commit of its own batch and hears nothing before it.
+Theory. The step itself is instant and runs here. Its rows join the batch that is being filled. When the writer's thread
+is free, the batch is sealed and its rows are applied here, into the page cache of one open transaction, and the thread
+commits it: the write-ahead log and the sync, one call that needs no interpreter. So the steps of the next batch run
+beside the commit of this one, and whatever came while it ran is committed together. Every caller waits for the commit
+of its own batch and hears nothing before it.
+
+Rows in the writer's thread instead were measured: each row gives the interpreter up and has to win it back from a busy
+loop, so that nothing overlapped.
 
 Rules
 - Nothing that `submit` returned is ever lost, by a kill at any instruction or a power cut.
-- Bounded: one batch is being written, one is being filled with at most `MAX_BATCH` inputs; then callers wait.
+- Bounded: one batch is being committed, one is being filled with at most `MAX_BATCH` inputs; then callers wait.
 - Fail-stop: when a write fails, everybody waiting gets `JournalDown`, nothing of the batch is on disk, and no further
   step is taken: memory is ahead of the disk and must not be believed. Open the file again to go on.
 """
@@ -18,13 +23,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
-from partfill.journal.batch import Batch, SealedBatch
+from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
 from partfill.journal.store import Store
 from partfill.model.codec import to_json
@@ -32,6 +38,12 @@ from partfill.model.inputs import Input
 
 MAX_BATCH = 500
 """Inputs in one transaction; while the writer is busy and so many wait, further callers wait to get in."""
+ENOUGH = 50
+"""Inputs that make a commit worth its sync: when so many are staged and the writer is idle, it starts at once, and the
+steps of whoever comes next run beside it."""
+
+HAND_OVER_S = 0.05
+"""Longest time for which the loop lets the writer go first."""
 
 _Waiters = list[asyncio.Future[None]]
 
@@ -53,7 +65,9 @@ class Journal:
         self._path = path
         self._quiet_ns = quiet_ns
         self._max_finished = max_finished
-        self._queue: SimpleQueue[tuple[SealedBatch, int, _Waiters] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[int, _Waiters] | None] = SimpleQueue()
+        self._started: SimpleQueue[None] = SimpleQueue()
+        """The writer's word that it has begun a commit."""
         self._waiting = 0
         """Batches with the writer: 0 or 1."""
         self._room: deque[asyncio.Future[None]] = deque()
@@ -139,7 +153,9 @@ class Journal:
         """Done when the batch that is being filled is on disk. One per waiter: one may be cancelled without the others."""
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
-        if not self._flushing:
+        if not self._waiting and self._batch.size >= ENOUGH:
+            self._seal()
+        elif not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
         return waiter
@@ -182,14 +198,17 @@ class Journal:
         batch, waiters = self._batch, self._waiters
         self._batch, self._waiters = self.batch_type(self.engine), []
         try:
-            sealed = batch.seal(self.engine)
+            self._writer.apply(batch.seal(self.engine))
         except BaseException as error:
             # Memory is ahead of what can be written: the same as a failed write.
             self._waiters.extend(waiters)
             self._fail(error)
             return
         self._waiting += 1
-        self._queue.put((sealed, batch.last_seq, waiters))
+        self._queue.put((batch.last_seq, waiters))
+        # The writer has to run Python to start the commit, and the loop would not let it for a whole round of steps.
+        with suppress(Empty):
+            self._started.get(timeout=HAND_OVER_S)
 
     def _written(self, seq: int, waiters: _Waiters, error: BaseException | None) -> None:
         self._waiting -= 1
@@ -225,10 +244,11 @@ class Journal:
     def _write(self) -> None:
         failed: BaseException | None = None
         while (item := self._queue.get()) is not None:
-            sealed, seq, waiters = item
+            seq, waiters = item
             if failed is None:
                 try:
-                    self._writer.write(sealed)
+                    self._started.put(None)
+                    self._writer.commit()
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
             self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)

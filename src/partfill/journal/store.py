@@ -165,7 +165,12 @@ class Store:
     # ------------------------------------------------------------------ writing
 
     def write(self, sealed: SealedBatch) -> None:
-        """Commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
+        """Apply and commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
+        self.apply(sealed)
+        self.commit()
+
+    def apply(self, sealed: SealedBatch) -> None:
+        """Open the transaction of one sealed batch: into the page cache, not yet on disk. `commit` must follow."""
         execute, executemany = self.db.execute, self.db.executemany
         execute("BEGIN IMMEDIATE")
         try:
@@ -173,11 +178,21 @@ class Store:
                 rows = sealed[table]
                 if rows:
                     executemany(statement, rows)
-            execute("COMMIT")
         except BaseException:
-            if not self.db.getautocommit():
-                execute("ROLLBACK")
+            self._roll_back()
             raise
+
+    def commit(self) -> None:
+        """Make the applied batch durable. One call into SQLite, which lets other threads run."""
+        try:
+            self.db.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if not self.db.getautocommit():
+            self.db.execute("ROLLBACK")
 
     # ------------------------------------------------------------------ reading
 
