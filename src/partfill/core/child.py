@@ -365,7 +365,9 @@ class Child:
             ledger.era = self.era
 
     def sum_cum(self) -> Decimal:
-        """`cum_qty` as the sum over the ledgers."""
+        """`cum_qty` as the sum over the ledgers; of one ledger, its very number."""
+        if len(self.ledgers) == 1:
+            return self.ledger.cum
         total = ZERO
         for ledger in self.ledgers:
             total = add(total, ledger.cum)

@@ -44,7 +44,7 @@ def execution(engine: Engine, child: Child, ledger: Ledger, e: Execution, now: i
     if booked is _NEW:
         engine.counters.executions += 1
         effects.rows.append((ledger, key, e.venue_time, None))
-        _moved(engine, child, ledger, sub(ledger.cum, old), key, qty, px, effects)
+        _moved(engine, child, ledger, old, key, qty, px, effects)
     elif booked is _DUPLICATE:
         engine.counters.duplicates += 1
         effects.duplicate = True
@@ -59,7 +59,7 @@ def claim(
     """Take a cumulative claim; what it adds is published as a fill without identity."""
     old = ledger.cum
     if ledger.claim(cum, avg, as_of):
-        _moved(engine, child, ledger, sub(ledger.cum, old), None, None, None, effects)
+        _moved(engine, child, ledger, old, None, None, None, effects)
 
 
 def revised(engine: Engine, child: Child, ledger: Ledger, r: ExecutionRevised, now: int, effects: Effects) -> None:
@@ -105,7 +105,7 @@ def voided(engine: Engine, child: Child, ledger: Ledger, v: ExecutionVoided, now
     fell = sub(old, ledger.cum)
     if was_today and fell > ZERO and child.day_era:
         child.day_cum = max(ZERO, sub(child.day_cum, fell))
-    _publish_change(engine, child, ledger, root, sub(ledger.cum, old), v.reason, effects)
+    _publish_change(engine, child, ledger, root, old, v.reason, effects)
 
 
 def charge(engine: Engine, child: Child, ledger: Ledger, c: Charge, effects: Effects) -> None:
@@ -156,13 +156,15 @@ def publish_joined(engine: Engine, child: Child, new: list[tuple[Ledger, str]], 
 # ---------------------------------------------------------------------- inside
 
 
-def _moved(engine: Engine, child: Child, ledger: Ledger, delta: Decimal, key: str | None, qty: Decimal | None,
+def _moved(engine: Engine, child: Child, ledger: Ledger, old: Decimal, key: str | None, qty: Decimal | None,
            px: Decimal | None, effects: Effects) -> None:  # fmt: skip
-    """`ledger.cum` changed by `delta` >= 0 through one execution (`key`, `qty`, `px`) or a claim (no key)."""
+    """`ledger.cum` rose from `old`, or stayed, through one execution (`key`, `qty`, `px`) or a claim (no key)."""
+    delta = sub(ledger.cum, old)
     total = child.order_qty
     if delta:
         was = child.cum
-        child.cum = cum = add(was, delta)
+        # An order of one ledger shares its number with it.
+        child.cum = cum = ledger.cum if was is old else child.sum_cum()
         if child.day_era:
             child.day_cum = add(child.day_cum, delta)
         late = (child.facts | child.ledger.ends) & child.end_mask
@@ -233,7 +235,7 @@ def _after_change(engine: Engine, child: Child, ledger: Ledger, root: str, was: 
     if delta and child.day_era:
         if delta > ZERO or _booked_today(child, ledger, root):
             child.day_cum = max(ZERO, add(child.day_cum, delta))
-    _publish_change(engine, child, ledger, root, delta, reason, effects)
+    _publish_change(engine, child, ledger, root, old, reason, effects)
     if delta or was is None:
         return
     before, after = unpack(was), unpack(ledger.rows[root])
@@ -241,10 +243,11 @@ def _after_change(engine: Engine, child: Child, ledger: Ledger, root: str, was: 
         effects.events.append(Repriced(child.id, child.order_id, child.cl_ord_id, root, after.px, child.cum))
 
 
-def _publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, delta: Decimal, reason: str | None,
+def _publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, old: Decimal, reason: str | None,
                     effects: Effects) -> None:  # fmt: skip
+    delta = sub(ledger.cum, old)
     if delta < ZERO:
-        child.cum = add(child.cum, delta)
+        child.cum = child.sum_cum()
         child.settle()
         if child.known:
             effects.published = add(effects.published, delta)
@@ -255,7 +258,7 @@ def _publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, delt
     elif delta > ZERO:
         packed = ledger.rows.get(key)
         px = unpack(packed).px if packed is not None else None
-        _moved(engine, child, ledger, delta, key, delta, px, effects)
+        _moved(engine, child, ledger, old, key, delta, px, effects)
     else:
         child.settle()
 

@@ -32,7 +32,7 @@ def check(child: Child, ledger: Ledger, before: Decimal, published: Decimal) -> 
             raise Broken(f"4 leaves: {leaves} on an order whose quantity is not known")
         if child.cash_qty is None:
             return
-    if ledger is child.ledger and len(child.ledgers) == 1 and cum != ledger.cum:
+    if cum is not ledger.cum and len(child.ledgers) == 1 and cum != ledger.cum:
         raise Broken(f"1 ledger: the order says {cum}, its only ledger {ledger.cum}")
     if add(before, published) != cum:
         raise Broken(f"1 ledger: cum went from {before} to {cum} and {published} was published")

@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from time import perf_counter_ns
 from typing import TypeVar
 
@@ -22,7 +23,9 @@ from partfill.model.words import ExecType, Side
 _T = TypeVar("_T")
 
 GROUP = 500
-ROUNDS = 25
+WARM = 2
+"""Groups that are not timed, before those that are: another process had the caches."""
+ROUNDS = 40
 _QTY = Decimal("0.35")
 _PRICES = [Decimal("1999.5") + Decimal(step) / 10 for step in range(7)]
 
@@ -54,27 +57,48 @@ def _execution(order: str, key: str, number: int) -> Execution:
 def _timed(engine: Engine, make: Callable[[int], Execution], groups: int) -> float:
     """Nanoseconds per input over `groups` groups of fresh inputs."""
     spent = 0
-    for group in range(groups):
-        inputs = [make(group * GROUP + number) for number in range(GROUP)]
+    for group in range(-WARM, groups):
+        inputs = [make((group + WARM) * GROUP + number) for number in range(GROUP)]
         step = engine.step
         began = perf_counter_ns()
         for inp in inputs:
             step(inp, 1)
-        spent += perf_counter_ns() - began
+        if group >= 0:
+            spent += perf_counter_ns() - began
     return spent / (groups * GROUP)
 
 
-def step_ns(open_orders: int, fills_before: int = 1, finished: int = 0, orders_hit: int | None = None) -> float:
-    """Nanoseconds of a new execution; they go round over the open orders (or the first `orders_hit`)."""
+def _serve(pipe: Connection, open_orders: int, fills_before: int = 1, finished: int = 0) -> None:
+    """Build one world, then measure a round whenever asked: new executions that go round over the open orders."""
     engine = world(open_orders, fills_before, finished)
-    hit = orders_hit or open_orders
     gc.collect()
     gc.freeze()
-    rounds = []
+    pipe.send(0.0)
+    while (each := pipe.recv()) is not None:
+        pipe.send(_timed(engine, lambda n, r=each: _execution(f"o{n % open_orders}", f"r{r}-{n}", n), 10))  # type: ignore[misc]
+
+
+def steps_ns(worlds: dict[str, tuple[int, ...]]) -> dict[str, float]:
+    """Nanoseconds of a new execution in each world.
+
+    Each world lives in a process of its own, since one leaves the memory of the next as it was, and all are measured in
+    turn, round by round, since the machine does not run at one speed for long.
+    """
+    context = get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for name, sizes in worlds.items():
+        pipes[name], theirs = context.Pipe()
+        context.Process(target=_serve, args=(theirs, *sizes), daemon=True).start()
+    for pipe in pipes.values():
+        pipe.recv()
+    rounds: dict[str, list[float]] = {name: [] for name in worlds}
     for each in range(ROUNDS):
-        rounds.append(_timed(engine, lambda n, r=each: _execution(f"o{n % hit}", f"r{r}-{n}", n), 10))  # type: ignore[misc]
-    gc.unfreeze()
-    return min(rounds)
+        for name, pipe in pipes.items():
+            pipe.send(each)
+            rounds[name].append(pipe.recv())
+    for pipe in pipes.values():
+        pipe.send(None)
+    return {name: min(measured) for name, measured in rounds.items()}
 
 
 def duplicate_ns(open_orders: int = 1000) -> tuple[float, float]:
@@ -136,7 +160,7 @@ def _alone(measure: Callable[..., _T], *world: int) -> _T:
 
 
 def run() -> dict[str, float]:
-    """Every figure of the engine, each measured in a process of its own: one leaves the memory of the next as it was."""
+    """Every figure of the engine, each measured in a process of its own."""
     worlds = {
         "10_open": (10,),
         "1000_open": (1000,),
@@ -145,7 +169,7 @@ def run() -> dict[str, float]:
         "after_5000_fills": (20, 5000),
         "after_100000_finished": (1000, 1, 100_000),
     }
-    figures = {f"ns_per_execution_{name}": _alone(step_ns, *world) for name, world in worlds.items()}
+    figures = {f"ns_per_execution_{name}": value for name, value in steps_ns(worlds).items()}
     figures["slowest_by_fastest"] = max(figures.values()) / min(figures.values())
     figures["ns_per_trade_report"] = _alone(report_ns)
     figures["ns_per_duplicate"], figures["ns_per_duplicate_ledger_part"] = _alone(duplicate_ns)
