@@ -39,6 +39,17 @@ class Chain(StrEnum):
     RESTARTS = "restarts"
 
 
+class ClientId(StrEnum):
+    """What our own id of an order is worth at this venue."""
+
+    UNIQUE = "unique"
+    """The venue refuses a second order under it and finds the first by it."""
+    TAG = "tag"
+    """It is kept and shown; nothing stops a second order under it."""
+    NONE = "none"
+    """The venue knows no id of ours: an order whose reply was lost is found by its terms."""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One venue's declaration. The defaults are FIX behaviour."""
 
@@ -52,6 +63,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """True when a known key with other content is a correction; if False it is an alarm."""
     executions_complete: bool = False
     """True when a snapshot's execution list is the whole list."""
+    can_replace: bool = False
+    """True when the venue changes a working order in one request of its own. Used only where it is safe: `replace_qty` total."""
+    client_id: ClientId = ClientId.UNIQUE
+    end_is_final: bool = True
+    """True when the venue's word of the end comes with everything that filled; if False the order is asked for once more
+    before anything is placed in its stead."""
 
 
 FIX_LIKE = Capabilities()

@@ -24,7 +24,7 @@ _to_msgpack = msgspec.msgpack.Encoder()
 NUMBERS = frozenset(
     [
         *("qty", "px", "fee", "amount", "price", "stop_px", "avg_px", "order_qty", "cash_order_qty", "cum_qty"),
-        *("leaves_qty", "reduced_qty", "day_order_qty", "day_cum_qty"),
+        *("leaves_qty", "reduced_qty", "day_order_qty", "day_cum_qty", "min_resubmit_size"),
     ]
 )
 """Names of the fields that hold an exact number."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from partfill.model.capabilities import Capabilities
+from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Restarted, Stop, Submit, Tick
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import (
     Charge,
@@ -103,10 +104,20 @@ Input = (
     | RequestSent
     | DayRolled
     | Unreadable
+    | Submit
+    | Stop
+    | Amend
+    | Answered
+    | Looked
+    | KillSwitch
+    | Restarted
+    | Tick
 )
 
 __all__ = [
     "MAX_RAW",
+    "Amend",
+    "Answered",
     "Charge",
     "DayRolled",
     "Execution",
@@ -114,11 +125,17 @@ __all__ = [
     "ExecutionVoided",
     "Gap",
     "Input",
+    "KillSwitch",
+    "Looked",
     "Observation",
     "OrderLinked",
     "OrderPlaced",
     "OrderSnapshot",
     "RequestSent",
+    "Restarted",
+    "Stop",
+    "Submit",
+    "Tick",
     "Unreadable",
     "VenueDeclared",
 ]

@@ -1,0 +1,155 @@
+"""What users want, what venues answer to our requests, and the signs of time: the desk's own inputs.
+
+Rules
+- `ref` is the user's own id of a parent order, unique per (venue, account) for ever: a submission that comes again
+  under the same `ref` changes nothing, so it may be sent again after any failure.
+- A request has three outcomes: done, refused, unknown. Unknown counts as open until the venue has been asked.
+- An answer whose `definite` is True is the venue's last word on everything that was sent before the question.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.observations import OrderSnapshot, check_times
+from partfill.model.terms import Terms
+from partfill.model.words import Request
+
+
+class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", forbid_unknown_fields=True):
+    venue: str
+    account: str = ""
+
+
+class Resubmit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What follows when a child order ends with a remainder: a successor for exactly what is left.
+
+    `min_resubmit_size` in units: a smaller remainder is left alone. `max_resubmit_attempts` successors at most.
+    """
+
+    min_resubmit_size: Decimal = Decimal(10)
+    max_resubmit_attempts: int = 3
+
+    def __post_init__(self) -> None:
+        require(self.min_resubmit_size, "min_resubmit_size")
+        if self.min_resubmit_size < ZERO:
+            raise NotANumber(f"min_resubmit_size is {self.min_resubmit_size}; it is zero or more")
+        if not 0 <= self.max_resubmit_attempts <= MAX_ATTEMPTS:
+            raise NotANumber(f"max_resubmit_attempts is {self.max_resubmit_attempts}; it is 0 to {MAX_ATTEMPTS}")
+
+
+MAX_ATTEMPTS = 1000
+"""Most successors that anybody may configure."""
+
+
+class Submit(_Command, frozen=True, tag="submit"):
+    """A user wants `terms` traded. `resubmit` None: one child order, its remainder is left."""
+
+    ref: str
+    terms: Terms
+    resubmit: Resubmit | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ref:
+            raise NotANumber("ref is empty; give the order an id of your own that you never use again")
+        if self.terms.order_qty is not None and self.terms.order_qty == ZERO:
+            raise NotANumber("order_qty is 0; an order asks for more than nothing")
+
+
+class Stop(_Command, frozen=True, tag="stop"):
+    """A user wants nothing of parent `ref` to work any more. What has filled stays."""
+
+    ref: str
+    reason: str | None = None
+
+
+class Amend(_Command, frozen=True, tag="amend"):
+    """A user wants other terms: `order_qty` is the new total (filled part included), `price` the new limit."""
+
+    ref: str
+    order_qty: Decimal | None = None
+    price: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("order_qty", "price"):
+            value = getattr(self, name)
+            if value is not None:
+                require(value, name)
+        if self.order_qty is not None and self.order_qty < ZERO:
+            raise NotANumber(f"order_qty is {self.order_qty}; a quantity is zero or more")
+        if self.order_qty is None and self.price is None:
+            raise NotANumber("an amendment of nothing; give order_qty, price or both")
+
+
+class Outcome(StrEnum):
+    """What became of a request."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Answered(_Command, frozen=True, tag="answered"):
+    """The reply to one request of ours, or the news that none came.
+
+    `cl_ord_id` is the id of the request itself. `order` is what the reply says of the order, `as_of` when the request
+    was sent (ns UTC). A refusal of a cancel or replace never means anything but "look": the order may have filled.
+    """
+
+    request: Request
+    cl_ord_id: str
+    outcome: Outcome
+    order: OrderSnapshot | None = None
+    reason: str | None = None
+    as_of: int | None = None
+
+    def __post_init__(self) -> None:
+        check_times(self)
+
+
+class Looked(_Command, frozen=True, tag="looked"):
+    """The answer to a query about one order, by the ids it was asked under.
+
+    `order` None: the venue does not know it. `definite`: every request sent before `as_of`, the time of the question, has
+    been applied or never will be, and everything that had filled by then is in the answer. `error`: no answer came.
+    """
+
+    cl_ord_id: str | None = None
+    order_id: str | None = None
+    order: OrderSnapshot | None = None
+    definite: bool = False
+    error: str | None = None
+    as_of: int | None = None
+
+    def __post_init__(self) -> None:
+        check_times(self)
+        if self.cl_ord_id is None and self.order_id is None:
+            raise NotANumber("an answer about neither cl_ord_id nor order_id; give at least one")
+
+
+class KillSwitch(_Command, frozen=True, tag="kill_switch"):
+    """Stop everything that works and start nothing, or lift that. `venue` "*" means every venue and account."""
+
+    on: bool
+    by: str
+    reason: str | None = None
+
+
+class Restarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="restarted", forbid_unknown_fields=True):
+    """The process begins: what was in flight is unknown now. `desk` is put before every client id of this journal."""
+
+    desk: str = ""
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tick", forbid_unknown_fields=True):
+    """Time has passed: whatever was due by now is done."""
+
+
+EVERYWHERE = "*"
+"""The venue of a kill switch for everything."""
+
+Command = Submit | Stop | Amend | Answered | Looked | KillSwitch | Restarted | Tick
