@@ -142,7 +142,7 @@ class PaperVenue:
     def advance(self, events: int = 1) -> int:
         """Let the next `events` market events happen now; returns how many there were."""
         done = 0
-        for _, event in zip(range(events), self._market, strict=False):
+        for _, (_, event) in zip(range(events), self._market, strict=False):
             self.exchange.market(event, self.now())
             done += 1
         return done
@@ -178,6 +178,8 @@ class PaperVenue:
 
     async def _request(self, op: Place | Cancel | Replace) -> Answered:
         sent = self.now()
+        if self._closed:
+            return self._answer(op, _REQUESTS[type(op)], Outcome.UNKNOWN, "the venue is closed; nothing was sent", sent)
         fate = self._luck.request(op.account, sent, cancel=isinstance(op, Cancel))
         if fate.applied is not Applied.NEVER:
             self._sent += 1
@@ -197,9 +199,7 @@ class PaperVenue:
             return self._answer(op, request, Outcome.REFUSED, fate.refused, sent)
         if answer is None or not fate.replied:
             return self._answer(op, request, Outcome.UNKNOWN, "no reply came", sent)
-        order = answer.order
-        if order is not None and answer.outcome is Outcome.DONE:
-            order = msgspec.structs.replace(order, as_of=sent) if order.as_of is None or order.key is None else order
+        order = None if answer.order is None else msgspec.structs.replace(answer.order, as_of=sent)
         return msgspec.structs.replace(answer, order=order, as_of=sent)
 
     async def _arrive(self, op: Place | Cancel | Replace, number: int, delay: int) -> Answered:
@@ -235,14 +235,12 @@ class PaperVenue:
     async def _run(self, speed: int) -> None:
         """The market in time: everything that is due, then sleep until the next."""
         began = self.now()
-        done = 0
-        for at, event in self._market:
+        for done, (at, event) in enumerate(self._market):
             wait = began + at // speed - self.now()
             if wait > 0:
                 await _pause(wait)
             elif done % SLICE == 0:
                 await asyncio.sleep(0)
-            done += 1
             self.exchange.market(event, self.now())
 
 
