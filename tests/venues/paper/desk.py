@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from partfill.core.engine import Engine
-from partfill.model.commands import Answered
+from partfill.model.commands import Answered, Looked
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.observations import OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
@@ -18,6 +19,7 @@ from partfill.venues.paper.events import Add, Take
 from partfill.venues.paper.exchange import Exchange
 from partfill.venues.paper.listing import Listing
 from partfill.venues.paper.orders import PaperOrder
+from partfill.venues.protocol import Venue
 
 D = Decimal
 BUY, SELL = Side.BUY, Side.SELL
@@ -66,6 +68,25 @@ def clock(step: int = 1_000) -> Callable[[], int]:
     """A clock that moves by `step` ns each time somebody looks at it."""
     ticks = count(step, step)
     return lambda: next(ticks)
+
+
+async def eventually(holds: Callable[[], bool], tries: int = 20_000) -> None:
+    """Let others run until something holds. Fails when it never does."""
+    for _ in range(tries):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came to hold")
+
+
+async def definite(venue: Venue, name: str) -> Looked:
+    """Ask for an order until the answer is definite."""
+    for _ in range(20_000):
+        looked = await venue.find(query(name))
+        if looked.definite:
+            return looked
+        await asyncio.sleep(0.001)
+    raise AssertionError("no answer was ever definite")
 
 
 class Floor:

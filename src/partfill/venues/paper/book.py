@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from partfill.model.numbers import ZERO, add, sub
@@ -121,6 +121,20 @@ class Book:
         half = self._bids if side is _BUY else self._asks
         prices = half.prices[: -levels - 1 : -1] if half.buy else half.prices[:levels]
         return [(price, half.levels[price].size) for price in prices]
+
+    def standing(self, side: Side) -> Iterator[BookOrder]:
+        """Every resting order of a side in the order in which they would fill. Not to be changed on the way."""
+        half = self._bids if side is _BUY else self._asks
+        for price in reversed(half.prices) if half.buy else half.prices:
+            yield from half.levels[price].queue.values()
+
+    def beyond(self, side: Side, levels: int) -> list[BookOrder]:
+        """Every resting order behind the best `levels` levels of a side, in no order."""
+        half = self._bids if side is _BUY else self._asks
+        if len(half.prices) <= levels:
+            return []
+        prices = half.prices[:-levels] if half.buy else half.prices[levels:]
+        return [order for price in prices for order in half.levels[price].queue.values()]
 
     def ahead(self, order: BookOrder) -> Decimal:
         """Quantity that stands before a resting order at its own price, units. Raises `KeyError` when it does not rest."""

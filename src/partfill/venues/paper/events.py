@@ -25,12 +25,18 @@ class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", 
 
 
 class Add(_Event, frozen=True, tag="add"):
-    """A limit order comes in; it takes what it crosses, the rest of it rests under `id`. A known id is ignored."""
+    """A limit order comes in; it takes what it crosses, the rest of it rests under `id`. A known id is ignored.
+
+    `rested`: where it was recorded it took nothing, so other participants' orders that it crosses are gone already.
+    `levels`: only so many levels were recorded (0: all); others' orders behind them are out of sight and go.
+    """
 
     id: str
     side: Side
     qty: Decimal
     price: Decimal
+    rested: bool = False
+    levels: int = 0
 
 
 class Drop(_Event, frozen=True, tag="drop"):
@@ -49,9 +55,9 @@ class Reduce(_Event, frozen=True, tag="reduce"):
 class Take(_Event, frozen=True, tag="take"):
     """Somebody takes up to `qty` at once and at `price` or better (None: any); `side` is the taker's.
 
-    `of` and `cum` are for recordings that list incoming orders too (`Add`), so that most of what trades has traded when
-    its execution is read: order `of` has `cum` in all, and only what it does not have here yet is taken. When it is
-    gone, nothing is.
+    `of` and `cum` are for recordings. Order `of` filled there, so it was first: other participants' orders before it are
+    gone already. `cum` is what it had filled in all, where incoming orders are recorded as well (`Add`) and have traded
+    here when they came: only what `of` does not have yet is taken, and nothing when it is gone.
     """
 
     side: Side

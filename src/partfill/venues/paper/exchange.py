@@ -32,7 +32,8 @@ from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, OrdType, Request, Side, TimeInForce
 from partfill.venues.paper.accounts import Account, Market
 from partfill.venues.paper.book import Book, BookOrder
-from partfill.venues.paper.events import Add, MarketEvent, Reduce, Take
+from partfill.venues.paper.crowd import happen
+from partfill.venues.paper.events import MarketEvent
 from partfill.venues.paper.listing import Listing
 from partfill.venues.paper.orders import PaperOrder
 
@@ -52,8 +53,6 @@ REMEMBER = 1_000_000
 """Orders that ended, and executions per account, that are kept unless told otherwise."""
 
 Listener = Callable[[OrderSnapshot], None]
-_MARKET = "~"
-"""Put before the ids of other participants, so that they never meet an order id of ours."""
 
 
 class Exchange:
@@ -116,26 +115,7 @@ class Exchange:
         market = self.markets.get(event.instrument)
         if market is None:
             return
-        book = market.book
-        if isinstance(event, Add):
-            if _MARKET + event.id not in book.orders:
-                book.submit(BookOrder(_MARKET + event.id, event.side, event.qty, event.price))
-        elif isinstance(event, Take):
-            qty = event.qty
-            if event.of is not None and event.cum is not None:
-                # A recording that lists both sides: only what the resting order has not had from the incoming one here.
-                resting = book.orders.get(_MARKET + event.of)
-                qty = ZERO if resting is None else min(qty, sub(event.cum, resting.filled))
-            if qty > ZERO:
-                taker = BookOrder("", event.side, qty, event.price)
-                book.submit(taker, TimeInForce.IOC)
-        else:
-            resting = book.orders.get(_MARKET + event.id)
-            if resting is not None:
-                if isinstance(event, Reduce) and event.qty < resting.open:
-                    book.change(resting, sub(resting.total, event.qty), resting.price)
-                else:
-                    book.cancel(resting)
+        happen(market.book, event)
         if market.low is not None:
             self._run_stops(market)
 

@@ -6,10 +6,14 @@ filled means that somebody took: a `Take` at its price on the other side, which 
 So an order of ours that stands before the recorded one fills first, and the recorded one fills later or not at all.
 
 Rules
-- LOBSTER lists resting orders only, so every execution is somebody who comes in. Bitstamp lists incoming orders too: they
-  have matched when they came, and only what the recording gives beyond that is taken (`Take.of`, `Take.cum`).
+- LOBSTER lists resting orders only: each rested when it came, and every execution is somebody who comes in. Bitstamp lists
+  incoming orders too: they have matched when they came, and only what the recording gives beyond that is taken.
 - What filled is counted per order, from executions or from what the venue claims in all, whichever the recording has.
-- Orders that the recording does not show coming cannot rest here; executions of theirs still take.
+  An order that has filled there leaves here as well, even when one of ours took its turn: the book stays in step.
+- Orders that the recording does not show coming (older than it, or hidden) are not in the book, and neither is what
+  fills them.
+- A recording of the best few levels does not tell what becomes of orders behind them. Nine in ten are canceled out of
+  sight (LOBSTER's sample day), so they leave; one that comes back into sight is missing instead.
 - Memory is bounded: the `remember` orders that came last.
 """
 
@@ -37,11 +41,15 @@ class _Seen:
 
 
 class Recording:
-    """Turns messages of one decoder into events of `instrument`. `incoming_listed`: incoming orders come as orders too."""
+    """Turns messages of one decoder into events of `instrument`.
 
-    def __init__(self, instrument: str, *, incoming_listed: bool, remember: int = REMEMBER) -> None:
+    `incoming_listed`: incoming orders come as orders too. `levels`: how many levels were recorded, 0 for all of them.
+    """
+
+    def __init__(self, instrument: str, *, incoming_listed: bool, levels: int = 0, remember: int = REMEMBER) -> None:
         self.instrument = instrument
         self._incoming_listed = incoming_listed
+        self._levels = levels
         self._remember = remember
         self._orders: dict[str, _Seen] = {}
 
@@ -58,7 +66,7 @@ class Recording:
 
     def _read(self, inp: object) -> Iterator[MarketEvent]:
         if isinstance(inp, Execution) and inp.order_id is not None:
-            yield from self._filled(inp.order_id, inp.qty, inp.px, inp.side)
+            yield from self._filled(inp.order_id, inp.qty, inp.px)
         elif isinstance(inp, OrderSnapshot) and inp.order_id is not None:
             yield from self._said(inp.order_id, inp)
 
@@ -68,32 +76,30 @@ class Recording:
                 self._orders[name] = _Seen(s.side, s.order_qty, s.price)
                 if len(self._orders) > self._remember:
                     del self._orders[next(iter(self._orders))]
-                yield Add(self.instrument, name, s.side, s.order_qty, s.price)
+                yield Add(self.instrument, name, s.side, s.order_qty, s.price, not self._incoming_listed, self._levels)
             return
         seen = self._orders.get(name)
         if seen is None:
             return
         if s.cum_qty is not None and s.cum_qty > seen.cum:
-            yield from self._filled(name, sub(s.cum_qty, seen.cum), seen.price, seen.side)
+            yield from self._filled(name, sub(s.cum_qty, seen.cum), seen.price)
         if s.exec_type is ExecType.CANCELED or s.ord_status is OrdStatus.FILLED:
-            yield Drop(self.instrument, name)
-            del self._orders[name]
+            if self._orders.pop(name, None) is not None:
+                yield Drop(self.instrument, name)
         elif s.reduced_qty:
+            seen.qty = sub(seen.qty, s.reduced_qty)
             yield Reduce(self.instrument, name, s.reduced_qty)
 
-    def _filled(self, name: str, qty: Decimal, px: Decimal | None, side: Side | None) -> Iterator[MarketEvent]:
+    def _filled(self, name: str, qty: Decimal, px: Decimal | None) -> Iterator[MarketEvent]:
         seen = self._orders.get(name)
-        side = seen.side if seen is not None else side
-        if side is None or px is None or px <= ZERO:
+        if seen is None or px is None or px <= ZERO:
             return
-        taker = Side.SELL if side is Side.BUY else Side.BUY
-        if seen is not None:
-            seen.cum = add(seen.cum, qty)
-        if self._incoming_listed:
-            if seen is not None:
-                yield Take(self.instrument, taker, qty, px, name, seen.cum)
-        else:
-            yield Take(self.instrument, taker, qty, px)
+        taker = Side.SELL if seen.side is Side.BUY else Side.BUY
+        seen.cum = add(seen.cum, qty)
+        yield Take(self.instrument, taker, qty, px, name, seen.cum if self._incoming_listed else None)
+        if seen.cum >= seen.qty:
+            yield Drop(self.instrument, name)
+            del self._orders[name]
 
 
 __all__ = ["REMEMBER", "Recording"]
