@@ -160,8 +160,17 @@ async def test_giving_up_on_a_request_does_not_take_it_back() -> None:
     await asyncio.sleep(0)
     waits.cancel()
     await asyncio.gather(waits, return_exceptions=True)
+    assert waits.cancelled()
+    assert (await definite(paper, "c1")).order is not None
+
+
+async def test_a_request_on_its_way_to_a_venue_that_closes_is_unknown() -> None:
+    paper = venue(latency_min_ns=60_000_000_000, latency_max_ns=60_000_000_000)
+    waits = asyncio.create_task(paper.place(place("c1")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     await paper.close()
-    assert "c1" in paper.exchange.accounts["a"].clients
+    assert (await waits).outcome is Outcome.UNKNOWN
 
 
 async def test_requests_over_the_rate_are_refused_and_cancels_have_a_reserve() -> None:

@@ -65,9 +65,9 @@ class PaperServer:
         """Stop listening, cut connections off, close the venue."""
         if self._server is not None:
             self._server.close()
+        await self.venue.close()
         self.drop_connections()
         await asyncio.gather(*self._connections.values(), return_exceptions=True)
-        await self.venue.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(self, reader, writer)
@@ -114,6 +114,8 @@ class _Connection:
                     self._send(Reply(id=ask.id, error="say hello first, with the name of your session"))
                 else:
                     await self._room.acquire()
+                    if self.dead:
+                        break
                     self._begin(self._do(ask))
         except (ConnectionError, ValueError, asyncio.LimitOverrunError):
             # Gone, or a line beyond all bounds: either way this connection is over.
@@ -125,7 +127,9 @@ class _Connection:
             if self.server.sessions.get(self._session or "") is self:
                 del self.server.sessions[self._session or ""]
             self._writer.transport.abort()
-            # What was begun is finished: its requests are at the exchange.
+            # Requests that were begun are with the venue and go on; only their replies have nowhere to go.
+            for task in self._tasks:
+                task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:

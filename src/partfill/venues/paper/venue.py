@@ -155,11 +155,13 @@ class PaperVenue:
             self._running = asyncio.create_task(self._run(self._speed))
 
     async def close(self) -> None:
-        """Stop the market, end the streams. Requests under way are applied first."""
+        """Stop the market, end the streams. Requests that are still on their way never arrive."""
         self._closed = True
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
+        for task in self._late:
+            task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
         for stream in self._streams:
             stream.end()
@@ -188,19 +190,31 @@ class PaperVenue:
         answer: Answered | None = None
         if fate.applied is Applied.NOW:
             # It leaves in a task of its own: whoever waits may give up, the request is on its way all the same.
-            answer = await asyncio.shield(self._keep(self._arrive(op, number, fate.delay_there)))
+            answer = await self._arrival(self._keep(self._arrive(op, number, fate.delay_there)))
         elif fate.applied is Applied.LATE:
             self._keep(self._arrive(op, number, fate.delay_there + fate.delay_back + self._luck.faults.late_ns))
         else:
             await _pause(fate.delay_there)
-        await _pause(fate.delay_back)
         request = _REQUESTS[type(op)]
+        if self._closed:
+            return self._answer(op, request, Outcome.UNKNOWN, "the venue closed before it answered", sent)
+        await _pause(fate.delay_back)
         if fate.refused is not None:
             return self._answer(op, request, Outcome.REFUSED, fate.refused, sent)
         if answer is None or not fate.replied:
             return self._answer(op, request, Outcome.UNKNOWN, "no reply came", sent)
         order = None if answer.order is None else msgspec.structs.replace(answer.order, as_of=sent)
         return msgspec.structs.replace(answer, order=order, as_of=sent)
+
+    async def _arrival(self, task: asyncio.Task[Answered]) -> Answered | None:
+        """The answer of a request on its way; None when the venue closed before it arrived."""
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if not task.cancelled() or (waiting is not None and waiting.cancelling()):
+                raise
+            return None
 
     async def _arrive(self, op: Place | Cancel | Replace, number: int, delay: int) -> Answered:
         await _pause(delay)
