@@ -9,14 +9,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from partfill.model.commands import Outcome
 from partfill.model.observations import Execution, Gap, OrderSnapshot
-from partfill.model.words import ExecType, Side
+from partfill.model.words import ExecType, Side, TimeInForce
 from partfill.venues.paper.client import PaperClient
-from partfill.venues.paper.events import Take
+from partfill.venues.paper.events import Add, Take, write_event
 from partfill.venues.paper.exchange import PAPER, Exchange
 from partfill.venues.paper.faults import Faults
 from partfill.venues.paper.server import PaperServer
@@ -146,13 +147,41 @@ async def test_a_killed_server_leaves_unknowns_and_failed_reads() -> None:
         await server.wait()
 
 
-async def test_options_that_cannot_be_are_named() -> None:
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--instruments", "NOPE"), "NOPE"),
+        (("--faults", '{"frob":1}'), "frob"),
+        (("--faults", '{"refuse":2000}'), "refuse is 2000"),
+        (("--events", "no/such/file"), "no/such/file"),
+        (("--events", __file__), "line 1"),
+    ],
+)
+async def test_options_that_cannot_be_are_named(options: tuple[str, ...], says: str) -> None:
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "partfill.venues.paper", "--instruments", "NOPE", stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "partfill.venues.paper", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     _, complaint = await asyncio.wait_for(started.communicate(), LONG)
-    assert started.returncode == 2
-    assert b"NOPE" in complaint
+    assert started.returncode == 2, complaint
+    assert says in complaint.decode()
+    assert b"Traceback" not in complaint
+
+
+async def test_a_market_out_of_a_file(tmp_path: Path) -> None:
+    events = tmp_path / "market.jsonl"
+    events.write_text(write_event(1, Add("ACME", "1", Side.SELL, D(7), D(10))) + "\n", "utf-8")
+    async with process("--events", str(events), "--speed", "1") as (_, port):
+        client = await PaperClient.connect("127.0.0.1", port, now=clock())
+        filled = D(0)
+        for number in range(1000):
+            done = await client.place(place(f"c{number}", terms(time_in_force=TimeInForce.IOC)))
+            assert done.order is not None
+            filled += done.order.cum_qty or 0
+            if filled:
+                break
+            await asyncio.sleep(0.01)
+        assert filled == 7
+        await client.close()
 
 
 async def test_nobody_there_is_venue_down() -> None:

@@ -60,20 +60,28 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     port = await server.start()
-    if speed is not None:
-        venue.start()
     print(msgspec.json.encode({"port": port, "venue": options.venue, "instruments": names}).decode(), flush=True)
-    await stop.wait()
-    await server.close()
-    if lines is not None:
-        lines.close()
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        if speed is not None:
+            # A market that is over leaves the venue as it is; one that cannot be read ends it.
+            market_over = venue.start()
+            await asyncio.wait([stopping, market_over], return_when=asyncio.FIRST_COMPLETED)
+            if market_over.done():
+                market_over.result()
+        await stopping
+    finally:
+        stopping.cancel()
+        await server.close()
+        if lines is not None:
+            lines.close()
 
 
 def main() -> int:
     """Exit code 2 for an option that cannot be."""
     try:
         asyncio.run(serve(arguments().parse_args()))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, msgspec.MsgspecError) as error:
         print(f"paper venue: {error}", file=sys.stderr)
         return 2
     return 0

@@ -147,12 +147,16 @@ class PaperVenue:
             done += 1
         return done
 
-    def start(self) -> None:
-        """Let the market run in a task of its own, at `speed`. Raises `ValueError` without a speed."""
+    def start(self) -> asyncio.Task[None]:
+        """Let the market run in a task of its own, at `speed`; the task ends with the market's events, or as they fail.
+
+        Raises `ValueError` without a speed.
+        """
         if self._speed is None:
             raise ValueError("this paper venue has no speed; give one, or step it with advance()")
         if self._running is None:
             self._running = asyncio.create_task(self._run(self._speed))
+        return self._running
 
     async def close(self) -> None:
         """Stop the market, end the streams. Requests that are still on their way never arrive."""
