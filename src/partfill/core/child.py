@@ -14,12 +14,16 @@ Invariants of one order are in `invariants`; the tables in `lifecycle`.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import STATUS_BY_RANK, Fact, end_mask
 from partfill.model.capabilities import BelowCum, Capabilities, ReplaceQty
 from partfill.model.numbers import ZERO, add, ratio, scale, sub
 from partfill.model.words import Flag, OrdStatus, OrdType, Request, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from partfill.core.parent import Work
 
 _FILLED = int(Fact.FILLED)
 _PARTIAL = int(Fact.PARTIALLY_FILLED)
@@ -73,6 +77,7 @@ class Child:
         "stop_px",
         "tif",
         "venue",
+        "work",
     )
 
     def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
@@ -130,6 +135,8 @@ class Child:
         """Every client id that leads here, in order of appearance."""
         self.saved_ids = (0, 0)
         """How many of each the journal's index has."""
+        self.work: Work | None = None
+        """The desk's side of it, for an order that partfill placed."""
 
     # ------------------------------------------------------------------ derivation
 
@@ -187,12 +194,17 @@ class Child:
 
     @property
     def open(self) -> bool:
-        """Whether anything may still happen by itself: a request is open, or it works and is not complete.
+        """Whether anything may still happen by itself: a request is open, it works and is not complete, its parent goes on.
 
         A parked order is not open: nothing is known to work, and whatever comes for it brings it back.
         """
-        if self.requests or self.in_flight:
+        if self.requests or self.in_flight or (self.work is not None and self.work.parent.done is None):
             return True
+        return self.open_at_venue
+
+    @property
+    def open_at_venue(self) -> bool:
+        """Whether the venue may fill more of it, by its words and quantities. Before any word, it may."""
         if self.order_qty is not None:
             return self.leaves > ZERO
         return self.cash_qty is not None and self.works and not (self.cum and self._complete(self.cum, None))

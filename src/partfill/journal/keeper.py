@@ -19,6 +19,7 @@ from partfill.journal.engine_state import thaw_engine
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
+from partfill.model.commands import Amend, KillSwitch, Restarted, Stop, Submit, Tick
 from partfill.model.inputs import DayRolled, Gap, Input, Unreadable, VenueDeclared
 from partfill.model.words import Flag
 
@@ -27,7 +28,7 @@ QUIET_NS = 60_000_000_000
 MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
-_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable)
+_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, Submit, Stop, Amend, KillSwitch, Restarted, Tick)
 
 
 class Keeper:
@@ -55,7 +56,7 @@ class Keeper:
             return
         index = self.engine.index
         venue, account = inp.venue, inp.account
-        order_id = inp.order_id
+        order_id = getattr(inp, "order_id", None)
         if order_id is not None and (venue, account, order_id) not in index.by_order:
             self._load(venue, account, "order", order_id)
         new_id = getattr(inp, "new_order_id", None)
