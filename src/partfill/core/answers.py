@@ -161,7 +161,7 @@ def _apply(engine: Engine, child: Child, s: OrderSnapshot, name: str | None, now
     venue, account = child.venue, child.account
     found = engine.index.by_order.get((venue, account, s.order_id or ""))
     other = found.child if found is not None else None
-    if other is not None and other is not child and other.known:
+    if other is not None and other is not child and other.known and not other.nameless:
         said = f"the answer about {child.cl_ord_id} names {s.order_id}, which is order {other.cl_ord_id}; it is not believed"
         engine.alarm(effects, child, AlarmKind.ID_CONFLICT, said)
         return

@@ -215,6 +215,11 @@ class Child:
         return self.order_qty is not None or self.cash_qty is not None
 
     @property
+    def nameless(self) -> bool:
+        """Whether only the venue ever spoke of it, and under no id of ours: it may turn out to be one of our orders."""
+        return not self.placed and self.work is None and not self.client_ids
+
+    @property
     def order_id(self) -> str | None:
         """The venue's id in force."""
         return self.ledger.order_id

@@ -28,7 +28,7 @@ from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
 from partfill.core.merging import merge
 from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain
-from partfill.model.events import Adopted, Alarm, AlarmKind
+from partfill.model.events import Adopted, Alarm, AlarmKind, Reversal
 from partfill.model.inputs import (
     Amend,
     Answered,
@@ -334,8 +334,8 @@ class Engine:
         return child.ledger
 
     def _two_orders(self, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> Ledger:
-        """One message names two orders. A parked one is evidence of the other; two real ones are an alarm."""
-        if not by_order.known:
+        """One message names two orders. A parked or nameless one is evidence of the other; two real ones are an alarm."""
+        if not by_order.known or by_order.nameless:
             return self._absorb(by_client, by_order, effects).get(ledger, ledger)
         if not by_client.known:
             self._absorb(by_order, by_client, effects)
@@ -351,6 +351,12 @@ class Engine:
         Returns, for each ledger that was merged, the one that it is part of now.
         """
         effects.enter(keep, keep.ledger, self)
+        if parked.known and parked.cum:
+            # It was taken for an order of somebody else, and its fills were published as such.
+            gone = Reversal(
+                parked.id, parked.order_id, None, parked.cum, "", f"it is order {keep.id}", ZERO, ZERO, parked.status
+            )
+            effects.events.append(gone)
         into: dict[Ledger, Ledger] = {}
         new: list[tuple[Ledger, str]] = []
         one_count = keep.rules.chain is Chain.CONTINUES

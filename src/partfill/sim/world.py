@@ -142,6 +142,8 @@ class World:
         self.log.append((inp, self.now))
         effects = self.engine.step(inp, self.now)
         for event in effects.events:
+            if self.story is not None:
+                self.tell(f"   ! {event}")
             if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
                 raise Violation(f"alarm {event.kind}: {event.text}")
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:
