@@ -62,7 +62,7 @@ class Order:
 class SimVenue:
     """One account at one venue."""
 
-    __slots__ = ("by_client", "count", "fees", "kind", "name", "open", "orders", "random")
+    __slots__ = ("by_client", "count", "kind", "name", "open", "orders", "past", "random")
 
     def __init__(self, name: str, kind: Kind, random: Random) -> None:
         self.name = name
@@ -72,6 +72,8 @@ class SimVenue:
         self.by_client: dict[str, Order] = {}
         """The order in force under an id, for venues that know ours."""
         self.open: dict[str, Order] = {}
+        self.past: list[Observation] = []
+        """Every message about an execution, as it was told."""
         self.count = 0
 
     # ------------------------------------------------------------------ requests
@@ -167,14 +169,10 @@ class SimVenue:
         return [self._report(self.orders[each], None, now) for each in ids if each in self.orders]
 
     def history(self, now: int) -> list[Observation]:
-        """Everything that ever happened to executions, oldest first."""
-        told: list[Observation] = []
-        for order in self.orders.values():
-            for fill in order.fills:
-                told.extend(self._story(order, fill, now))
-            if order.root is not order:
-                told.append(self._report(order, ExecType.REPLACED, now, orig=order.first))
-        return told
+        """Everything that ever happened to executions, oldest first, and who goes on for whom."""
+        links: list[Observation] = [self._report(order, ExecType.REPLACED, now, orig=order.first) for order in self.orders.values()
+                 if order.root is not order]  # fmt: skip
+        return [*links, *self.past] if self.kind.itemised else links
 
     # ------------------------------------------------------------------ what happens
 
@@ -187,8 +185,9 @@ class SimVenue:
         fill = Fill(f"x{self.count}", qty, order.price)
         order.fills.append(fill)
         order.cum += qty
+        self.past.append(self._execution(order, fill, now))
         if self.kind.itemised:
-            said.append(self._execution(order, fill, now))
+            said.append(self.past[-1])
         if self.kind.totals:
             said.append(self._report(order, None, now))
         self._close_if_done(order)
@@ -209,10 +208,11 @@ class SimVenue:
             order.off += qty
         elif order.leaves:
             self.open[order.id] = order
-        said.append(
+        self.past.append(
             ExecutionVoided(venue=self.name, order_id=order.id, key=fill.version, qty=D[qty], leaves_qty=D[order.leaves if works
                             else 0], as_of=now)
         )  # fmt: skip
+        said.append(self.past[-1])
         return qty if works else 0
 
     def correct(self, order: Order, fill: Fill, qty: int, px: int, now: int, said: list[Observation]) -> None:
@@ -222,9 +222,10 @@ class SimVenue:
         order.cum -= fill.qty - qty
         order.off += fill.qty - qty
         fill.qty, fill.px = qty, px
-        said.append(
+        self.past.append(
             ExecutionRevised(venue=self.name, order_id=order.id, key=old, new_key=fill.version, qty=D[qty], px=D[px], as_of=now)
         )
+        said.append(self.past[-1])
 
     def _close_if_done(self, order: Order) -> None:
         if not order.leaves:
@@ -248,15 +249,6 @@ class SimVenue:
 
     def _execution(self, order: Order, fill: Fill, now: int) -> Execution:
         return Execution(venue=self.name, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], as_of=now)
-
-    def _story(self, order: Order, fill: Fill, now: int) -> list[Observation]:
-        """What a history tells of one execution today."""
-        if fill.qty and fill.version == fill.key:
-            return [self._execution(order, fill, now)] if self.kind.itemised else []
-        if fill.qty:
-            return [ExecutionRevised(venue=self.name, order_id=order.id, key=fill.key, new_key=fill.version, qty=D[fill.qty],
-                                     px=D[fill.px], as_of=now)]  # fmt: skip
-        return [ExecutionVoided(venue=self.name, order_id=order.id, key=fill.version, as_of=now)]
 
     def _report(self, order: Order, kind: ExecType | None, now: int, orig: str | None = None) -> OrderSnapshot:
         knows = self.kind.capabilities.client_id is not ClientId.NONE
