@@ -163,7 +163,7 @@ class Desk:
         if child.open_at_venue:
             if work.settled:
                 # The venue opened it again.
-                work.settled = False
+                work.settled, parent.done = False, None
                 parent.active.append(child)
             if effects.query and not work.look_at:
                 work.look_at = now

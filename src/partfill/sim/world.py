@@ -16,6 +16,7 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
+from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.invariants import check_whole
 from partfill.model.capabilities import ClientId, Cumulative
@@ -388,8 +389,13 @@ class World:
         for number, total in out.items():
             if total > self.allowed[number]:
                 raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
-            if total <= self.asked[number]:
+            if total <= self.asked[number] and not any(self.pending.get(child.id) for child in self.children_of(number)):
                 self.allowed[number] = self.asked[number]
+
+    def children_of(self, number: int) -> list[Child]:
+        """The children of a parent, as far as the engine knows."""
+        parent = self.engine.desk.parents.get(number)
+        return parent.children if parent is not None else []
 
     def compare(self) -> None:
         """Every ledger equals the truth."""
