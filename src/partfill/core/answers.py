@@ -18,7 +18,6 @@ from partfill.core.parent import Work
 from partfill.model.capabilities import Chain
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, StatusChanged
-from partfill.model.numbers import ZERO, add, sub
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import OrdStatus, Request
 
@@ -117,9 +116,9 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
 def _settle_request(desk: Desk, child: Child, work: Work, s: OrderSnapshot, now: int) -> None:
     """A definite answer came: whatever was in flight has been applied or never will be."""
     if work.request is Request.REPLACE:
-        if s.order_qty is not None and child.open_at_venue:
-            others = sub(child.cum, child.ledger.cum) if child.rules.chain is Chain.RESTARTS else ZERO
-            child.accept_terms(add(others, s.order_qty), s.price)
+        if s.order_qty is not None:
+            restarts = child.rules.chain is Chain.RESTARTS
+            child.accept_terms(child.leg_qty(s.order_qty) if restarts else s.order_qty, s.price)
             child.settle()
     elif work.request is Request.CANCEL and child.open_at_venue:
         work.tries += 1

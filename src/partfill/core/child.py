@@ -352,6 +352,17 @@ class Child:
             return self.order_qty
         return done if self.rules.below_cum is BelowCum.CLAMP else None
 
+    def leg_qty(self, asked: Decimal) -> Decimal:
+        """Total quantity in force where each replace begins a venue order of its own, and the one in force is for `asked`.
+
+        Total meaning: the venue counts the legs before as done. Open meaning: they are added.
+        """
+        if self.rules.replace_qty is ReplaceQty.TOTAL:
+            return max(asked, add(self.cum, self.removed))
+        ledger = self.ledger
+        before = sub(add(self.cum, self.removed), add(ledger.cum, ledger.off))
+        return add(before, asked)
+
     def reduce(self, qty: Decimal) -> bool:
         """Take `qty` off what is in force without a fill; False when the order has less than that left."""
         if self.order_qty is None:

@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import reports
-from partfill.core.answers import heard_of
+from partfill.core.answers import backoff, heard_of
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent, Work
@@ -165,8 +165,9 @@ class Desk:
                 # The venue opened it again.
                 work.settled, parent.done = False, None
                 parent.active.append(child)
-            if effects.query and not work.look_at:
-                work.look_at = now
+            if effects.query and not work.look_at and not work.looking:
+                work.looks += 1
+                work.look_at = now + backoff(work.looks)
         elif not work.settled and work.request is None:
             complete = child.order_qty is not None and child.cum >= child.order_qty
             if complete or (child.rules.end_is_final and not work.doubt):

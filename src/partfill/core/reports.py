@@ -30,7 +30,7 @@ from partfill.core.lifecycle import (
     Fact,
     end_mask,
 )
-from partfill.model.capabilities import Cumulative
+from partfill.model.capabilities import Chain, Cumulative
 from partfill.model.events import Alarm, AlarmKind, StatusChanged, TermsChanged
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
@@ -191,7 +191,7 @@ def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of
     """New, Replaced, Restated, or the first word about an unknown order: terms take effect here and nowhere else."""
     kind = s.exec_type
     if kind is ExecType.REPLACED:
-        _replaced(child, s, as_of)
+        _replaced(child, ledger, s, as_of)
     elif kind is ExecType.RESTATED:
         _restated(engine, child, s, effects)
     elif child.order_qty is None or (kind is ExecType.NEW and not child.facts & Fact.NEW):
@@ -199,14 +199,21 @@ def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of
         child.accept_terms(s.order_qty, s.price)
 
 
-def _replaced(child: Child, s: OrderSnapshot, as_of: int) -> None:
+def _replaced(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> None:
     asked, price = s.order_qty, s.price
     sent = (child.in_flight or {}).get(s.cl_ord_id or ANONYMOUS)
     if sent is not None:
         asked = sent[1] if asked is None else asked
         price = sent[2] if price is None else price
+    restarts = child.rules.chain is Chain.RESTARTS
+    if restarts and ledger is not child.ledger:
+        # The terms of a leg that was replaced since.
+        return
     if s.cl_ord_id is not None:
         if child.supersedes(s.cl_ord_id):
+            return
+        if not restarts and s.cl_ord_id in (child.answered or ()):
+            # The same report again: an open quantity would be added to what has filled since.
             return
         child.chain(s.cl_ord_id, s.orig_cl_ord_id)
     if not child.works and s.leaves_qty and as_of >= child.ended_at:
@@ -215,7 +222,7 @@ def _replaced(child: Child, s: OrderSnapshot, as_of: int) -> None:
     if asked is None:
         child.accept_terms(None, price)
         return
-    total = child.replaced_qty(asked)
+    total = child.leg_qty(asked) if restarts else child.replaced_qty(asked)
     if total is None:
         child.ledger.ends |= Fact.CANCELED
         child.ended_at = as_of

@@ -20,7 +20,7 @@ from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.invariants import check_whole
 from partfill.model.capabilities import ClientId, Cumulative
-from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Resubmit, Restarted, Stop, Submit, Tick
+from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Restarted, Resubmit, Stop, Submit, Tick
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.observations import Observation
