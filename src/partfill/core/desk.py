@@ -200,7 +200,7 @@ class Desk:
 
     def settle(self, child: Child, work: Work) -> None:
         """The end is proven: the child counts with what filled and no more."""
-        work.settled = True
+        work.settled, work.looking = True, False
         work.doubt, work.look_at, work.looks = False, 0, 0
         if child in work.parent.active:
             work.parent.active.remove(child)

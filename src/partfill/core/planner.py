@@ -13,6 +13,7 @@ Rules
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -46,22 +47,22 @@ def safe_replace(rules: Capabilities) -> bool:
     return rules.can_replace and (rules.replace_qty is ReplaceQty.TOTAL or rules.replace_guarded)
 
 
-def plan(parent: Parent, now: int) -> list[Step]:
-    """What to do next for this parent; empty when everything is as it should be, or an answer is awaited."""
+def plan(parent: Parent, now: int) -> Iterator[Step]:
+    """What to do next for this parent; nothing when everything is as it should be, or an answer is awaited.
+
+    Each step must be carried out before the next is asked for: what one child takes, the next cannot have.
+    """
     if parent.halted:
-        return []
-    steps: list[Step] = []
-    for child in parent.active:
-        work = child.work
-        assert work is not None
-        step = _of_child(parent, child, work, now)
+        return
+    for child in list(parent.active):
+        assert child.work is not None
+        step = _of_child(parent, child, child.work, now)
         if step is not None:
-            steps.append(step)
+            yield step
     if not parent.active:
         step = _next(parent)
         if step is not None:
-            steps.append(step)
-    return steps
+            yield step
 
 
 def _of_child(parent: Parent, child: Child, work: Work, now: int) -> Step | None:
