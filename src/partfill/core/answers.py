@@ -17,7 +17,7 @@ from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
 from partfill.model.capabilities import Chain
 from partfill.model.commands import Answered, Looked, Outcome
-from partfill.model.events import AlarmKind, StatusChanged
+from partfill.model.events import AlarmKind, StatusChanged, TermsChanged
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import OrdStatus, Request
 
@@ -102,8 +102,10 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
         return
     as_of = now if answer.as_of is None else answer.as_of
     if work.request is not None and work.sent_at <= as_of:
-        _settle_request(desk, child, work, answer.order, now)
+        _settle_request(desk, child, work, now)
     if work.request is None:
+        _terms(child, answer.order, effects)
+        work.max_qty = child.order_qty if child.order_qty is not None else work.max_qty
         work.doubt, work.looks, work.look_at = False, 0, 0
         if answer.order.ord_status in _ENDS and not child.open_at_venue:
             desk.settle(child, work)
@@ -113,17 +115,26 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
         work.look_at = now + backoff(work.looks)
 
 
-def _settle_request(desk: Desk, child: Child, work: Work, s: OrderSnapshot, now: int) -> None:
+def _settle_request(desk: Desk, child: Child, work: Work, now: int) -> None:
     """A definite answer came: whatever was in flight has been applied or never will be."""
-    if work.request is Request.REPLACE:
-        if s.order_qty is not None:
-            restarts = child.rules.chain is Chain.RESTARTS
-            child.accept_terms(child.leg_qty(s.order_qty) if restarts else s.order_qty, s.price)
-            child.settle()
-    elif work.request is Request.CANCEL and child.open_at_venue:
+    if work.request is Request.CANCEL and child.open_at_venue:
         work.tries += 1
         work.act_at = now + backoff(work.tries)
     desk.close_request(child, work)
+
+
+def _terms(child: Child, s: OrderSnapshot, effects: Effects) -> None:
+    """The terms in force are those of the venue's last word: of a replace whose answer was lost, or that it cut down."""
+    if s.order_qty is None:
+        return
+    total = child.leg_qty(s.order_qty) if child.rules.chain is Chain.RESTARTS else s.order_qty
+    price = child.price if s.price is None else s.price
+    if (total, price) == (child.order_qty, child.price):
+        return
+    child.accept_terms(total, price)
+    child.settle()
+    ids = (child.id, child.order_id, child.cl_ord_id)
+    effects.events.append(TermsChanged(*ids, total, price, child.cum, child.leaves, child.status, "as the venue shows it"))
 
 
 def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> None:

@@ -170,8 +170,8 @@ class SimVenue:
 
     def history(self, now: int) -> list[Observation]:
         """Everything that ever happened to executions, oldest first, and who goes on for whom."""
-        links: list[Observation] = [self._report(order, ExecType.REPLACED, now, orig=order.first) for order in self.orders.values()
-                 if order.root is not order]  # fmt: skip
+        legs = [order for order in self.orders.values() if order.root is not order]
+        links: list[Observation] = [self._report(order, ExecType.REPLACED, now, orig=order.first) for order in legs]
         return [*links, *self.past] if self.kind.itemised else links
 
     # ------------------------------------------------------------------ what happens
@@ -255,9 +255,10 @@ class SimVenue:
         executions = None
         if kind is None and self.kind.itemised and not self.kind.reversible:
             executions = tuple(self._execution(order, fill, now) for fill in order.fills if fill.qty)
+        name = order.cl_ord_id if knows else None
         return OrderSnapshot(
-            venue=self.name, order_id=order.id, cl_ord_id=order.cl_ord_id if knows else None, orig_cl_ord_id=orig, exec_type=kind,
-            ord_status=_word(order), instrument=order.terms.instrument, side=order.side, ord_type=order.terms.ord_type,
+            venue=self.name, order_id=order.id, cl_ord_id=name, orig_cl_ord_id=orig, exec_type=kind, ord_status=_word(order),
+            instrument=order.terms.instrument, side=order.side, ord_type=order.terms.ord_type,
             time_in_force=order.terms.time_in_force, price=D[order.price], order_qty=D[order.qty],
             cum_qty=D[order.cum] if self.kind.totals else None,
             avg_px=_average(order) if self.kind.totals and not self.kind.itemised else None, leaves_qty=D[order.leaves],

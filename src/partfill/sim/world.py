@@ -19,7 +19,7 @@ from typing import Any
 from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.invariants import check_whole
-from partfill.model.capabilities import ClientId, Cumulative
+from partfill.model.capabilities import ClientId
 from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Restarted, Resubmit, Stop, Submit, Tick
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import Gap, Input, VenueDeclared
@@ -50,7 +50,9 @@ class World:
 
     engine_type: type[Engine] = Engine
 
-    def __init__(self, seed: int, *, story: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, story: bool = False, trouble: int = TROUBLE, users: int | None = None, deaths: bool = True
+    ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.now = SECOND
@@ -72,7 +74,11 @@ class World:
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
+        self.trouble = trouble
+        self.users = self.random.randint(1, 5) if users is None else users
         self.crashes = sorted(self.random.randint(5, 200) for _ in range(self.random.choice((0, 0, 1, 2))))
+        if not deaths:
+            self.crashes = []
 
     # ------------------------------------------------------------------ the run
 
@@ -81,11 +87,11 @@ class World:
         for venue in self.venues.values():
             self.feed(VenueDeclared(venue=venue.name, capabilities=venue.kind.capabilities))
         self.feed(Restarted(desk="s"))
-        for number in range(self.random.randint(1, 5)):
+        for number in range(self.users):
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
-        self.until(TROUBLE + SECOND)
+        self.until(self.trouble + SECOND)
         self.quiet = True
         self.settle()
         for parent in list(self.engine.desk.parents.values()):
@@ -432,6 +438,3 @@ class World:
 def parent_of(order: Order) -> int:
     """The number of the parent that an order was placed for."""
     return int(order.first.partition("-")[0][1:])
-
-
-__all__ = ["Cumulative", "Violation", "World"]
