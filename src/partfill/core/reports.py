@@ -278,6 +278,9 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
     if s.cum_qty is not None and s.cum_qty < child.cum and s.exec_type is None:
         # Usual while a poll lags; a reason to look, never a reason to take anything back.
         effects.query = True
+    if s.exec_type is None and s.order_qty is not None and child.known and not child.in_flight:
+        # A replace that was cut down, or that nobody told of: the terms in force are asked for, not taken from a poll.
+        effects.query = effects.query or (child.rules.chain is Chain.CONTINUES and s.order_qty != child.order_qty)
 
 
 def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
