@@ -74,6 +74,7 @@ class Desk:
         parent = Parent(self.next_id, s.venue, s.account, s.ref, s.terms, s.resubmit)
         self.next_id += 1
         self.remember(parent)
+        effects.parent(parent)
         self._advance(parent, now, effects)
 
     def stop(self, s: Stop, now: int, effects: Effects) -> None:
@@ -84,6 +85,7 @@ class Desk:
         if parent.done is not None:
             self._refuse(effects, s.ref, f"{s.ref} has ended ({parent.done}); nothing of it works")
         else:
+            effects.parent(parent)
             parent.stop = parent.stop or Done.CANCELED
             self._advance(parent, now, effects)
 
@@ -99,6 +101,7 @@ class Desk:
         if parent.terms.cash_order_qty is not None:
             self._refuse(effects, a.ref, f"{a.ref} is sized in cash; cancel it and submit another")
             return
+        effects.parent(parent)
         if a.order_qty is not None:
             parent.asked = a.order_qty
             parent.limit = max(parent.limit, a.order_qty)
@@ -122,6 +125,7 @@ class Desk:
                 self._take_over(child, effects)
         for parent in list(self.parents.values()):
             if parent.done is None and self._within(scope, parent.venue, parent.account):
+                effects.parent(parent)
                 parent.stop = parent.stop or Done.KILLED
                 self._advance(parent, now, effects)
 
@@ -153,6 +157,7 @@ class Desk:
         work = child.work
         assert work is not None
         parent = work.parent
+        effects.parent(parent)
         if child.cum is not work.seen_cum:
             parent.cum = add(parent.cum, sub(child.cum, work.seen_cum))
             work.seen_cum = child.cum
@@ -209,13 +214,13 @@ class Desk:
 
     def _advance(self, parent: Parent, now: int, effects: Effects) -> None:
         """Check the law, carry out the plan, check the law again."""
-        effects.parent(parent)
         before = self._law(parent, effects)
         first = len(effects.operations)
         for step in plan(parent, now):
             self._carry_out(parent, step, now, effects)
         if parent.terms.cash_order_qty is None and parent.exposure > max(parent.asked, before):
             parent.halted = True
+            effects.parent(parent)
             effects.take_back(first)
             said = f"{text(parent.exposure)} could fill of {text(parent.asked)} asked for; {parent.ref} is halted"
             self.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.LAW, said)
@@ -226,22 +231,27 @@ class Desk:
             return ZERO
         exposure = parent.exposure
         if exposure > parent.limit:
+            effects.parent(parent)
             parent.limit = exposure
             parent.excess = sub(exposure, parent.asked)
             said = f"{text(exposure)} filled or working of {text(parent.asked)} asked for: {text(parent.excess)} too much"
             last = parent.children[-1] if parent.children else None
             self.engine.alarm(effects, last, AlarmKind.EXPOSURE, said)
-        elif parent.limit > parent.asked:
+        elif parent.limit > parent.asked and parent.limit > exposure:
+            effects.parent(parent)
             parent.limit = max(parent.asked, exposure)
         return exposure
 
     def _carry_out(self, parent: Parent, step: Step, now: int, effects: Effects) -> None:
+        if step.at:
+            assert step.child is not None
+            heappush(self.timers, (step.at, step.child.id))
+            return
+        effects.parent(parent)
         if step.done is not None:
             self._done(parent, step.done, effects)
         elif step.child is None:
             self._place(parent, step, now, effects)
-        elif step.at:
-            heappush(self.timers, (step.at, step.child.id))
         elif step.ask:
             self._ask(step.child, effects)
         elif step.request is Request.CANCEL:
@@ -349,6 +359,7 @@ class Desk:
         parent.children.append(child)
         parent.active.append(child)
         self.remember(parent)
+        effects.parent(parent)
         effects.touch(child)
 
     def _killed(self, venue: str, account: str) -> str | None:
