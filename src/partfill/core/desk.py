@@ -26,7 +26,7 @@ from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent, Work
 from partfill.core.planner import Step, plan
 from partfill.model.capabilities import Chain, ReplaceQty
-from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Stop, Submit
+from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Stop, Submit, Track, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, KillSwitchChanged, ParentDone, ResubmitTriggered
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
@@ -76,6 +76,41 @@ class Desk:
         self.remember(parent)
         effects.parent(parent)
         self._advance(parent, now, effects)
+
+    def track(self, t: Track, now: int, effects: Effects) -> None:
+        """An order that was placed by other means gets a parent, as if it had been placed here."""
+        if (t.venue, t.account, t.ref) in self.by_ref:
+            self.engine.counters.duplicates += 1
+            return
+        ledger = self.engine.attribute(t.venue, t.account, t.order_id, t.cl_ord_id, None, effects, create=True)
+        assert ledger is not None
+        child = ledger.child
+        if child.work is not None:
+            self._refuse(effects, t.ref, f"order {t.cl_ord_id or t.order_id} belongs to {child.work.parent.ref} already")
+            return
+        if not effects.enter(child, child.ledger, self.engine):
+            return
+        placed = OrderPlaced(venue=t.venue, account=t.account, terms=t.terms, cl_ord_id=t.cl_ord_id, order_id=t.order_id)
+        reports.placed(self.engine, child, placed, effects)
+        parent = Parent(self.next_id, t.venue, t.account, t.ref, t.terms, t.resubmit)
+        self.next_id += 1
+        parent.attempts = 1
+        work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
+        work.sent_at = now
+        parent.children.append(child)
+        parent.active.append(child)
+        self.remember(parent)
+        effects.parent(parent)
+        effects.engine = True
+
+    def untrack(self, u: Untrack, now: int, effects: Effects) -> None:
+        """The parent ends as it is: nothing is asked of a venue for it any more."""
+        parent = self._named(u.venue, u.account, u.ref, effects)
+        if parent is None or parent.done is not None:
+            return
+        effects.parent(parent)
+        parent.halted = True
+        self._done(parent, Done.RELEASED, effects)
 
     def stop(self, s: Stop, now: int, effects: Effects) -> None:
         """Nothing of the parent may work any more."""

@@ -51,6 +51,8 @@ class Effects:
     """True when ids, descriptions or the day of an order moved, even by a duplicate."""
     changed: bool = False
     """True when the order's row has to be written."""
+    seq: int = 0
+    """Number of the input in the journal, once it has one."""
     operations: Sequence[Operation] = ()
     """What to ask venues, once this step is durable."""
     others: Sequence[Change] = ()

@@ -49,7 +49,9 @@ from partfill.model.inputs import (
     Stop,
     Submit,
     Tick,
+    Track,
     Unreadable,
+    Untrack,
     VenueDeclared,
 )
 from partfill.model.numbers import ZERO
@@ -91,6 +93,8 @@ class Engine:
             DayRolled: self._day_rolled,
             Unreadable: self._unreadable,
             Submit: self.desk.submit,
+            Track: self.desk.track,
+            Untrack: self.desk.untrack,
             Stop: self.desk.stop,
             Amend: self.desk.amend,
             Answered: self._answered,

@@ -33,6 +33,7 @@ class Done(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
     KILLED = "killed"
+    RELEASED = "released"
 
 
 class Parent:

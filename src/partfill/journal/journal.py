@@ -93,7 +93,7 @@ class Journal:
             self._writer.close()
             raise
         self.engine: Engine = self.keeper.engine
-        self.seq = self._reader.last_seq()
+        self.seq, self.last_now = self._reader.last_input()
         self.durable_seq = self.seq
         """Every input up to this number is on disk."""
         self._batch = self.batch_type(self.engine)
@@ -136,6 +136,7 @@ class Journal:
         except BaseException as error:
             self._fail(error)
             raise self._down() from error
+        effects.seq = self.seq
         self._now = now
         if not self._flushing:
             self._flushing = True

@@ -20,7 +20,7 @@ from partfill.journal.engine_state import thaw_engine
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
-from partfill.model.commands import Amend, KillSwitch, Restarted, Stop, Submit, Tick
+from partfill.model.commands import Amend, KillSwitch, Restarted, Stop, Submit, Tick, Track, Untrack
 from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Unreadable, VenueDeclared
 from partfill.model.words import Flag
 
@@ -30,7 +30,7 @@ MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
 _NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick)
-_BY_REF = (Submit, Stop, Amend)
+_BY_REF = (Submit, Untrack, Stop, Amend)
 
 
 class Keeper:
@@ -57,11 +57,10 @@ class Keeper:
         if not self.stored or isinstance(inp, _NO_ORDER):
             return
         if isinstance(inp, _BY_REF):
-            if (inp.venue, inp.account, inp.ref) not in self.engine.desk.by_ref:
-                number = self._store.find_parent(inp.venue, inp.account, inp.ref)
-                if number is not None:
-                    self.load_parent(number)
+            self._recall_parent(inp.venue, inp.account, inp.ref)
             return
+        if isinstance(inp, Track):
+            self._recall_parent(inp.venue, inp.account, inp.ref)
         index = self.engine.index
         venue, account = inp.venue, inp.account
         said: OrderSnapshot | None = getattr(inp, "order", None)
@@ -76,6 +75,12 @@ class Keeper:
         for cl_ord_id in (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None)):
             if cl_ord_id is not None and (venue, account, cl_ord_id) not in index.by_client:
                 self._load(venue, account, "client", cl_ord_id)
+
+    def _recall_parent(self, venue: str, account: str, ref: str) -> None:
+        if (venue, account, ref) not in self.engine.desk.by_ref:
+            number = self._store.find_parent(venue, account, ref)
+            if number is not None:
+                self.load_parent(number)
 
     def _load(self, venue: str, account: str, kind: str, name: str) -> None:
         number = self._store.find(venue, account, kind, name)

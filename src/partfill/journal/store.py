@@ -217,6 +217,11 @@ class Store:
         row = self.db.execute("SELECT max(seq) FROM journal").fetchone()
         return int(row[0] or 0) if row else 0
 
+    def last_input(self) -> tuple[int, int]:
+        """(sequence number, time in ns UTC) of the last input; zeros for an empty journal."""
+        row = self.db.execute("SELECT seq, now FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+        return (int(row[0]), int(row[1])) if row else (0, 0)
+
     def engine_body(self) -> str | None:
         """The frozen engine without its orders."""
         row = self.db.execute("SELECT body FROM engine").fetchone()
