@@ -10,7 +10,7 @@ from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.words import OrdType, Side, TimeInForce
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Terms of one order.
 
     `order_qty` is in units of the instrument (shares, contracts, coins; packages for a multi-leg order);
@@ -28,6 +28,10 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     time_in_force: TimeInForce = TimeInForce.DAY
     base: str | None = None
     """Currency of one unit, when fees may be taken in it: such a fee lowers what is held, never `cum_qty`."""
+    post_only: bool = False
+    """True: the order may only rest and give liquidity; the venue refuses it where it would take."""
+    reduce_only: bool = False
+    """True: the order may only make the account's position smaller; the venue shrinks it to the position, or ends it."""
 
     def __post_init__(self) -> None:
         for name in ("order_qty", "cash_order_qty", "price", "stop_px"):

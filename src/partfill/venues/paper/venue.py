@@ -1,0 +1,252 @@
+"""The paper venue: the exchange behind the protocol that every adapter implements, in the same process.
+
+Theory of operation. The exchange is synchronous and perfect; this puts distance between it and its users. A request takes
+time, may be refused, and its reply may be lost (`faults`); reads may fail; streams may break. The market goes on by itself
+(`start`, at `speed` times its own time) or one event at a time (`advance`), which is what tests use.
+
+Rules
+- `find` is definite when everything sent before the question has been applied or never will be; a request that is still on
+  its way makes it indefinite.
+- Times in answers are when the request was sent. Nothing here reads a clock but the one it was given.
+- A stream misses nothing from the call of `stream` on, however late its first message is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import msgspec
+
+from partfill.model.capabilities import Capabilities
+from partfill.model.commands import Answered, Looked, Outcome
+from partfill.model.instrument import Instrument
+from partfill.model.observations import Observation, OrderSnapshot
+from partfill.model.operations import Cancel, Place, Query, Replace
+from partfill.model.words import Request
+from partfill.venues.paper.events import Timed
+from partfill.venues.paper.exchange import PAPER, Exchange
+from partfill.venues.paper.faults import Applied, Faults, Misfortune
+from partfill.venues.paper.stream import Stream
+from partfill.venues.protocol import VenueDown
+
+SECOND_NS = 1_000_000_000
+SLICE = 500
+"""Most market events in one go before others get their turn."""
+
+_REQUESTS = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
+
+
+class PaperVenue:
+    """A venue over `exchange`, driven by the events of `market`.
+
+    `now` gives ns UTC. `speed`: market time per real time, a whole number; None leaves the market to `advance`.
+    """
+
+    def __init__(self, exchange: Exchange, market: Iterator[Timed] | None = None, *, now: Callable[[], int],
+                 faults: Faults | None = None, seed: int = 0, speed: int | None = None) -> None:  # fmt: skip
+        if speed is not None and speed < 1:
+            raise ValueError(f"speed is {speed}; give a whole number from 1, or None to step the market yourself")
+        self.exchange = exchange
+        self.now = now
+        self._market = iter(market) if market is not None else iter(())
+        self._luck = Misfortune(faults or Faults(), seed)
+        self._speed = speed
+        self._streams: list[Stream] = []
+        self._under_way: dict[int, str] = {}
+        """Requests that were sent and are not applied yet: number -> account."""
+        self._sent = 0
+        self._late: set[asyncio.Task[Answered]] = set()
+        self._running: asyncio.Task[None] | None = None
+        self._closed = False
+        exchange.listeners.append(self._told)
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def name(self) -> str:
+        """The venue's name, as in every input it makes."""
+        return self.exchange.venue
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """FIX behaviour, with complete execution lists and a replace of its own."""
+        return PAPER
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """What can be traded, by symbol."""
+        return {symbol: market.listing.instrument for symbol, market in self.exchange.markets.items()}
+
+    # ------------------------------------------------------------------ requests
+
+    async def place(self, op: Place) -> Answered:
+        """Send a new order, once."""
+        return await self._request(op)
+
+    async def cancel(self, op: Cancel) -> Answered:
+        """Ask for the end of an order, once."""
+        return await self._request(op)
+
+    async def replace(self, op: Replace) -> Answered:
+        """Ask for new terms, once; `order_qty` is the new total."""
+        return await self._request(op)
+
+    async def find(self, op: Query) -> Looked:
+        """Look one order up with its executions."""
+        sent = self.now()
+        before = self._sent
+        delay, answers = self._luck.read()
+        await _pause(delay)
+        if not answers or self._closed:
+            error = "closed" if self._closed else "no answer came"
+            return Looked(venue=self.name, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, error=error,
+                          as_of=sent)  # fmt: skip
+        definite = not any(number <= before and account == op.account for number, account in self._under_way.items())
+        order = self.exchange.find(op, sent)
+        return Looked(venue=self.name, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, order=order,
+                      definite=definite, as_of=sent)  # fmt: skip
+
+    async def snapshot(self, account: str, order_ids: Sequence[str] = ()) -> list[OrderSnapshot]:
+        """Every open order of the account, and those named that are open no more. Raises `VenueDown`."""
+        sent = self.now()
+        await self._read()
+        return self.exchange.snapshot(account, order_ids, sent)
+
+    async def history(self, account: str, since: int) -> AsyncIterator[Observation]:
+        """Executions since `since` (ns UTC), oldest first. Raises `VenueDown`."""
+        await self._read()
+        try:
+            executions = self.exchange.history(account, since)
+        except LookupError as error:
+            raise VenueDown(f"{self.name}: {error}") from None
+        for execution in executions:
+            yield execution
+
+    def stream(self, account: str) -> Stream:
+        """Observations of one account from now on; ends with the venue."""
+        stream = Stream(self.name, account, self._luck.fork())
+        if self._closed:
+            stream.end()
+        self._streams.append(stream)
+        return stream
+
+    def interrupt(self, why: str = "the connection was lost") -> None:
+        """Break every stream once, on purpose: each reader finds a Gap."""
+        for stream in self._streams:
+            stream.interrupt(self.now(), why)
+
+    # ------------------------------------------------------------------ the market
+
+    def advance(self, events: int = 1) -> int:
+        """Let the next `events` market events happen now; returns how many there were."""
+        done = 0
+        for _, (_, event) in zip(range(events), self._market, strict=False):
+            self.exchange.market(event, self.now())
+            done += 1
+        return done
+
+    def start(self) -> None:
+        """Let the market run in a task of its own, at `speed`. Raises `ValueError` without a speed."""
+        if self._speed is None:
+            raise ValueError("this paper venue has no speed; give one, or step it with advance()")
+        if self._running is None:
+            self._running = asyncio.create_task(self._run(self._speed))
+
+    async def close(self) -> None:
+        """Stop the market, end the streams. Requests under way are applied first."""
+        self._closed = True
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        await asyncio.gather(*self._late, return_exceptions=True)
+        for stream in self._streams:
+            stream.end()
+        if self._told in self.exchange.listeners:
+            self.exchange.listeners.remove(self._told)
+
+    async def __aenter__(self) -> Self:
+        if self._speed is not None:
+            self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------------ inside
+
+    async def _request(self, op: Place | Cancel | Replace) -> Answered:
+        sent = self.now()
+        if self._closed:
+            return self._answer(op, _REQUESTS[type(op)], Outcome.UNKNOWN, "the venue is closed; nothing was sent", sent)
+        fate = self._luck.request(op.account, sent, cancel=isinstance(op, Cancel))
+        if fate.applied is not Applied.NEVER:
+            self._sent += 1
+            self._under_way[self._sent] = op.account
+        number = self._sent
+        answer: Answered | None = None
+        if fate.applied is Applied.NOW:
+            # It leaves in a task of its own: whoever waits may give up, the request is on its way all the same.
+            answer = await asyncio.shield(self._keep(self._arrive(op, number, fate.delay_there)))
+        elif fate.applied is Applied.LATE:
+            self._keep(self._arrive(op, number, fate.delay_there + fate.delay_back + self._luck.faults.late_ns))
+        else:
+            await _pause(fate.delay_there)
+        await _pause(fate.delay_back)
+        request = _REQUESTS[type(op)]
+        if fate.refused is not None:
+            return self._answer(op, request, Outcome.REFUSED, fate.refused, sent)
+        if answer is None or not fate.replied:
+            return self._answer(op, request, Outcome.UNKNOWN, "no reply came", sent)
+        order = None if answer.order is None else msgspec.structs.replace(answer.order, as_of=sent)
+        return msgspec.structs.replace(answer, order=order, as_of=sent)
+
+    async def _arrive(self, op: Place | Cancel | Replace, number: int, delay: int) -> Answered:
+        await _pause(delay)
+        del self._under_way[number]
+        return self.exchange.apply(op, self.now())
+
+    def _keep(self, work: Coroutine[Any, Any, Answered]) -> asyncio.Task[Answered]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        return task
+
+    def _answer(self, op: Place | Cancel | Replace, request: Request, outcome: Outcome, reason: str, sent: int) -> Answered:
+        return Answered(venue=self.name, account=op.account, request=request, cl_ord_id=op.cl_ord_id, outcome=outcome,
+                        reason=reason, as_of=sent)  # fmt: skip
+
+    async def _read(self) -> None:
+        delay, answers = self._luck.read()
+        await _pause(delay)
+        if self._closed:
+            raise VenueDown(f"{self.name} is closed")
+        if not answers:
+            raise VenueDown(f"{self.name}: no answer came")
+
+    def _told(self, report: OrderSnapshot) -> None:
+        for stream in list(self._streams):
+            if stream.closed:
+                self._streams.remove(stream)
+            elif stream.account == report.account:
+                stream.put(report, report.as_of or 0)
+
+    async def _run(self, speed: int) -> None:
+        """The market in time: everything that is due, then sleep until the next."""
+        began = self.now()
+        for done, (at, event) in enumerate(self._market):
+            wait = began + at // speed - self.now()
+            if wait > 0:
+                await _pause(wait)
+            elif done % SLICE == 0:
+                await asyncio.sleep(0)
+            self.exchange.market(event, self.now())
+
+
+async def _pause(ns: int) -> None:
+    if ns > 0:
+        await asyncio.sleep(ns / SECOND_NS)
+
+
+__all__ = ["PaperVenue"]

@@ -1,0 +1,114 @@
+"""What goes over the paper venue's socket: one JSON object a line, both ways.
+
+    -> {"id":1,"op":{"type":"hello","session":"desk"}}
+    <- {"type":"reply","id":1,"venue":"paper","instruments":[...]}
+    -> {"id":2,"op":{"type":"place","venue":"paper","account":"a",...}}
+    <- {"type":"reply","id":2,"answered":{...}}
+    <- {"type":"told","observation":{...}}
+
+The first request of a connection is `hello`. A connection takes over from an older one of the same `session`: nothing of
+that one that the server has not begun is ever applied, so an answer to a later question can be definite.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from partfill.model.commands import Answered, Looked
+from partfill.model.instrument import Instrument
+from partfill.model.observations import Execution, Observation, OrderSnapshot
+from partfill.model.operations import Cancel, Place, Query, Replace
+
+MAX_LINE = 1 << 26
+"""Longest line in bytes, either way."""
+PAGE = 1_000
+"""Executions in one answer to `History`."""
+
+
+class _Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", forbid_unknown_fields=True):
+    pass
+
+
+class Hello(_Op, frozen=True, tag="hello"):
+    """Who is speaking. A client keeps its session name through restarts."""
+
+    session: str
+
+
+class Snapshot(_Op, frozen=True, tag="snapshot"):
+    """Open orders of an account, and the named ones."""
+
+    account: str
+    order_ids: tuple[str, ...] = ()
+
+
+class History(_Op, frozen=True, tag="history"):
+    """Executions since `since` (ns UTC), a page at a time: `skip` counts those that the asker has."""
+
+    account: str
+    since: int
+    skip: int = 0
+
+
+class Listen(_Op, frozen=True, tag="listen"):
+    """Tell the observations of an account from now on."""
+
+    account: str
+
+
+class Advance(_Op, frozen=True, tag="advance"):
+    """Let that many market events happen now (a server without a speed of its own)."""
+
+    events: int
+
+
+class EndDay(_Op, frozen=True, tag="end_day"):
+    """End the trading day."""
+
+
+Ops = Place | Cancel | Replace | Query | Hello | Snapshot | History | Listen | Advance | EndDay
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One request; its reply has the same `id`."""
+
+    id: int
+    op: Ops
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="reply"):
+    """The reply to one request: what fits it, or `error`."""
+
+    id: int
+    error: str | None = None
+    answered: Answered | None = None
+    looked: Looked | None = None
+    orders: list[OrderSnapshot] | None = None
+    executions: list[Execution] | None = None
+    venue: str | None = None
+    instruments: list[Instrument] | None = None
+    count: int | None = None
+    more: bool = False
+    """True when a further page exists."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="told"):
+    """One message of a stream."""
+
+    observation: Observation
+
+
+_encode = msgspec.json.Encoder().encode
+read_ask = msgspec.json.Decoder(Ask).decode
+read_answer = msgspec.json.Decoder(Reply | Told).decode
+
+
+def line(message: Ask | Reply | Told) -> bytes:
+    """One message as it is sent, its line end included."""
+    return _encode(message) + b"\n"
+
+
+__all__ = [
+    *("MAX_LINE", "PAGE", "Advance", "Ask", "EndDay", "Hello", "History", "Listen", "Ops", "Reply", "Snapshot", "Told"),
+    *("line", "read_answer", "read_ask"),
+]
