@@ -38,7 +38,7 @@ from partfill.model.operations import Query
 from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.lanes import Lanes
-from partfill.runtime.order import Order
+from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.poller import Poller
 from partfill.runtime.settings import FillManagement
 from partfill.venues.protocol import Venue, VenueDown
@@ -73,6 +73,8 @@ class FillManager:
         self.journal = Journal(path)
         self.lanes = Lanes(self.venues, self._answered, per_second=per_second)
         self.pollers: list[Poller] = []
+        self.views: dict[int, View] = {}
+        """Parent orders as of the last durable input about them; the engine itself is ahead of the disk."""
         self._clock = clock
         self._latest = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -109,6 +111,8 @@ class FillManager:
 
     async def close(self, *, drain: bool = True) -> None:
         """Stop listening, let lanes finish (unless not `drain`), commit, close. Orders that work go on working."""
+        if self._closing:
+            return
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
@@ -132,13 +136,25 @@ class FillManager:
 
     async def take(self, inp: Input) -> Effects:
         """Step with one input, make it durable, then let what follows leave. Raises `JournalDown`."""
+        views: list[View] = []
         try:
-            effects = await self.journal.submit(inp, self._now())
+            effects = await self.journal.submit(inp, self._now(), lambda step: views.extend(map(view_of, step.parents)))
         except JournalDown as down:
             self.down = down
             raise
+        for view in views:
+            self.views[view.id] = view
         self._release(effects)
         return effects
+
+    def view(self, parent: Parent) -> View:
+        """A parent order as of the last durable input about it."""
+        view = self.views.get(parent.id)
+        if view is None:
+            view = self.views[parent.id] = view_of(parent)
+        if len(self.views) > 1000 + 2 * len(self.engine.desk.parents):
+            self.views = {number: each for number, each in self.views.items() if number in self.engine.desk.parents}
+        return view
 
     def _now(self) -> int:
         """Time that never goes back, whatever the machine's clock does (ns UTC)."""
