@@ -41,6 +41,7 @@ from partfill.runtime.lanes import Lanes
 from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.poller import Poller
 from partfill.runtime.settings import FillManagement
+from partfill.runtime.tracking import Tracking
 from partfill.venues.protocol import Venue, VenueDown
 
 MAX_WAITING = 10_000
@@ -73,6 +74,8 @@ class FillManager:
         self.journal = Journal(path)
         self.lanes = Lanes(self.venues, self._answered, per_second=per_second)
         self.pollers: list[Poller] = []
+        self.tracking = Tracking(self)
+        """Fill tracking under the names of fill-manager designs."""
         self.views: dict[int, View] = {}
         """Parent orders as of the last durable input about them; the engine itself is ahead of the disk."""
         self._clock = clock
