@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
@@ -88,13 +88,13 @@ class FillManager:
         """Why the desk stopped by itself: a journal that cannot be written."""
 
     @classmethod
-    def open(cls, path: str | Path, venues: Iterable[Venue] = (), **options: Any) -> FillManager:
+    def open(cls, path: str | Path, venues: Iterable[Venue] = (), **options: Any) -> Self:
         """A manager to be entered with `async with`. Options are those of the constructor."""
         return cls(path, venues, **options)
 
     # ------------------------------------------------------------------ life
 
-    async def __aenter__(self) -> FillManager:
+    async def __aenter__(self) -> Self:
         await self.journal.__aenter__()
         self._latest = self.journal.last_now
         last = self.journal.last_now or self._now()
