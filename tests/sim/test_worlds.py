@@ -32,6 +32,7 @@ REGRESSIONS = {
     283: "a placement was on its way while the user asked for less",
     320: "a void opened an order again whose parent had ended",
     328: "two children were made larger in one plan",
+    1183: "an answer to a question asked before a replace came after the replace",
     1223: "a Replaced report came twice where its quantity is an open one",
     10303: "an order was settled while a question about it was out",
     1001483: "a poll showed other terms than ours, and nobody asked",

@@ -101,18 +101,22 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
         _not_known(desk, child, work, now, effects)
         return
     as_of = now if answer.as_of is None else answer.as_of
-    if work.request is not None and work.sent_at <= as_of:
+    if as_of < max(work.sent_at, work.terms_at):
+        # It was asked before our last request, or before the venue's last word on the terms: it may be older than they are.
+        if work.doubt or work.request is not None:
+            work.looks += 1
+            work.look_at = now + backoff(work.looks)
+        return
+    if work.request is not None:
         _settle_request(desk, child, work, now)
-    if work.request is None:
-        _terms(child, answer.order, effects)
-        work.max_qty = child.order_qty if child.order_qty is not None else work.max_qty
-        work.doubt, work.looks, work.look_at = False, 0, 0
-        if answer.order.ord_status in _ENDS and not child.open_at_venue:
-            desk.settle(child, work)
-    else:
-        # It was sent after the question.
-        work.looks += 1
-        work.look_at = now + backoff(work.looks)
+    _terms(child, answer.order, effects)
+    work.max_qty = child.order_qty if child.order_qty is not None else work.max_qty
+    work.doubt, work.look_at = False, 0
+    if not effects.query:
+        # Else they still differ: the next question comes later than the last.
+        work.looks = 0
+    if answer.order.ord_status in _ENDS and not child.open_at_venue:
+        desk.settle(child, work)
 
 
 def _settle_request(desk: Desk, child: Child, work: Work, now: int) -> None:

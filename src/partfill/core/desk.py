@@ -198,7 +198,9 @@ class Desk:
             work.seen_cum = child.cum
         if work.request is not None and self._is_answered(child, work):
             self.close_request(child, work)
-        if work.request is not Request.REPLACE and child.order_qty is not None:
+        if work.request is not Request.REPLACE and child.order_qty is not None and work.max_qty is not child.order_qty:
+            if work.max_qty != child.order_qty:
+                work.terms_at = now
             work.max_qty = child.order_qty
         if child.open_at_venue:
             if work.settled:

@@ -136,6 +136,7 @@ class Work:
         "seen_cum",
         "sent_at",
         "settled",
+        "terms_at",
         "tries",
     )
 
@@ -151,6 +152,8 @@ class Work:
         """True when the venue has to be asked: a lost reply, a refusal, an end without its last fills."""
         self.max_qty = qty
         """Largest total quantity that may be in force, by any request of ours that may still be applied."""
+        self.terms_at = 0
+        """When the venue last changed the quantity in force by itself (ns UTC)."""
         self.look_at = 0
         """When to ask next (ns UTC); 0 for not at all."""
         self.looking = False

@@ -53,6 +53,7 @@ class WorkState(msgspec.Struct, array_like=True, gc=False):
     retarget: bool
     settled: bool
     seen_cum: Decimal = ZERO
+    terms_at: int = 0
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
