@@ -34,6 +34,7 @@ REGRESSIONS = {
     328: "two children were made larger in one plan",
     1183: "an answer to a question asked before a replace came after the replace",
     1223: "a Replaced report came twice where its quantity is an open one",
+    9921: "the end of a new leg was heard before the replace that made it",
     10303: "an order was settled while a question about it was out",
     1001483: "a poll showed other terms than ours, and nobody asked",
     11149: "a replace was cut down by fills that were taken back since",

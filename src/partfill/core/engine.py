@@ -381,15 +381,16 @@ class Engine:
                 self.index.by_order[keep.venue, keep.account, order_id] = into[found]
         for cl_ord_id in parked.client_ids:
             self.index.by_client[keep.venue, keep.account, cl_ord_id] = keep
+        keep.ended_at = max(keep.ended_at, parked.ended_at)
         if later and not one_count:
-            keep.ledger = parked.ledger
+            # What may have ended before was the leg before.
+            keep.ledger, keep.ended_at = parked.ledger, parked.ended_at
         keep.order_ids += parked.order_ids
         keep.client_ids += parked.client_ids
         keep.instrument = keep.instrument or parked.instrument
         keep.side = keep.side or parked.side
         keep.facts |= parked.facts
         keep.flags |= parked.flags
-        keep.ended_at = max(keep.ended_at, parked.ended_at)
         keep.seen = (keep.seen or set()) | parked.seen if parked.seen else keep.seen
         del self.children[parked.id]
         self.counters.orders -= 1

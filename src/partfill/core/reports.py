@@ -96,6 +96,9 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
         _terms(engine, child, ledger, s, as_of, effects)
+    elif s.order_qty is not None and ledger is child.ledger and len(child.ledgers) > 1 and child.rules.chain is Chain.RESTARTS:
+        # Whatever is the first to be heard of a new leg, it says for how much that is.
+        child.accept_terms(child.leg_qty(s.order_qty), None)
     if s.day_cum_qty == ZERO and child.day_cum_qty > ZERO and effect.terms:
         child.roll_day(child.day)
     known = s.exec_type is ExecType.TRADE and bool(s.executions) and not fresh
