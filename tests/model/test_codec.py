@@ -23,8 +23,9 @@ from partfill.model.codec import (
     to_json,
     to_msgpack,
 )
+from partfill.model.commands import Resubmit
 from partfill.model.events import Event
-from partfill.model.inputs import Execution, Input, OrderPlaced
+from partfill.model.inputs import Answered, Execution, Input, Looked, OrderPlaced, OrderSnapshot
 from partfill.model.terms import Terms
 
 D = Decimal
@@ -42,6 +43,10 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
     fields = {field.name: st.from_type(field.type) for field in msgspec.structs.fields(kind)}
     if "terms" in fields:
         fields["terms"] = _legal(Terms)
+    if "resubmit" in fields:
+        fields["resubmit"] = st.none() | _legal(Resubmit)
+    if kind in (Answered, Looked):
+        fields["order"] = st.none() | _legal(OrderSnapshot)
     if "executions" in fields:
         fields["executions"] = st.none() | st.lists(_legal(Execution), max_size=2).map(tuple)
     return _legal_or_none(kind, fields)

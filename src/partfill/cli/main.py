@@ -14,6 +14,7 @@ COMMANDS = {
     "bench": ("partfill.cli.bench", "bench", "Measure the engine and the journal on this machine."),
     "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
+    "simulate": ("partfill.cli.simulate", "simulate", "Live through simulated worlds that try to break the engine."),
     "verify": ("partfill.cli.verify", "verify", "Replay a journal from nothing and compare every table."),
 }
 """Command -> (module, function, one line of help)."""

@@ -14,12 +14,16 @@ Invariants of one order are in `invariants`; the tables in `lifecycle`.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import STATUS_BY_RANK, Fact, end_mask
 from partfill.model.capabilities import BelowCum, Capabilities, ReplaceQty
 from partfill.model.numbers import ZERO, add, ratio, scale, sub
 from partfill.model.words import Flag, OrdStatus, OrdType, Request, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from partfill.core.parent import Work
 
 _FILLED = int(Fact.FILLED)
 _PARTIAL = int(Fact.PARTIALLY_FILLED)
@@ -73,6 +77,7 @@ class Child:
         "stop_px",
         "tif",
         "venue",
+        "work",
     )
 
     def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
@@ -130,6 +135,8 @@ class Child:
         """Every client id that leads here, in order of appearance."""
         self.saved_ids = (0, 0)
         """How many of each the journal's index has."""
+        self.work: Work | None = None
+        """The desk's side of it, for an order that partfill placed."""
 
     # ------------------------------------------------------------------ derivation
 
@@ -187,12 +194,17 @@ class Child:
 
     @property
     def open(self) -> bool:
-        """Whether anything may still happen by itself: a request is open, or it works and is not complete.
+        """Whether anything may still happen by itself: a request is open, it works and is not complete, its parent goes on.
 
         A parked order is not open: nothing is known to work, and whatever comes for it brings it back.
         """
-        if self.requests or self.in_flight:
+        if self.requests or self.in_flight or (self.work is not None and self.work.parent.done is None):
             return True
+        return self.open_at_venue
+
+    @property
+    def open_at_venue(self) -> bool:
+        """Whether the venue may fill more of it, by its words and quantities. Before any word, it may."""
         if self.order_qty is not None:
             return self.leaves > ZERO
         return self.cash_qty is not None and self.works and not (self.cum and self._complete(self.cum, None))
@@ -201,6 +213,11 @@ class Child:
     def known(self) -> bool:
         """Whether the terms are known; evidence of an unknown order is parked."""
         return self.order_qty is not None or self.cash_qty is not None
+
+    @property
+    def nameless(self) -> bool:
+        """Whether only the venue ever spoke of it, and under no id of ours: it may turn out to be one of our orders."""
+        return not self.placed and self.work is None and not self.client_ids
 
     @property
     def order_id(self) -> str | None:
@@ -334,6 +351,17 @@ class Child:
         if self.rules.below_cum is BelowCum.REJECT:
             return self.order_qty
         return done if self.rules.below_cum is BelowCum.CLAMP else None
+
+    def leg_qty(self, asked: Decimal) -> Decimal:
+        """Total quantity in force where each replace begins a venue order of its own, and the one in force is for `asked`.
+
+        Total meaning: the venue counts the legs before as done. Open meaning: they are added.
+        """
+        if self.rules.replace_qty is ReplaceQty.TOTAL:
+            return max(asked, add(self.cum, self.removed))
+        ledger = self.ledger
+        before = sub(add(self.cum, self.removed), add(ledger.cum, ledger.off))
+        return add(before, asked)
 
     def reduce(self, qty: Decimal) -> bool:
         """Take `qty` off what is in force without a fill; False when the order has less than that left."""

@@ -105,13 +105,14 @@ def derive(case: Case, links: dict[str, str], scales: Scales | None) -> Row:
 def off_qty(case: Case, links: dict[str, str], scales: Scales | None) -> Decimal:
     """What the void or correction took off the order without the venue saying that it works again, today's units."""
     _, version = in_force(case, links)
-    if case.void is not None:
-        lost = scaled(version, scales) if version is not None else case.void.stated
-        return ZERO if case.void.reopens or lost is None else lost
-    if version is None or case.first is None or version.reopens:
-        return ZERO
-    lost = sub(scaled(case.first, scales), scaled(version, scales))
-    return lost if lost > ZERO else ZERO
+    off = ZERO
+    if version is not None and case.first is not None and not version.reopens:
+        fell = sub(scaled(case.first, scales), scaled(version, scales))
+        off = fell if fell > ZERO else ZERO
+    if case.void is not None and not case.void.reopens:
+        # What the corrections before it took off stays off.
+        off = add(off, scaled(version, scales) if version is not None else case.void.stated or ZERO)
+    return off
 
 
 def history(case: Case, links: dict[str, str], scales: Scales | None) -> History | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,12 @@ from partfill.core.child import Child
 from partfill.core.ledger import Ledger
 from partfill.model.events import Event
 from partfill.model.numbers import ZERO
+from partfill.model.operations import Operation
 from partfill.model.words import Flag, OrdStatus
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
+    from partfill.core.parent import Parent
 
 State = tuple[OrdStatus, Decimal | None, Decimal, Decimal, Decimal, int]
 """What the audit trail compares: (ord_status, order_qty, cum_qty, leaves_qty, value of the ledger touched, kept flags)."""
@@ -48,6 +51,16 @@ class Effects:
     """True when ids, descriptions or the day of an order moved, even by a duplicate."""
     changed: bool = False
     """True when the order's row has to be written."""
+    seq: int = 0
+    """Number of the input in the journal, once it has one."""
+    operations: Sequence[Operation] = ()
+    """What to ask venues, once this step is durable."""
+    others: Sequence[Change] = ()
+    """Further orders that this step touched, besides `child`."""
+    parents: Sequence[Parent] = ()
+    """Parent orders whose rows have to be written."""
+    engine: bool = False
+    """True when something changed that belongs to no order: the kill switch, the desk's name."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -71,6 +84,43 @@ class Effects:
             self.child = None
             return False
         return True
+
+    # ------------------------------------------------------------------ what the desk adds
+
+    def touch(self, child: Child) -> None:
+        """The step changes this order too. Call before the change."""
+        if child is self.child:
+            self.bound = True
+        elif all(change.child is not child for change in self.others):
+            self.others = [*self.others, Change(child)]
+
+    def parent(self, parent: Parent) -> None:
+        """The step changes this parent order."""
+        if parent not in self.parents:
+            self.parents = [*self.parents, parent]
+
+    def send(self, operation: Operation) -> None:
+        """Ask a venue, once this step is durable."""
+        self.operations = [*self.operations, operation]
+
+    def take_back(self, first: int) -> None:
+        """Nothing from operation number `first` on leaves."""
+        self.operations = self.operations[:first]
+
+
+class Change:
+    """An order touched beside the one that the input is about, with its state before and after."""
+
+    __slots__ = ("after", "before", "child")
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.before = self.after = state_of(child)
+
+
+def state_of(child: Child) -> State:
+    """What the audit trail compares."""
+    return (child.status, child.order_qty, child.cum, child.leaves, child.ledger.notional, child.flags)
 
 
 class Counters:

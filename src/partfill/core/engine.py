@@ -19,16 +19,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partfill.core import fills, reports
+from partfill.core import answers, fills, reports
 from partfill.core.child import Child
-from partfill.core.effects import Counters, Effects
+from partfill.core.desk import Desk
+from partfill.core.effects import Counters, Effects, state_of
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
 from partfill.core.merging import merge
 from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain
-from partfill.model.events import Adopted, Alarm, AlarmKind
+from partfill.model.events import Adopted, Alarm, AlarmKind, Reversal
 from partfill.model.inputs import (
+    Amend,
+    Answered,
     Charge,
     DayRolled,
     Execution,
@@ -36,13 +39,22 @@ from partfill.model.inputs import (
     ExecutionVoided,
     Gap,
     Input,
+    KillSwitch,
+    Looked,
     OrderLinked,
     OrderPlaced,
     OrderSnapshot,
     RequestSent,
+    Restarted,
+    Stop,
+    Submit,
+    Tick,
+    Track,
     Unreadable,
+    Untrack,
     VenueDeclared,
 )
+from partfill.model.numbers import ZERO
 from partfill.model.words import Flag
 
 _QUARANTINED = int(Flag.QUARANTINED)
@@ -54,7 +66,7 @@ COMPACT_AFTER = 1024
 class Engine:
     """All orders of one process. Feed it with `step`; read orders from `children` by number."""
 
-    __slots__ = ("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "index", "next_id", "rules")
+    __slots__ = ("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "index", "next_id", "rules")
 
     def __init__(self) -> None:
         self.children: dict[int, Child] = {}
@@ -66,9 +78,10 @@ class Engine:
         self.next_id = 1
         self.counters = Counters()
         self._forgotten = 0
+        self.desk = Desk(self)
         self._handlers: dict[type, Callable[[Any, int, Effects], None]] = {
             Execution: self._execution,
-            OrderSnapshot: self._snapshot,
+            OrderSnapshot: self.apply_snapshot,
             ExecutionRevised: self._revised,
             ExecutionVoided: self._voided,
             OrderLinked: self._linked,
@@ -79,6 +92,16 @@ class Engine:
             VenueDeclared: self._declared,
             DayRolled: self._day_rolled,
             Unreadable: self._unreadable,
+            Submit: self.desk.submit,
+            Track: self.desk.track,
+            Untrack: self.desk.untrack,
+            Stop: self.desk.stop,
+            Amend: self.desk.amend,
+            Answered: self._answered,
+            Looked: self._looked,
+            KillSwitch: self.desk.kill,
+            Restarted: self.desk.restarted,
+            Tick: self._tick,
         }
 
     def step(self, inp: Input, now: int) -> Effects:
@@ -91,7 +114,7 @@ class Engine:
             self._stop(effects, f"{type(error).__name__} on {type(inp).__name__}: {error}")
         child = effects.child
         if child is None or (effects.duplicate and not effects.bound):
-            return effects
+            return self._beside(effects, now) if effects.others else effects
         effects.changed = True
         child.updated = now
         ledger = effects.ledger
@@ -101,7 +124,36 @@ class Engine:
                 check(child, ledger, effects.told, effects.published)
             except Broken as broken:
                 self._stop(effects, f"invariant {broken}")
+        if child.work is not None:
+            self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
+        return self._beside(effects, now) if effects.others else effects
+
+    def _follow(self, child: Child, now: int, effects: Effects) -> None:
+        assert child.work is not None
+        if child.flags & _QUARANTINED:
+            # Its numbers are not to be believed: nothing is sent for its parent until a person has looked.
+            child.work.parent.halted = True
+            effects.parent(child.work.parent)
+            return
+        try:
+            self.desk.follow(child, now, effects)
+        except Exception as error:
+            child.work.parent.halted = True
+            self._stop(effects, f"{type(error).__name__} in the plan of {child.work.parent.ref}: {error}")
+
+    def _beside(self, effects: Effects, now: int) -> Effects:
+        """Assert the invariants of every other order that the step touched."""
+        for change in effects.others:
+            child = change.child
+            child.updated = now
+            try:
+                check(child, child.ledger, child.cum, ZERO)
+            except Broken as broken:
+                child.mark(Flag.QUARANTINED)
+                self.counters.quarantined += 1
+                self.alarm(effects, child, AlarmKind.INVARIANT, f"invariant {broken}; the order is in quarantine")
+            change.after = state_of(child)
         return effects
 
     def _stop(self, effects: Effects, why: str) -> None:
@@ -132,7 +184,8 @@ class Engine:
                 effects.bound = True
             fills.execution(self, child, ledger, e, now, effects)
 
-    def _snapshot(self, s: OrderSnapshot, now: int, effects: Effects) -> None:
+    def apply_snapshot(self, s: OrderSnapshot, now: int, effects: Effects) -> None:
+        """What a venue says of a whole order, as an input of its own or inside an answer."""
         scope = (s.venue, s.account, s.order_id or "")
         if s.exec_type in reports.OPENERS and self.rules.get(s.venue, FIX_LIKE).order_id_reused:
             used = self.index.by_order.get(scope)
@@ -214,6 +267,15 @@ class Engine:
         self.counters.unreadable += 1
         effects.events.append(Alarm(0, None, None, AlarmKind.UNREADABLE, f"{u.venue}: {u.error}"))
 
+    def _answered(self, a: Answered, now: int, effects: Effects) -> None:
+        answers.answered(self.desk, a, now, effects)
+
+    def _looked(self, answer: Looked, now: int, effects: Effects) -> None:
+        answers.looked(self.desk, answer, now, effects)
+
+    def _tick(self, _: Tick, now: int, effects: Effects) -> None:
+        self.desk.tick(now, effects)
+
     # ------------------------------------------------------------------ attribution
 
     def attribute(self, venue: str, account: str, order_id: str | None, cl_ord_id: str | None, orig: str | None,
@@ -238,13 +300,17 @@ class Engine:
         if mine is not None:
             return mine.ledger if order_id is None else self.continue_as(mine, order_id, effects)
         if not create or (order_id is None and cl_ord_id is None):
-            self.counters.unattributed += 1
-            ids = f"order id {order_id}, client id {cl_ord_id or orig}"
-            self.alarm(effects, None, AlarmKind.NO_ORDER, f"{venue} {account}: a message of no known order ({ids})")
+            self.unattributed(effects, venue, account, f"order id {order_id}, client id {cl_ord_id or orig}")
             return None
-        return self._new_child(venue, account, order_id, cl_ord_id).ledger
+        return self.new_child(venue, account, order_id, cl_ord_id).ledger
 
-    def _new_child(self, venue: str, account: str, order_id: str | None, cl_ord_id: str | None) -> Child:
+    def unattributed(self, effects: Effects, venue: str, account: str, ids: str) -> None:
+        """A message that concerns no order anybody knows."""
+        self.counters.unattributed += 1
+        self.alarm(effects, None, AlarmKind.NO_ORDER, f"{venue} {account}: a message of no known order ({ids})")
+
+    def new_child(self, venue: str, account: str, order_id: str | None, cl_ord_id: str | None) -> Child:
+        """An order that nobody knew, with its ids bound."""
         child = Child(self.next_id, venue, account, order_id, cl_ord_id, self.rules.get(venue, FIX_LIKE))
         child.day = self.days.get((venue, account), 0)
         self.next_id += 1
@@ -272,8 +338,8 @@ class Engine:
         return child.ledger
 
     def _two_orders(self, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> Ledger:
-        """One message names two orders. A parked one is evidence of the other; two real ones are an alarm."""
-        if not by_order.known:
+        """One message names two orders. A parked or nameless one is evidence of the other; two real ones are an alarm."""
+        if not by_order.known or by_order.nameless:
             return self._absorb(by_client, by_order, effects).get(ledger, ledger)
         if not by_client.known:
             self._absorb(by_order, by_client, effects)
@@ -289,6 +355,12 @@ class Engine:
         Returns, for each ledger that was merged, the one that it is part of now.
         """
         effects.enter(keep, keep.ledger, self)
+        if parked.known and parked.cum:
+            # It was taken for an order of somebody else, and its fills were published as such.
+            gone = Reversal(
+                parked.id, parked.order_id, None, parked.cum, "", f"it is order {keep.id}", ZERO, ZERO, parked.status
+            )
+            effects.events.append(gone)
         into: dict[Ledger, Ledger] = {}
         new: list[tuple[Ledger, str]] = []
         one_count = keep.rules.chain is Chain.CONTINUES
@@ -309,15 +381,16 @@ class Engine:
                 self.index.by_order[keep.venue, keep.account, order_id] = into[found]
         for cl_ord_id in parked.client_ids:
             self.index.by_client[keep.venue, keep.account, cl_ord_id] = keep
+        keep.ended_at = max(keep.ended_at, parked.ended_at)
         if later and not one_count:
-            keep.ledger = parked.ledger
+            # What may have ended before was the leg before.
+            keep.ledger, keep.ended_at = parked.ledger, parked.ended_at
         keep.order_ids += parked.order_ids
         keep.client_ids += parked.client_ids
         keep.instrument = keep.instrument or parked.instrument
         keep.side = keep.side or parked.side
         keep.facts |= parked.facts
         keep.flags |= parked.flags
-        keep.ended_at = max(keep.ended_at, parked.ended_at)
         keep.seen = (keep.seen or set()) | parked.seen if parked.seen else keep.seen
         del self.children[parked.id]
         self.counters.orders -= 1

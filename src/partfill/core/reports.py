@@ -30,7 +30,7 @@ from partfill.core.lifecycle import (
     Fact,
     end_mask,
 )
-from partfill.model.capabilities import Cumulative
+from partfill.model.capabilities import Chain, Cumulative
 from partfill.model.events import Alarm, AlarmKind, StatusChanged, TermsChanged
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
@@ -96,6 +96,9 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
         _terms(engine, child, ledger, s, as_of, effects)
+    elif s.order_qty is not None and ledger is child.ledger and len(child.ledgers) > 1 and child.rules.chain is Chain.RESTARTS:
+        # Whatever is the first to be heard of a new leg, it says for how much that is.
+        child.accept_terms(child.leg_qty(s.order_qty), None)
     if s.day_cum_qty == ZERO and child.day_cum_qty > ZERO and effect.terms:
         child.roll_day(child.day)
     known = s.exec_type is ExecType.TRADE and bool(s.executions) and not fresh
@@ -191,7 +194,7 @@ def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of
     """New, Replaced, Restated, or the first word about an unknown order: terms take effect here and nowhere else."""
     kind = s.exec_type
     if kind is ExecType.REPLACED:
-        _replaced(child, s, as_of)
+        _replaced(child, ledger, s, as_of)
     elif kind is ExecType.RESTATED:
         _restated(engine, child, s, effects)
     elif child.order_qty is None or (kind is ExecType.NEW and not child.facts & Fact.NEW):
@@ -199,14 +202,21 @@ def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of
         child.accept_terms(s.order_qty, s.price)
 
 
-def _replaced(child: Child, s: OrderSnapshot, as_of: int) -> None:
+def _replaced(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> None:
     asked, price = s.order_qty, s.price
     sent = (child.in_flight or {}).get(s.cl_ord_id or ANONYMOUS)
     if sent is not None:
         asked = sent[1] if asked is None else asked
         price = sent[2] if price is None else price
+    restarts = child.rules.chain is Chain.RESTARTS
+    if restarts and ledger is not child.ledger:
+        # The terms of a leg that was replaced since.
+        return
     if s.cl_ord_id is not None:
         if child.supersedes(s.cl_ord_id):
+            return
+        if not restarts and s.cl_ord_id in (child.answered or ()):
+            # The same report again: an open quantity would be added to what has filled since.
             return
         child.chain(s.cl_ord_id, s.orig_cl_ord_id)
     if not child.works and s.leaves_qty and as_of >= child.ended_at:
@@ -215,7 +225,7 @@ def _replaced(child: Child, s: OrderSnapshot, as_of: int) -> None:
     if asked is None:
         child.accept_terms(None, price)
         return
-    total = child.replaced_qty(asked)
+    total = child.leg_qty(asked) if restarts else child.replaced_qty(asked)
     if total is None:
         child.ledger.ends |= Fact.CANCELED
         child.ended_at = as_of
@@ -271,6 +281,9 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
     if s.cum_qty is not None and s.cum_qty < child.cum and s.exec_type is None:
         # Usual while a poll lags; a reason to look, never a reason to take anything back.
         effects.query = True
+    if s.exec_type is None and s.order_qty is not None and child.known and not child.in_flight:
+        # A replace that was cut down, or that nobody told of: the terms in force are asked for, not taken from a poll.
+        effects.query = effects.query or (child.rules.chain is Chain.CONTINUES and s.order_qty != child.order_qty)
 
 
 def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:

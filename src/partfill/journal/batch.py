@@ -17,7 +17,9 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.ledger import Ledger
+from partfill.core.parent import Parent
 from partfill.core.rows import unpack
+from partfill.journal.desk_state import parent_row, work_row
 from partfill.journal.engine_state import freeze_engine
 from partfill.journal.state import freeze
 from partfill.model.events import Alarm
@@ -37,7 +39,10 @@ SealedBatch = dict[str, list[Row]]
 class Batch:
     """Steps staged for one transaction. `size` counts inputs."""
 
-    __slots__ = ("_alarms", "_audit", "_engine", "_inputs", "_merged", "_rows", "_touched", "first_id", "last_seq", "size")
+    __slots__ = (
+        *("_alarms", "_audit", "_engine", "_inputs", "_merged", "_parents", "_rows", "_touched", "first_id", "last_seq"),
+        "size",
+    )
 
     def __init__(self, engine: Engine) -> None:
         self.size = 0
@@ -49,6 +54,7 @@ class Batch:
         self._audit: list[Row] = []
         self._alarms: list[Row] = []
         self._merged: list[tuple[int, int, Ledger]] = []
+        self._parents: dict[int, tuple[Parent, int, int]] = {}
         self._engine = False
 
     def stage(self, seq: int, inp: Input, now: int, effects: Effects, body: bytes | None) -> None:
@@ -67,6 +73,8 @@ class Batch:
             self._touched[child.id] = (child, seq)
             if journal and effects.after != effects.before:
                 self._audit.append((seq, child.id, (effects.before, effects.after)))
+        if effects.others or effects.parents or effects.engine:
+            self._stage_desk(seq, now, effects, journal=journal)
         for place, (ledger, key, venue_time, leg) in enumerate(effects.rows):
             known = self._rows.get((ledger, key))
             if known is None:
@@ -79,6 +87,16 @@ class Batch:
         if type(inp) is VenueDeclared or type(inp) is DayRolled:
             self._engine = True
 
+    def _stage_desk(self, seq: int, now: int, effects: Effects, *, journal: bool) -> None:
+        """What the desk did besides: other orders, parents, the kill switch."""
+        self._engine = self._engine or effects.engine
+        for change in effects.others:
+            self._touched[change.child.id] = (change.child, seq)
+            if journal and change.after != change.before:
+                self._audit.append((seq, change.child.id, (change.before, change.after)))
+        for parent in effects.parents:
+            self._parents[parent.id] = (parent, now, seq)
+
     def seal(self, engine: Engine) -> SealedBatch:
         """Encode everything. Call where the engine runs, with no step since the last one staged."""
         children: list[Row] = []
@@ -86,7 +104,10 @@ class Batch:
         executions: list[Row] = []
         unusual: list[Row] = []
         dropped: list[Row] = []
+        work: list[Row] = []
         for child, seq in self._touched.values():
+            if child.work is not None:
+                work.append(work_row(child))
             children.append(child_row(child, seq))
             names.extend(_new_names(child))
         for (staged, key), (born, seq, venue_time, leg) in self._rows.items():
@@ -102,6 +123,8 @@ class Batch:
         return {
             "journal": self._inputs,
             "children": children,
+            "parents": [parent_row(*each) for each in self._parents.values()],
+            "work": work,
             "moved": [(gone, position, ledger.child.id, _position(ledger)) for gone, position, ledger in merged],
             "gone_executions": [(gone,) for gone, _, _ in merged],
             "gone": [(gone,) for gone, _, _ in merged],

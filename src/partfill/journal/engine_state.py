@@ -9,11 +9,14 @@ from partfill.model.capabilities import Capabilities
 
 
 class EngineState(msgspec.Struct, array_like=True):
-    """Next order number, trading days begun, venue declarations. Fields are only ever added at the end."""
+    """Next order number, trading days begun, venue declarations, the desk. Fields are only ever added at the end."""
 
     next_id: int
     days: list[tuple[str, str, int]]
     rules: dict[str, Capabilities]
+    desk: str = ""
+    killed: list[tuple[str, str, str]] = []
+    next_parent: int = 1
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -23,7 +26,8 @@ _decode = msgspec.json.Decoder(EngineState).decode
 def freeze_engine(engine: Engine) -> bytes:
     """The engine without its orders."""
     days = [(venue, account, day) for (venue, account), day in sorted(engine.days.items())]
-    return _encode(EngineState(engine.next_id, days, engine.rules))
+    killed = [(venue, account, who) for (venue, account), who in sorted(engine.desk.killed.items())]
+    return _encode(EngineState(engine.next_id, days, engine.rules, engine.desk.name, killed, engine.desk.next_id))
 
 
 def thaw_engine(blob: bytes | str) -> Engine:
@@ -33,4 +37,6 @@ def thaw_engine(blob: bytes | str) -> Engine:
     engine.next_id = state.next_id
     engine.days = {(venue, account): day for venue, account, day in state.days}
     engine.rules = state.rules
+    engine.desk.name, engine.desk.next_id = state.desk, state.next_parent
+    engine.desk.killed = {(venue, account): who for venue, account, who in state.killed}
     return engine

@@ -23,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -93,7 +94,7 @@ class Journal:
             self._writer.close()
             raise
         self.engine: Engine = self.keeper.engine
-        self.seq = self._reader.last_seq()
+        self.seq, self.last_now = self._reader.last_input()
         self.durable_seq = self.seq
         """Every input up to this number is on disk."""
         self._batch = self.batch_type(self.engine)
@@ -106,9 +107,10 @@ class Journal:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         await self.close()
 
-    async def submit(self, inp: Input, now: int) -> Effects:
+    async def submit(self, inp: Input, now: int, look: Callable[[Effects], None] | None = None) -> Effects:
         """Step the engine with `inp` at `now` (ns UTC) and return what follows once it is durable.
 
+        `look` is called right after the step: the last moment at which the engine shows this step and no later one.
         Raises `JournalDown` when it is not and will not be.
         """
         while self._batch.size >= MAX_BATCH and self._failed is None and not self._closed:
@@ -116,6 +118,8 @@ class Journal:
             self._room.append(room)
             await room
         effects = self.stage(inp, now)
+        if look is not None:
+            look(effects)
         await self._durable()
         return effects
 
@@ -136,6 +140,7 @@ class Journal:
         except BaseException as error:
             self._fail(error)
             raise self._down() from error
+        effects.seq = self.seq
         self._now = now
         if not self._flushing:
             self._flushing = True

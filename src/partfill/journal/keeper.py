@@ -15,11 +15,13 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
+from partfill.journal.desk_state import thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
-from partfill.model.inputs import DayRolled, Gap, Input, Unreadable, VenueDeclared
+from partfill.model.commands import Amend, KillSwitch, Restarted, Stop, Submit, Tick, Track, Untrack
+from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Unreadable, VenueDeclared
 from partfill.model.words import Flag
 
 QUIET_NS = 60_000_000_000
@@ -27,7 +29,8 @@ QUIET_NS = 60_000_000_000
 MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
-_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable)
+_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick)
+_BY_REF = (Submit, Untrack, Stop, Amend)
 
 
 class Keeper:
@@ -53,9 +56,17 @@ class Keeper:
         """Bring back the orders that `inp` names and that are not in memory."""
         if not self.stored or isinstance(inp, _NO_ORDER):
             return
+        if isinstance(inp, _BY_REF):
+            self._recall_parent(inp.venue, inp.account, inp.ref)
+            return
+        if isinstance(inp, Track):
+            self._recall_parent(inp.venue, inp.account, inp.ref)
         index = self.engine.index
         venue, account = inp.venue, inp.account
-        order_id = inp.order_id
+        said: OrderSnapshot | None = getattr(inp, "order", None)
+        if said is not None:
+            self.recall(said)
+        order_id = getattr(inp, "order_id", None)
         if order_id is not None and (venue, account, order_id) not in index.by_order:
             self._load(venue, account, "order", order_id)
         new_id = getattr(inp, "new_order_id", None)
@@ -65,13 +76,44 @@ class Keeper:
             if cl_ord_id is not None and (venue, account, cl_ord_id) not in index.by_client:
                 self._load(venue, account, "client", cl_ord_id)
 
+    def _recall_parent(self, venue: str, account: str, ref: str) -> None:
+        if (venue, account, ref) not in self.engine.desk.by_ref:
+            number = self._store.find_parent(venue, account, ref)
+            if number is not None:
+                self.load_parent(number)
+
     def _load(self, venue: str, account: str, kind: str, name: str) -> None:
         number = self._store.find(venue, account, kind, name)
         if number is not None and number not in self.engine.children:
             self.load(number)
 
+    def load_parent(self, number: int) -> None:
+        """Bring back a parent order with all its children."""
+        desk = self.engine.desk
+        found = self._store.parent_state(number)
+        if found is None or number in desk.parents:
+            return
+        blob, works = found
+        parent = thaw_parent(blob)
+        desk.remember(parent)
+        for each, state in works:
+            child = self._load_one(each)
+            if child is not None:
+                thaw_work(state, child, parent)
+                self._stays_or_goes(child)
+
     def load(self, number: int) -> Child | None:
-        """Bring back one order by its number."""
+        """Bring back one order by its number, with its parent and that one's other children if it has one."""
+        parent = self._store.parent_of(number)
+        if parent is not None:
+            self.load_parent(parent)
+            return self.engine.children.get(number)
+        child = self._load_one(number)
+        if child is not None:
+            self._stays_or_goes(child)
+        return child
+
+    def _load_one(self, number: int) -> Child | None:
         found = self._store.child_state(number)
         if found is None:
             return None
@@ -87,17 +129,22 @@ class Keeper:
                 child.mark(Flag.QUARANTINED)
                 self.engine.counters.quarantined += 1
         self.engine.restore(child, ledgers)
+        return child
+
+    def _stays_or_goes(self, child: Child) -> None:
         if not child.open:
             # It came for a look and leaves again, unless something happens to it.
             self._last[child.id] = 0
             self._finished.append((child.id, 0, child.updated))
-        return child
 
     def note(self, effects: Effects, seq: int) -> None:
         """After step `seq`: remember a finished order as one that may leave."""
-        child = effects.child
-        if child is None or not effects.changed:
-            return
+        if effects.child is not None and effects.changed:
+            self._note(effects.child, seq)
+        for change in effects.others:
+            self._note(change.child, seq)
+
+    def _note(self, child: Child, seq: int) -> None:
         if child.open:
             self._last.pop(child.id, None)
         else:
@@ -119,14 +166,30 @@ class Keeper:
             if last == seq:
                 if seq > durable_seq or (len(self._last) <= self.max_finished and now - updated < self.quiet_ns):
                     break
-                del self._last[number]
-                child = self.engine.children.get(number)
-                if child is not None:
-                    self.engine.forget(child)
-                    self.stored = True
-                    gone += 1
+                gone += self._forget(number, last)
             finished.popleft()
         return gone
+
+    def _forget(self, number: int, seq: int) -> int:
+        """Let one order go; of a parent's children all at once, when the last of them may."""
+        child = self.engine.children.get(number)
+        if child is None:
+            del self._last[number]
+            return 0
+        self.stored = True
+        if child.work is None:
+            del self._last[number]
+            self.engine.forget(child)
+            return 1
+        parent = child.work.parent
+        if any(each.open or self._last.get(each.id, 0) > seq for each in parent.children):
+            # A later one of them takes this one along.
+            return 0
+        for each in parent.children:
+            self._last.pop(each.id, None)
+            self.engine.forget(each)
+        self.engine.desk.forget(parent)
+        return len(parent.children)
 
 
 def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED) -> Keeper:
@@ -135,7 +198,10 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
     engine = thaw_engine(body) if body is not None else Engine()
     keeper = Keeper(engine, store, quiet_ns, max_finished, stored=store.last_seq() > 0)
     next_id = engine.next_id
+    for number in store.open_parents():
+        keeper.load_parent(number)
     for number in store.open_children():
-        keeper.load(number)
+        if number not in engine.children:
+            keeper.load(number)
     engine.next_id = next_id
     return keeper

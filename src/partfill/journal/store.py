@@ -32,12 +32,28 @@ _ON_KNOWN_EXECUTION = (
     "fee_currency = excluded.fee_currency, void = excluded.void, packed = excluded.packed"
 )
 
+_PARENT_COLUMNS = (
+    *("id", "venue", "account", "ref", "instrument", "side", "order_qty", "price", "cum_qty", "avg_px", "children", "done"),
+    *("open", "updated", "seq", "state"),
+)
+
+
+def _upsert(table: str, columns: tuple[str, ...], fixed: int) -> str:
+    """Insert a row, or write all its columns but the first `fixed`, which never change."""
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+        f"ON CONFLICT ({columns[0]}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns[fixed:])}"
+    )
+
+
 STATEMENTS = {
     "journal": "INSERT INTO journal (seq, now, body) VALUES (?, ?, ?)",
     "children": (
         f"INSERT INTO children ({', '.join(_CHILD_COLUMNS)}) VALUES ({', '.join('?' * len(_CHILD_COLUMNS))}) "
         f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHILD_COLUMNS[3:])}"
     ),
+    "parents": _upsert("parents", _PARENT_COLUMNS, 5),
+    "work": _upsert("work", ("child", "parent", "state"), 2),
     # A parked order that turned out to be another one: its executions move, those the other had already are dropped.
     "moved": "UPDATE OR IGNORE executions SET child = ?3, ledger = ?4 WHERE child = ?1 AND ledger = ?2",
     "gone_executions": "DELETE FROM executions WHERE child = ?",
@@ -201,6 +217,11 @@ class Store:
         row = self.db.execute("SELECT max(seq) FROM journal").fetchone()
         return int(row[0] or 0) if row else 0
 
+    def last_input(self) -> tuple[int, int]:
+        """(sequence number, time in ns UTC) of the last input; zeros for an empty journal."""
+        row = self.db.execute("SELECT seq, now FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+        return (int(row[0]), int(row[1])) if row else (0, 0)
+
     def engine_body(self) -> str | None:
         """The frozen engine without its orders."""
         row = self.db.execute("SELECT body FROM engine").fetchone()
@@ -213,6 +234,28 @@ class Store:
     def open_children(self) -> list[int]:
         """Numbers of the orders on which something may still happen."""
         return [number for (number,) in self.db.execute("SELECT id FROM children WHERE open = 1 ORDER BY id")]
+
+    def open_parents(self) -> list[int]:
+        """Numbers of the parent orders that go on."""
+        return [number for (number,) in self.db.execute("SELECT id FROM parents WHERE open = 1 ORDER BY id")]
+
+    def parent_of(self, child: int) -> int | None:
+        """The parent that this order was placed for."""
+        row = self.db.execute("SELECT parent FROM work WHERE child = ?", (child,)).fetchone()
+        return int(row[0]) if row else None
+
+    def find_parent(self, venue: str, account: str, ref: str) -> int | None:
+        """The parent order of this user id."""
+        where = "venue = ? AND account = ? AND ref = ?"
+        row = self.db.execute(f"SELECT id FROM parents WHERE {where}", (venue, account, ref)).fetchone()
+        return int(row[0]) if row else None
+
+    def parent_state(self, number: int) -> tuple[str, list[tuple[int, str]]] | None:
+        """(state, [(child, state of its work)], oldest first) of one parent order."""
+        row = self.db.execute("SELECT state FROM parents WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        return row[0], list(self.db.execute("SELECT child, state FROM work WHERE parent = ? ORDER BY child", (number,)))
 
     def find(self, venue: str, account: str, kind: str, name: str) -> int | None:
         """The order that this id leads to."""

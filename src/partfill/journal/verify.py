@@ -24,6 +24,8 @@ from partfill.model.codec import NotAnInput, input_from_journal
 
 TABLES = {
     "children": "SELECT * FROM {}.children ORDER BY id",
+    "parents": "SELECT * FROM {}.parents ORDER BY id",
+    "work": "SELECT * FROM {}.work ORDER BY child",
     "names": "SELECT * FROM {}.names ORDER BY venue, account, kind, name",
     "executions": "SELECT * FROM {}.executions ORDER BY child, ledger, key",
     "audit": "SELECT * FROM {}.audit ORDER BY seq, child",

@@ -64,7 +64,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     executions_complete: bool = False
     """True when a snapshot's execution list is the whole list."""
     can_replace: bool = False
-    """True when the venue changes a working order in one request of its own. Used only where it is safe: `replace_qty` total."""
+    """True when the venue changes a working order in one request. Used only where a fill on the way cannot make it too much:
+    `replace_qty` total, or `replace_guarded`."""
+    replace_guarded: bool = False
+    """True when a replace names the filled quantity it was made for, and the venue refuses it after any other fill."""
     client_id: ClientId = ClientId.UNIQUE
     end_is_final: bool = True
     """True when the venue's word of the end comes with everything that filled; if False the order is asked for once more

@@ -60,6 +60,31 @@ class Submit(_Command, frozen=True, tag="submit"):
             raise NotANumber("order_qty is 0; an order asks for more than nothing")
 
 
+class Track(_Command, frozen=True, tag="track"):
+    """A user placed an order with a venue by other means and wants it kept like one of partfill's own.
+
+    At least one of `cl_ord_id` and `order_id`. With `resubmit`, successors of it are placed by partfill.
+    """
+
+    ref: str
+    terms: Terms
+    cl_ord_id: str | None = None
+    order_id: str | None = None
+    resubmit: Resubmit | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ref:
+            raise NotANumber("ref is empty; give the order an id of your own that you never use again")
+        if self.cl_ord_id is None and self.order_id is None:
+            raise NotANumber("an order to track has neither cl_ord_id nor order_id; give at least one")
+
+
+class Untrack(_Command, frozen=True, tag="untrack"):
+    """Nothing more is to be done for parent `ref`: whatever works of it goes on, its fills are still booked."""
+
+    ref: str
+
+
 class Stop(_Command, frozen=True, tag="stop"):
     """A user wants nothing of parent `ref` to work any more. What has filled stays."""
 
@@ -152,4 +177,4 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tic
 EVERYWHERE = "*"
 """The venue of a kill switch for everything."""
 
-Command = Submit | Stop | Amend | Answered | Looked | KillSwitch | Restarted | Tick
+Command = Submit | Track | Untrack | Stop | Amend | Answered | Looked | KillSwitch | Restarted | Tick

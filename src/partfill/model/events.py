@@ -113,6 +113,10 @@ class AlarmKind(StrEnum):
     REDUCTION_UNSEEN = "reduction_unseen"
     VANISHED = "vanished"
     SPLIT_INEXACT = "split_inexact"
+    EXPOSURE = "exposure"
+    LAW = "law"
+    REFUSED = "refused"
+    MISSING = "missing"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):
@@ -122,4 +126,56 @@ class Alarm(_Event, frozen=True, tag="alarm"):
     text: str
 
 
-Event = Fill | Confirmation | Reversal | Repriced | StatusChanged | TermsChanged | Adopted | Alarm
+class ResubmitTriggered(_Event, frozen=True, tag="resubmit_triggered"):
+    """Child `order` ended with a remainder; `qty` of it goes on under `new_cl_ord_id`, attempt `attempt` of parent `ref`."""
+
+    ref: str
+    new_cl_ord_id: str
+    qty: Decimal
+    attempt: int
+
+
+class ParentDone(_Event, frozen=True, tag="parent_done"):
+    """Nothing of parent `ref` works any more. `outcome` is filled, canceled, expired, rejected or killed.
+
+    `order` is its last child. `avg_px` is over all children, None when nothing filled or a price is missing.
+    """
+
+    ref: str
+    outcome: str
+    cum_qty: Decimal
+    unfilled_qty: Decimal
+    avg_px: Decimal | None
+
+
+class CommandRefused(_Event, frozen=True, tag="command_refused"):
+    """A command that changes nothing, and why. `order` is 0."""
+
+    ref: str
+    reason: str
+
+
+class KillSwitchChanged(_Event, frozen=True, tag="kill_switch_changed"):
+    """The kill switch of (venue, account) was put on or lifted; venue "*" is everything. `order` is 0."""
+
+    venue: str
+    account: str
+    on: bool
+    by: str
+    reason: str | None = None
+
+
+Event = (
+    Fill
+    | Confirmation
+    | Reversal
+    | Repriced
+    | StatusChanged
+    | TermsChanged
+    | Adopted
+    | Alarm
+    | ResubmitTriggered
+    | ParentDone
+    | CommandRefused
+    | KillSwitchChanged
+)

@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from partfill.model.capabilities import Capabilities
-from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Restarted, Stop, Submit, Tick
+from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Restarted, Stop, Submit, Tick, Track, Untrack
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import (
     Charge,
@@ -112,6 +112,8 @@ Input = (
     | KillSwitch
     | Restarted
     | Tick
+    | Track
+    | Untrack
 )
 
 __all__ = [
@@ -136,6 +138,8 @@ __all__ = [
     "Stop",
     "Submit",
     "Tick",
+    "Track",
     "Unreadable",
+    "Untrack",
     "VenueDeclared",
 ]

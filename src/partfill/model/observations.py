@@ -175,6 +175,10 @@ class OrderSnapshot(_Observation, frozen=True, tag="order_snapshot"):
             if value is not None:
                 require(value, name)
 
+    def named(self, cl_ord_id: str) -> OrderSnapshot:
+        """The same statement under an id of ours."""
+        return msgspec.structs.replace(self, cl_ord_id=cl_ord_id)
+
 
 class OrderLinked(_Observation, frozen=True, tag="order_linked"):
     """Two venue orders belong together: `new_order_id` continues, is a child of, or is the same as `order_id`."""

@@ -44,6 +44,8 @@ class Replace(_Operation, frozen=True, tag="replace"):
     order_id: str | None
     order_qty: Decimal
     price: Decimal | None
+    cum_qty: Decimal
+    """What had filled when this was decided: the guard, where the venue has one."""
 
 
 class Query(_Operation, frozen=True, tag="query"):

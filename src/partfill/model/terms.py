@@ -44,3 +44,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
                 raise NotANumber(f"{name} is {value}; a quantity is zero or more, the side says which way")
         if (self.order_qty is None) == (self.cash_order_qty is None):
             raise NotANumber("an order is sized either by order_qty or by cash_order_qty; give exactly one of them")
+
+    def sized(self, order_qty: Decimal, price: Decimal | None) -> Terms:
+        """The same terms for another quantity (units) and price (quote currency per unit)."""
+        return msgspec.structs.replace(self, order_qty=order_qty, price=price)

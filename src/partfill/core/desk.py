@@ -1,0 +1,439 @@
+"""The desk: commands, answers and time for orders that partfill places itself. Pure, like the engine it is part of.
+
+Theory of operation. Every input about a child of a parent order ends in `follow`: what filled goes up to the parent, the
+request in flight is closed when the venue's word answers it, the end of the child is proven or a question is wanted, the
+law is checked, and `planner.plan` names the next operations, which are carried out here: into the state first, then into
+`effects.operations`, which leave once the step is durable.
+
+Rules
+- A request is closed by the venue's report, by a reply that carries it, or by a definite answer to a question. A reply
+  "done" alone is a promise, a refusal of a cancel or replace a reason to look, and silence an unknown that counts as open.
+- An order that a definite answer does not know, and of which nothing was ever heard, never arrived.
+- Client ids come from the journal: desk, parent, attempt; request ids from the child's id and a counter. A retry has no
+  other id, since there is no retry: a lost request is asked for.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from partfill.core import reports
+from partfill.core.answers import backoff, heard_of
+from partfill.core.child import Child
+from partfill.core.effects import Effects
+from partfill.core.parent import Done, Parent, Work
+from partfill.core.planner import Step, plan
+from partfill.model.capabilities import Chain, ReplaceQty
+from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Stop, Submit, Track, Untrack
+from partfill.model.events import AlarmKind, CommandRefused, KillSwitchChanged, ParentDone, ResubmitTriggered
+from partfill.model.inputs import OrderPlaced
+from partfill.model.numbers import ZERO, add, sub, text
+from partfill.model.operations import Cancel, Place, Query, Replace
+from partfill.model.terms import Terms
+from partfill.model.words import OrdType, Request, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from partfill.core.engine import Engine
+
+Scope = tuple[str, str]
+
+
+class Desk:
+    """Parent orders, the kill switch and timers of one engine."""
+
+    __slots__ = ("by_ref", "engine", "killed", "name", "next_id", "parents", "timers")
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.name = ""
+        """What stands before every client id of this journal."""
+        self.parents: dict[int, Parent] = {}
+        self.by_ref: dict[tuple[str, str, str], Parent] = {}
+        self.next_id = 1
+        self.killed: dict[Scope, str] = {}
+        """(venue, account) -> who put the kill switch on."""
+        self.timers: list[tuple[int, int]] = []
+        """(ns UTC, order): a heap of what is due; entries may be outdated, never missing."""
+
+    # ------------------------------------------------------------------ commands
+
+    def submit(self, s: Submit, now: int, effects: Effects) -> None:
+        """A new parent order; a known `ref` changes nothing."""
+        known = self.by_ref.get((s.venue, s.account, s.ref))
+        if known is not None:
+            self.engine.counters.duplicates += 1
+            if known.terms != s.terms:
+                self._refuse(effects, s.ref, f"ref {s.ref} is an order with other terms already; use a ref of its own")
+            return
+        who = self._killed(s.venue, s.account)
+        if who is not None:
+            self._refuse(effects, s.ref, f"the kill switch is on ({who}); an operator has to lift it first")
+            return
+        parent = Parent(self.next_id, s.venue, s.account, s.ref, s.terms, s.resubmit)
+        self.next_id += 1
+        self.remember(parent)
+        effects.parent(parent)
+        self._advance(parent, now, effects)
+
+    def track(self, t: Track, now: int, effects: Effects) -> None:
+        """An order that was placed by other means gets a parent, as if it had been placed here."""
+        if (t.venue, t.account, t.ref) in self.by_ref:
+            self.engine.counters.duplicates += 1
+            return
+        ledger = self.engine.attribute(t.venue, t.account, t.order_id, t.cl_ord_id, None, effects, create=True)
+        assert ledger is not None
+        child = ledger.child
+        if child.work is not None:
+            self._refuse(effects, t.ref, f"order {t.cl_ord_id or t.order_id} belongs to {child.work.parent.ref} already")
+            return
+        if not effects.enter(child, child.ledger, self.engine):
+            return
+        placed = OrderPlaced(venue=t.venue, account=t.account, terms=t.terms, cl_ord_id=t.cl_ord_id, order_id=t.order_id)
+        reports.placed(self.engine, child, placed, effects)
+        parent = Parent(self.next_id, t.venue, t.account, t.ref, t.terms, t.resubmit)
+        self.next_id += 1
+        parent.attempts = 1
+        work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
+        work.sent_at = now
+        parent.children.append(child)
+        parent.active.append(child)
+        self.remember(parent)
+        effects.parent(parent)
+        effects.engine = True
+
+    def untrack(self, u: Untrack, now: int, effects: Effects) -> None:
+        """The parent ends as it is: nothing is asked of a venue for it any more."""
+        parent = self._named(u.venue, u.account, u.ref, effects)
+        if parent is None or parent.done is not None:
+            return
+        effects.parent(parent)
+        parent.halted = True
+        self._done(parent, Done.RELEASED, effects)
+
+    def stop(self, s: Stop, now: int, effects: Effects) -> None:
+        """Nothing of the parent may work any more."""
+        parent = self._named(s.venue, s.account, s.ref, effects)
+        if parent is None:
+            return
+        if parent.done is not None:
+            self._refuse(effects, s.ref, f"{s.ref} has ended ({parent.done}); nothing of it works")
+        else:
+            effects.parent(parent)
+            parent.stop = parent.stop or Done.CANCELED
+            self._advance(parent, now, effects)
+
+    def amend(self, a: Amend, now: int, effects: Effects) -> None:
+        """Other terms are wanted. The law keeps the larger quantity until the smaller one is proven."""
+        parent = self._named(a.venue, a.account, a.ref, effects)
+        if parent is None:
+            return
+        if parent.done is not None or parent.stop is not None:
+            why = f"has ended ({parent.done})" if parent.done else "is being canceled"
+            self._refuse(effects, a.ref, f"{a.ref} {why}; submit a new order")
+            return
+        if parent.terms.cash_order_qty is not None:
+            self._refuse(effects, a.ref, f"{a.ref} is sized in cash; cancel it and submit another")
+            return
+        effects.parent(parent)
+        if a.order_qty is not None:
+            parent.asked = a.order_qty
+            parent.limit = max(parent.limit, a.order_qty)
+        if a.price is not None:
+            parent.price = a.price
+        self._advance(parent, now, effects)
+
+    def kill(self, k: KillSwitch, now: int, effects: Effects) -> None:
+        """Everything of the scope is taken off and nothing starts there, or that is lifted. Idempotent."""
+        scope = (k.venue, k.account)
+        if (scope in self.killed) is k.on:
+            return
+        effects.events.append(KillSwitchChanged(0, None, None, k.venue, k.account, k.on, k.by, k.reason))
+        effects.engine = True
+        if not k.on:
+            del self.killed[scope]
+            return
+        self.killed[scope] = k.by
+        for child in list(self.engine.children.values()):
+            if child.work is None and child.known and child.open and self._within(scope, child.venue, child.account):
+                self._take_over(child, effects)
+        for parent in list(self.parents.values()):
+            if parent.done is None and self._within(scope, parent.venue, parent.account):
+                effects.parent(parent)
+                parent.stop = parent.stop or Done.KILLED
+                self._advance(parent, now, effects)
+
+    def restarted(self, r: Restarted, now: int, effects: Effects) -> None:
+        """What was in flight is unknown; every order that works is asked for."""
+        if not self.name and r.desk:
+            self.name = r.desk
+            effects.engine = True
+        for parent in list(self.parents.values()):
+            for child in parent.active:
+                work = child.work
+                assert work is not None
+                effects.touch(child)
+                work.doubt, work.looking, work.looks, work.look_at = True, False, 0, now
+            self._advance(parent, now, effects)
+
+    def tick(self, now: int, effects: Effects) -> None:
+        """Do what is due."""
+        while self.timers and self.timers[0][0] <= now:
+            _, number = heappop(self.timers)
+            child = self.engine.children.get(number)
+            if child is not None and child.work is not None:
+                self._advance(child.work.parent, now, effects)
+
+    # ------------------------------------------------------------------ after every input about a child
+
+    def follow(self, child: Child, now: int, effects: Effects) -> None:
+        """Draw the consequences of what is now known of `child`."""
+        work = child.work
+        assert work is not None
+        parent = work.parent
+        effects.parent(parent)
+        if child.cum is not work.seen_cum:
+            parent.cum = add(parent.cum, sub(child.cum, work.seen_cum))
+            work.seen_cum = child.cum
+        if work.request is not None and self._is_answered(child, work):
+            self.close_request(child, work)
+        if work.request is not Request.REPLACE and child.order_qty is not None and work.max_qty is not child.order_qty:
+            if work.max_qty != child.order_qty:
+                work.terms_at = now
+            work.max_qty = child.order_qty
+        if child.open_at_venue:
+            if work.settled:
+                # The venue opened it again.
+                work.settled, parent.done = False, None
+                parent.active.append(child)
+            if effects.query and not work.look_at and not work.looking:
+                work.looks += 1
+                work.look_at = now + backoff(work.looks)
+        elif not work.settled and work.request is None:
+            complete = child.order_qty is not None and child.cum >= child.order_qty
+            if complete or (child.rules.end_is_final and not work.doubt):
+                self.settle(child, work)
+            elif not work.look_at:
+                work.doubt, work.look_at = True, now
+        self._advance(parent, now, effects)
+
+    def _is_answered(self, child: Child, work: Work) -> bool:
+        """Whether the venue's own words have closed the request in flight."""
+        if work.request is Request.PLACE:
+            return heard_of(child)
+        if child.in_flight is None or work.request_id not in child.in_flight:
+            return True
+        if child.open_at_venue:
+            return False
+        # It has ended. A replace may still make it go on, where that has a new id or reopens a filled order.
+        return work.request is Request.CANCEL or (not child.works and child.rules.chain is Chain.CONTINUES)
+
+    def close_request(self, child: Child, work: Work) -> None:
+        """The request in flight is answered, one way or the other."""
+        if child.in_flight is not None:
+            child.in_flight.pop(work.request_id, None)
+            child.in_flight = child.in_flight or None
+        work.request, work.request_id, work.accepted = None, "", False
+        if child.order_qty is not None:
+            work.max_qty = child.order_qty
+        if not work.looking:
+            work.doubt, work.look_at, work.looks = False, 0, 0
+
+    def settle(self, child: Child, work: Work) -> None:
+        """The end is proven: the child counts with what filled and no more."""
+        work.settled, work.looking = True, False
+        work.doubt, work.look_at, work.looks = False, 0, 0
+        if child in work.parent.active:
+            work.parent.active.remove(child)
+
+    # ------------------------------------------------------------------ decisions
+
+    def _advance(self, parent: Parent, now: int, effects: Effects) -> None:
+        """Check the law, carry out the plan, check the law again."""
+        before = self._law(parent, effects)
+        first = len(effects.operations)
+        for step in plan(parent, now):
+            self._carry_out(parent, step, now, effects)
+        if parent.terms.cash_order_qty is None and parent.exposure > max(parent.asked, before):
+            parent.halted = True
+            effects.parent(parent)
+            effects.take_back(first)
+            said = f"{text(parent.exposure)} could fill of {text(parent.asked)} asked for; {parent.ref} is halted"
+            self.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.LAW, said)
+
+    def _law(self, parent: Parent, effects: Effects) -> Decimal:
+        """The left side of the law; an excess that venues made is alarmed and remembered."""
+        if parent.terms.cash_order_qty is not None:
+            return ZERO
+        exposure = parent.exposure
+        if exposure > parent.limit:
+            effects.parent(parent)
+            parent.limit = exposure
+            parent.excess = sub(exposure, parent.asked)
+            said = f"{text(exposure)} filled or working of {text(parent.asked)} asked for: {text(parent.excess)} too much"
+            last = parent.children[-1] if parent.children else None
+            self.engine.alarm(effects, last, AlarmKind.EXPOSURE, said)
+        elif parent.limit > parent.asked and parent.limit > exposure:
+            effects.parent(parent)
+            parent.limit = max(parent.asked, exposure)
+        return exposure
+
+    def _carry_out(self, parent: Parent, step: Step, now: int, effects: Effects) -> None:
+        if step.at:
+            assert step.child is not None
+            heappush(self.timers, (step.at, step.child.id))
+            return
+        effects.parent(parent)
+        if step.done is not None:
+            self._done(parent, step.done, effects)
+        elif step.child is None:
+            self._place(parent, step, now, effects)
+        elif step.ask:
+            self._ask(step.child, effects)
+        elif step.request is Request.CANCEL:
+            self._cancel(step.child, step.retarget, now, effects)
+        else:
+            self._replace(parent, step.child, step.qty, now, effects)
+
+    def _place(self, parent: Parent, step: Step, now: int, effects: Effects) -> None:
+        engine = self.engine
+        last = parent.children[-1] if parent.children else None
+        cl_ord_id = self._client_id(parent)
+        terms = parent.terms
+        if terms.cash_order_qty is None:
+            terms = terms.sized(step.qty, parent.price)
+        child = engine.new_child(parent.venue, parent.account, None, cl_ord_id)
+        effects.touch(child)
+        reports.placed(engine, child, OrderPlaced(venue=parent.venue, account=parent.account, terms=terms, cl_ord_id=cl_ord_id),
+                       effects)  # fmt: skip
+        work = child.work = Work(parent, ZERO if terms.order_qty is None else terms.order_qty)
+        work.request, work.request_id, work.sent_at = Request.PLACE, cl_ord_id, now
+        parent.children.append(child)
+        parent.active.append(child)
+        parent.done = None
+        if step.resubmit and last is not None:
+            parent.resubmits += 1
+            ids = (last.id, last.order_id, last.cl_ord_id)
+            effects.events.append(ResubmitTriggered(*ids, parent.ref, cl_ord_id, step.qty, parent.resubmits))
+        effects.send(
+            Place(venue=parent.venue, account=parent.account, instrument=terms.instrument, order=child.id,
+                  cl_ord_id=cl_ord_id, terms=terms)
+        )  # fmt: skip
+
+    def _client_id(self, parent: Parent) -> str:
+        while True:
+            parent.attempts += 1
+            cl_ord_id = f"{self.name}{parent.id}-{parent.attempts}"
+            if (parent.venue, parent.account, cl_ord_id) not in self.engine.index.by_client:
+                return cl_ord_id
+
+    def _request(self, child: Child, request: Request, qty: Decimal | None, price: Decimal | None, now: int,
+                 effects: Effects) -> str:  # fmt: skip
+        """Note a request as in flight; returns its id."""
+        work = child.work
+        assert work is not None
+        effects.touch(child)
+        work.requests += 1
+        name = f"{child.client_ids[0] if child.client_ids else child.id}.{work.requests}"
+        self.engine.index.bind_client(child, name)
+        child.in_flight = child.in_flight or {}
+        child.in_flight[name] = (request, qty, price)
+        work.request, work.request_id, work.sent_at, work.accepted = request, name, now, False
+        return name
+
+    def _cancel(self, child: Child, retarget: bool, now: int, effects: Effects) -> None:
+        assert child.work is not None
+        child.work.retarget = child.work.retarget or retarget
+        name = self._request(child, Request.CANCEL, None, None, now, effects)
+        effects.send(
+            Cancel(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,
+                   orig_cl_ord_id=child.cl_ord_id or "", order_id=child.order_id)
+        )  # fmt: skip
+
+    def _replace(self, parent: Parent, child: Child, total: Decimal, now: int, effects: Effects) -> None:
+        work = child.work
+        assert work is not None
+        qty = sub(total, child.cum) if child.rules.replace_qty is ReplaceQty.OPEN else total
+        orig = child.cl_ord_id or ""
+        name = self._request(child, Request.REPLACE, qty, parent.price, now, effects)
+        work.max_qty = max(work.max_qty, total)
+        effects.send(
+            Replace(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,
+                    orig_cl_ord_id=orig, order_id=child.order_id, order_qty=qty, price=parent.price, cum_qty=child.cum)
+        )  # fmt: skip
+
+    def _ask(self, child: Child, effects: Effects) -> None:
+        work = child.work
+        assert work is not None
+        effects.touch(child)
+        work.looking, work.look_at = True, 0
+        effects.send(
+            Query(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id,
+                  cl_ord_id=child.cl_ord_id or "", order_id=child.order_id, terms=terms_of(child),
+                  since=work.sent_at)
+        )  # fmt: skip
+
+    def _done(self, parent: Parent, done: Done, effects: Effects) -> None:
+        parent.done = done
+        last = parent.children[-1] if parent.children else None
+        for child in parent.children:
+            # They may leave memory from now on.
+            effects.touch(child)
+        ids = (last.id, last.order_id, last.cl_ord_id) if last is not None else (0, None, None)
+        effects.events.append(ParentDone(*ids, parent.ref, str(done), parent.cum, parent.rest, parent.avg_px))
+
+    # ------------------------------------------------------------------ help
+
+    def _take_over(self, child: Child, effects: Effects) -> None:
+        """An order that the user placed gets a parent, so that it can be canceled."""
+        ref = f"tracked:{child.cl_ord_id or child.order_id}"
+        parent = Parent(self.next_id, child.venue, child.account, ref, terms_of(child), None)
+        self.next_id += 1
+        work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
+        work.seen_cum = child.cum
+        parent.cum, parent.attempts = child.cum, 1
+        parent.children.append(child)
+        parent.active.append(child)
+        self.remember(parent)
+        effects.parent(parent)
+        effects.touch(child)
+
+    def _killed(self, venue: str, account: str) -> str | None:
+        for scope, who in self.killed.items():
+            if self._within(scope, venue, account):
+                return who
+        return None
+
+    @staticmethod
+    def _within(scope: Scope, venue: str, account: str) -> bool:
+        return scope[0] == EVERYWHERE or scope == (venue, account)
+
+    def _named(self, venue: str, account: str, ref: str, effects: Effects) -> Parent | None:
+        parent = self.by_ref.get((venue, account, ref))
+        if parent is None:
+            self._refuse(effects, ref, f"no order {ref} at {venue} {account}".rstrip())
+        return parent
+
+    def _refuse(self, effects: Effects, ref: str, reason: str) -> None:
+        effects.events.append(CommandRefused(0, None, None, ref, reason))
+
+    def remember(self, parent: Parent) -> None:
+        """A parent comes into memory."""
+        self.parents[parent.id] = parent
+        self.by_ref[parent.venue, parent.account, parent.ref] = parent
+        self.next_id = max(self.next_id, parent.id + 1)
+
+    def forget(self, parent: Parent) -> None:
+        """A parent leaves memory; its rows stay."""
+        del self.parents[parent.id]
+        del self.by_ref[parent.venue, parent.account, parent.ref]
+
+
+def terms_of(child: Child) -> Terms:
+    """The terms in force of an order."""
+    return Terms(
+        instrument=child.instrument or "", side=child.side or Side.BUY, order_qty=child.order_qty,
+        cash_order_qty=child.cash_qty if child.order_qty is None else None, price=child.price, stop_px=child.stop_px,
+        ord_type=child.ord_type or OrdType.OTHER, time_in_force=child.tif or TimeInForce.DAY, base=child.base,
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""A parent order: what the user wants, and the child orders that were tried for it. And the one safety law.
+
+    filled (all children) + worst case still open (all children not proven ended) <= asked
+
+Rules
+- A child counts with everything that may still fill of it until its end is proven (`Work.settled`): unknown placements,
+  unconfirmed cancels and the larger quantity of an unanswered replace included.
+- `limit` is the right side of the law. It rises when the user asks for more, and when venues filled more than we could
+  foresee (alarmed); it falls back to what is asked as soon as the left side allows.
+- No operation may leave after which the law does not hold.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from partfill.model.commands import Resubmit
+from partfill.model.numbers import ZERO, add, ratio, sub
+from partfill.model.terms import Terms
+from partfill.model.words import Request
+
+if TYPE_CHECKING:
+    from partfill.core.child import Child
+
+
+class Done(StrEnum):
+    """How a parent order ended."""
+
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    KILLED = "killed"
+    RELEASED = "released"
+
+
+class Parent:
+    """What a user wants. Quantities in units, prices in quote currency per unit, times ns UTC."""
+
+    __slots__ = (
+        "account",
+        "active",
+        "asked",
+        "attempts",
+        "children",
+        "cum",
+        "done",
+        "excess",
+        "halted",
+        "id",
+        "limit",
+        "price",
+        "ref",
+        "resubmit",
+        "resubmits",
+        "stop",
+        "terms",
+        "updated",
+        "venue",
+    )
+
+    def __init__(self, number: int, venue: str, account: str, ref: str, terms: Terms, resubmit: Resubmit | None) -> None:
+        self.id = number
+        self.venue = venue
+        self.account = account
+        self.ref = ref
+        self.terms = terms
+        self.asked = terms.order_qty if terms.order_qty is not None else ZERO
+        """Total quantity wanted; 0 for an order sized in cash, which has one child for ever."""
+        self.price = terms.price
+        self.resubmit = resubmit
+        self.resubmits = 0
+        """Successors placed for remainders."""
+        self.attempts = 0
+        """Children made; the next one's number."""
+        self.cum = ZERO
+        self.limit = self.asked
+        self.excess = ZERO
+        """By how much venues exceeded what was asked, as far as it was alarmed."""
+        self.stop: Done | None = None
+        """Why nothing of it may work any more: the user's word or the kill switch."""
+        self.done: Done | None = None
+        self.halted = False
+        """True after the law broke: nothing leaves for this parent until a person looks."""
+        self.children: list[Child] = []
+        self.active: list[Child] = []
+        """Children whose end is not proven."""
+        self.updated = 0
+
+    @property
+    def exposure(self) -> Decimal:
+        """Filled, and all that may still fill."""
+        total = self.cum
+        for child in self.active:
+            assert child.work is not None
+            total = add(total, child.work.worst(child))
+        return total
+
+    @property
+    def rest(self) -> Decimal:
+        """What is asked for and not filled; never below zero."""
+        rest = sub(self.asked, self.cum)
+        return rest if rest > ZERO else ZERO
+
+    @property
+    def avg_px(self) -> Decimal | None:
+        """Volume weighted average price over all children, 28 digits; None when nothing filled or a price is missing."""
+        value = ZERO
+        for child in self.children:
+            for ledger in child.ledgers:
+                priced = ledger.priced()
+                if priced is None:
+                    return None
+                value = add(value, priced[0])
+        return ratio(value, self.cum) if self.cum else None
+
+
+class Work:
+    """The desk's side of one child order: the request in flight, what to ask, and whether its end is proven."""
+
+    __slots__ = (
+        "accepted",
+        "act_at",
+        "doubt",
+        "look_at",
+        "looking",
+        "looks",
+        "max_qty",
+        "parent",
+        "request",
+        "request_id",
+        "requests",
+        "retarget",
+        "seen_cum",
+        "sent_at",
+        "settled",
+        "terms_at",
+        "tries",
+    )
+
+    def __init__(self, parent: Parent, qty: Decimal) -> None:
+        self.parent = parent
+        self.request: Request | None = None
+        """What is in flight: at most one."""
+        self.request_id = ""
+        self.sent_at = 0
+        self.accepted = False
+        """True when the reply said done and the venue's report is still to come."""
+        self.doubt = False
+        """True when the venue has to be asked: a lost reply, a refusal, an end without its last fills."""
+        self.max_qty = qty
+        """Largest total quantity that may be in force, by any request of ours that may still be applied."""
+        self.terms_at = 0
+        """When the venue last changed the quantity in force by itself (ns UTC)."""
+        self.look_at = 0
+        """When to ask next (ns UTC); 0 for not at all."""
+        self.looking = False
+        """True while a question is out."""
+        self.looks = 0
+        """Questions in a row that settled nothing."""
+        self.act_at = 0
+        """Not before this time is a refused request tried anew."""
+        self.tries = 0
+        """Requests in a row that were refused."""
+        self.requests = 0
+        """Requests made on this child, for their ids."""
+        self.retarget = False
+        """True when we took it off to place the rest elsewhere."""
+        self.settled = False
+        """True when nothing more can fill, as far as the venue's word goes, and what filled is known."""
+        self.seen_cum = ZERO
+        """What of the child's `cum` is in the parent's."""
+
+    def worst(self, child: Child) -> Decimal:
+        """What may still fill of the child."""
+        rest = sub(self.max_qty, child.cum)
+        return rest if rest > ZERO else ZERO

@@ -1,0 +1,137 @@
+"""The planner: compares what should work with what does, and names the next safe operation. The only source of operations.
+
+Rules
+- At most one request in flight per child, and one question.
+- Replace where the venue's replace is safe for a fill on the way (its quantity is a total, or it is guarded by the filled
+  quantity); else cancel, wait for the proof of the end, and place what is left.
+- A new child is placed only when every other one is settled, and only for what the law leaves.
+- A request that was refused is tried anew later and later, for as long as it is wanted.
+- A child that works without need is canceled; one that could fill too much is made smaller or canceled first.
+
+`plan` decides, `desk` carries it out. It reads state and changes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from partfill.core.child import Child
+from partfill.core.parent import Done, Parent, Work
+from partfill.model.capabilities import Capabilities, ReplaceQty
+from partfill.model.numbers import ZERO, add, sub
+from partfill.model.words import OrdStatus, Request
+
+_DONE_BY = {OrdStatus.REJECTED: Done.REJECTED, OrdStatus.EXPIRED: Done.EXPIRED}
+
+
+class Step(NamedTuple):
+    """One thing to do: a request on `child`, a question about it, a new child, or the end of the parent."""
+
+    child: Child | None = None
+    request: Request | None = None
+    qty: Decimal = ZERO
+    """Total quantity the child is to have in force (replace), or quantity of the new child (place)."""
+    ask: bool = False
+    resubmit: bool = False
+    """True when the new child follows one that ended by itself."""
+    retarget: bool = False
+    done: Done | None = None
+    at: int = 0
+    """Not now but at this time (ns UTC)."""
+
+
+def safe_replace(rules: Capabilities) -> bool:
+    """Whether a fill on the way cannot make a replace too large."""
+    return rules.can_replace and (rules.replace_qty is ReplaceQty.TOTAL or rules.replace_guarded)
+
+
+def plan(parent: Parent, now: int) -> Iterator[Step]:
+    """What to do next for this parent; nothing when everything is as it should be, or an answer is awaited.
+
+    Each step must be carried out before the next is asked for: what one child takes, the next cannot have.
+    """
+    if parent.halted:
+        return
+    for child in list(parent.active):
+        assert child.work is not None
+        step = _of_child(parent, child, child.work, now)
+        if step is not None:
+            yield step
+    if not parent.active:
+        step = _next(parent)
+        if step is not None:
+            yield step
+
+
+def _of_child(parent: Parent, child: Child, work: Work, now: int) -> Step | None:
+    if work.doubt or work.look_at:
+        if work.looking:
+            return None
+        if work.look_at > now:
+            later = Step(child, ask=True, at=work.look_at)
+            return later if work.request is not None or work.doubt else _wanted(parent, child, work, now) or later
+        return Step(child, ask=True)
+    return _wanted(parent, child, work, now)
+
+
+def _wanted(parent: Parent, child: Child, work: Work, now: int) -> Step | None:
+    if work.request is not None or not child.open_at_venue:
+        return None
+    step = _change(parent, child, work)
+    if step is not None and work.act_at > now:
+        return Step(child, ask=False, at=work.act_at)
+    return step
+
+
+def _change(parent: Parent, child: Child, work: Work) -> Step | None:
+    """The request that brings a working child to what is wanted; None when it is."""
+    cash = parent.terms.cash_order_qty is not None
+    if parent.stop is not None:
+        return Step(child, Request.CANCEL)
+    if cash:
+        return None
+    # What the law leaves to this child beside everything else that filled or works.
+    room = sub(parent.asked, sub(parent.exposure, work.worst(child)))
+    if room <= ZERO:
+        return Step(child, Request.CANCEL)
+    wanted = add(child.cum, room)
+    if wanted == work.max_qty and parent.price == child.price:
+        return None
+    if safe_replace(child.rules):
+        return Step(child, Request.REPLACE, wanted)
+    return Step(child, Request.CANCEL, retarget=True)
+
+
+def _next(parent: Parent) -> Step | None:
+    """Every child is settled: place what is left, or end."""
+    if parent.stop is not None:
+        return None if parent.done is not None else Step(done=_outcome(parent, parent.stop))
+    if parent.attempts == 0:
+        return Step(request=Request.PLACE, qty=parent.asked)
+    last = parent.children[-1]
+    assert last.work is not None
+    if parent.terms.cash_order_qty is not None:
+        return None if parent.done is not None else Step(done=_of_status(last))
+    rest = parent.rest
+    if not rest:
+        return None if parent.done is Done.FILLED else Step(done=Done.FILLED)
+    if last.work.retarget and parent.done is None:
+        return Step(request=Request.PLACE, qty=rest)
+    rule = parent.resubmit
+    rejected = last.status is OrdStatus.REJECTED
+    if rule is not None and not rejected and parent.resubmits < rule.max_resubmit_attempts and rest >= rule.min_resubmit_size:
+        return Step(request=Request.PLACE, qty=rest, resubmit=True)
+    done = _of_status(last)
+    return None if parent.done is done else Step(done=done)
+
+
+def _of_status(child: Child) -> Done:
+    if child.status is OrdStatus.FILLED:
+        return Done.FILLED
+    return _DONE_BY.get(child.status, Done.CANCELED)
+
+
+def _outcome(parent: Parent, stop: Done) -> Done:
+    return Done.FILLED if parent.terms.cash_order_qty is None and not parent.rest else stop

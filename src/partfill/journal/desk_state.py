@@ -1,0 +1,104 @@
+"""Parent orders and the desk's side of their children, as plain values and back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from partfill.core.child import Child
+from partfill.core.parent import Done, Parent, Work
+from partfill.model.commands import Resubmit
+from partfill.model.numbers import ZERO
+from partfill.model.terms import Terms
+from partfill.model.words import Request
+
+
+class ParentState(msgspec.Struct, array_like=True, gc=False):
+    """One parent order without its children. Fields are only ever added at the end."""
+
+    id: int
+    venue: str
+    account: str
+    ref: str
+    terms: Terms
+    resubmit: Resubmit | None
+    asked: Decimal
+    price: Decimal | None
+    resubmits: int
+    attempts: int
+    cum: Decimal
+    limit: Decimal
+    excess: Decimal
+    stop: Done | None
+    done: Done | None
+    halted: bool
+
+
+class WorkState(msgspec.Struct, array_like=True, gc=False):
+    """The desk's side of one child. Fields are only ever added at the end."""
+
+    request: Request | None
+    request_id: str
+    sent_at: int
+    accepted: bool
+    doubt: bool
+    max_qty: Decimal
+    look_at: int
+    looking: bool
+    looks: int
+    act_at: int
+    tries: int
+    requests: int
+    retarget: bool
+    settled: bool
+    seen_cum: Decimal = ZERO
+    terms_at: int = 0
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_parent = msgspec.json.Decoder(ParentState).decode
+_work = msgspec.json.Decoder(WorkState).decode
+
+Row = tuple[object, ...]
+
+
+def parent_row(parent: Parent, now: int, seq: int) -> Row:
+    """The `parents` row, in the order of its columns."""
+    average = parent.avg_px
+    state = ParentState(**{name: getattr(parent, name) for name in ParentState.__struct_fields__})
+    return (
+        parent.id, parent.venue, parent.account, parent.ref, parent.terms.instrument, parent.terms.side, str(parent.asked),
+        None if parent.price is None else str(parent.price), str(parent.cum), None if average is None else str(average),
+        len(parent.children), parent.done, 0 if parent.done is not None else 1, now, seq, _encode(state).decode(),
+    )  # fmt: skip
+
+
+def work_row(child: Child) -> Row:
+    """The `work` row of a child that has one."""
+    work = child.work
+    assert work is not None
+    state = WorkState(**{name: getattr(work, name) for name in WorkState.__struct_fields__})
+    return (child.id, work.parent.id, _encode(state).decode())
+
+
+def thaw_parent(blob: str) -> Parent:
+    """The parent that `parent_row` wrote; its children are added by `thaw_work`, oldest first."""
+    state = _parent(blob)
+    parent = Parent(state.id, state.venue, state.account, state.ref, state.terms, state.resubmit)
+    for name in ("asked", "price", "resubmits", "attempts", "cum", "limit", "excess", "stop", "done", "halted"):
+        setattr(parent, name, getattr(state, name))
+    return parent
+
+
+def thaw_work(blob: str, child: Child, parent: Parent) -> None:
+    """Put a child back under its parent, as `work_row` wrote it."""
+    state = _work(blob)
+    work = child.work = Work(parent, state.max_qty)
+    for name in WorkState.__struct_fields__:
+        setattr(work, name, getattr(state, name))
+    if work.seen_cum == child.cum:
+        work.seen_cum = child.cum
+    parent.children.append(child)
+    if not work.settled:
+        parent.active.append(child)

@@ -1,0 +1,178 @@
+"""Lanes: operations of one (venue, account, instrument), one at a time and in order; different lanes side by side.
+
+Rules
+- Within a lane cancels go first, then everything in the order in which it was decided.
+- An operation is sent once. Whatever goes wrong on the way is an answer too: `Outcome.UNKNOWN`.
+- Questions are reads: they do not wait in lanes, and at most `QUESTIONS` of them are out per venue.
+- A lane exists while it has work; nothing is kept of one that is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+
+from partfill.model.commands import Answered, Looked, Outcome
+from partfill.model.operations import Cancel, Operation, Place, Query, Replace
+from partfill.model.words import Request
+from partfill.runtime.limits import Breaker, Budget
+from partfill.venues.protocol import Venue
+
+QUESTIONS = 8
+TIMEOUT_S = 10.0
+"""How long a request may take before its outcome is unknown."""
+PAUSE_S = 1.0
+"""How long everything but cancels waits after "too many requests"."""
+
+log = logging.getLogger("partfill.lanes")
+
+Lane = tuple[str, str, str]
+_REQUEST = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
+
+
+class Lanes:
+    """Carries operations to venues and their answers to `answer`."""
+
+    def __init__(self, venues: Mapping[str, Venue], answer: Callable[[Answered | Looked], Awaitable[None]], *,
+                 per_second: int = 50, timeout_s: float = TIMEOUT_S) -> None:  # fmt: skip
+        self._venues = venues
+        self._answer = answer
+        self._per_second = per_second
+        self._timeout_s = timeout_s
+        self._first: dict[Lane, deque[Operation]] = {}
+        self._then: dict[Lane, deque[Operation]] = {}
+        self._running: dict[Lane, asyncio.Task[None]] = {}
+        self._questions: dict[str, asyncio.Semaphore] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._budgets: dict[tuple[str, str], Budget] = {}
+        self.breakers = {name: Breaker(time.monotonic) for name in venues}
+        self.sent = 0
+        """Operations handed to venues."""
+
+    @property
+    def waiting(self) -> int:
+        """Operations that have not been sent yet."""
+        return sum(map(len, self._first.values())) + sum(map(len, self._then.values()))
+
+    @property
+    def busy(self) -> int:
+        """Lanes with work and questions that are out."""
+        return len(self._running) + len(self._asking)
+
+    def send(self, op: Operation) -> None:
+        """Queue one operation."""
+        if type(op) is Query:
+            task = asyncio.create_task(self._ask(op))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+            return
+        lane = (op.venue, op.account, op.instrument)
+        queues = self._first if type(op) is Cancel else self._then
+        queues.setdefault(lane, deque()).append(op)
+        if lane not in self._running:
+            self._running[lane] = asyncio.create_task(self._run(lane))
+
+    async def drain(self) -> None:
+        """Wait until nothing is queued and nothing is out."""
+        while self._running or self._asking:
+            await asyncio.gather(*self._running.values(), *self._asking, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Let go of everything at once: what is in flight is unknown after the next start."""
+        tasks = [*self._running.values(), *self._asking]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, lane: Lane) -> None:
+        try:
+            while True:
+                for queues in (self._first, self._then):
+                    queue = queues.get(lane)
+                    if queue:
+                        op = queue.popleft()
+                        if not queue:
+                            del queues[lane]
+                        break
+                else:
+                    return
+                await self._carry(op)
+        finally:
+            self._running.pop(lane, None)
+
+    async def _carry(self, op: Operation) -> None:
+        assert not isinstance(op, Query)
+        breaker = self.breakers.get(op.venue)
+        if type(op) is Place and breaker is not None and breaker.open:
+            await self._answer(self._refused(op, f"not sent: {breaker.reason}"))
+            return
+        budget = self._budget(op.venue, op.account)
+        await budget.take(cancel=type(op) is Cancel)
+        self.sent += 1
+        answer = await self._request(op)
+        if answer.outcome is Outcome.REFUSED and answer.reason == "rate_limit":
+            budget.pause(PAUSE_S)
+        self._judge(op, answer)
+        await self._answer(answer)
+
+    async def _request(self, op: Place | Cancel | Replace) -> Answered:
+        venue = self._venues[op.venue]
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                if type(op) is Place:
+                    return await venue.place(op)
+                if type(op) is Cancel:
+                    return await venue.cancel(op)
+                assert type(op) is Replace
+                return await venue.replace(op)
+        except TimeoutError:
+            why = f"no answer within {self._timeout_s:g} s"
+        except Exception as error:
+            log.exception("%s failed at %s", type(op).__name__, op.venue)
+            why = f"{type(error).__name__}: {error}"
+        return Answered(
+            venue=op.venue, account=op.account, request=_REQUEST[type(op)], cl_ord_id=op.cl_ord_id, outcome=Outcome.UNKNOWN,
+            reason=why,
+        )  # fmt: skip
+
+    def _judge(self, op: Operation, answer: Answered) -> None:
+        breaker = self.breakers.get(op.venue)
+        if breaker is None:
+            return
+        if answer.outcome is Outcome.UNKNOWN:
+            breaker.failed(answer.reason or "no reason given")
+            return
+        breaker.answered()
+        if type(op) is Place and answer.outcome is Outcome.REFUSED:
+            breaker.refused(op.instrument, answer.reason or "")
+        elif type(op) is Place:
+            breaker.accepted()
+
+    @staticmethod
+    def _refused(op: Place, reason: str) -> Answered:
+        return Answered(
+            venue=op.venue, account=op.account, request=Request.PLACE, cl_ord_id=op.cl_ord_id, outcome=Outcome.REFUSED,
+            reason=reason,
+        )  # fmt: skip
+
+    async def _ask(self, op: Query) -> None:
+        limit = self._questions.setdefault(op.venue, asyncio.Semaphore(QUESTIONS))
+        async with limit:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    answer = await self._venues[op.venue].find(op)
+            except Exception as error:
+                answer = Looked(
+                    venue=op.venue, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id,
+                    error=f"{type(error).__name__}: {error}",
+                )  # fmt: skip
+        await self._answer(answer)
+
+    def _budget(self, venue: str, account: str) -> Budget:
+        budget = self._budgets.get((venue, account))
+        if budget is None:
+            budget = self._budgets[venue, account] = Budget(self._per_second, time.monotonic)
+        return budget

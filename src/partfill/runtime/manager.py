@@ -1,0 +1,354 @@
+"""FillManager: the running desk that a user holds in code.
+
+    async with FillManager.open("fills.db", venues=[venue]) as fills:
+        order = await fills.submit(Limit("BTC-USD", "buy", qty="1.5", price="64000"))
+        async for event in order.events():
+            print(event)
+
+Theory of operation. Every input - a command, an answer, an observation, a sign of time - goes through `take`: the engine
+steps, the step becomes durable, and only then its events reach subscribers and its operations their lanes. Inputs that
+come together are committed together, and what follows from them is released in their order.
+
+Start: recover, declare the venues, mark what was in flight as unknown, ask for it, read each venue's history since the
+last input, then listen. Stop: drain the lanes, commit, close. A kill at any point is as safe as a stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from partfill.core.effects import Effects
+from partfill.core.engine import Engine
+from partfill.core.parent import Parent
+from partfill.journal.journal import Journal, JournalDown
+from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Resubmit, Stop, Submit, Tick, Track, Untrack
+from partfill.model.events import CommandRefused, Event
+from partfill.model.inputs import Gap, Input, VenueDeclared
+from partfill.model.numbers import dec
+from partfill.model.observations import Observation
+from partfill.model.operations import Query
+from partfill.model.terms import Terms
+from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
+from partfill.runtime.lanes import Lanes
+from partfill.runtime.order import Order, View, view_of
+from partfill.runtime.poller import Poller
+from partfill.runtime.settings import FillManagement
+from partfill.runtime.tracking import Tracking
+from partfill.venues.protocol import Venue, VenueDown
+
+MAX_WAITING = 10_000
+"""Operations that may wait in lanes before new orders are refused."""
+OVERLAP_NS = 60_000_000_000
+"""How much of a venue's history is read again after a gap: clocks differ, and a repeat changes nothing."""
+
+log = logging.getLogger("partfill")
+
+
+class Refused(ValueError):
+    """A command that changes nothing; the message says why and what would be right."""
+
+
+class Busy(RuntimeError):
+    """Too much is queued for the venues; submit again later."""
+
+
+class FillManager:
+    """Places orders, keeps them exactly tracked, and tells what happened. Make it with `open`."""
+
+    def __init__(
+        self, path: str | Path, venues: Iterable[Venue] = (), *, settings: FillManagement | None = None,
+        accounts: Iterable[str] = ("",), clock: Callable[[], int] = time.time_ns, per_second: int = 50,
+    ) -> None:  # fmt: skip
+        self.settings = settings if settings is not None else FillManagement()
+        self.venues = {venue.name: venue for venue in venues}
+        self.accounts = tuple(accounts)
+        self.bus = Bus()
+        self.journal = Journal(path)
+        self.lanes = Lanes(self.venues, self._answered, per_second=per_second)
+        self.pollers: list[Poller] = []
+        self.tracking = Tracking(self)
+        """Fill tracking under the names of fill-manager designs."""
+        self.views: dict[int, View] = {}
+        """Parent orders as of the last durable input about them; the engine itself is ahead of the disk."""
+        self._clock = clock
+        self._latest = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._closing = False
+        self.down: BaseException | None = None
+        """Why the desk stopped by itself: a journal that cannot be written."""
+
+    @classmethod
+    def open(cls, path: str | Path, venues: Iterable[Venue] = (), **options: Any) -> Self:
+        """A manager to be entered with `async with`. Options are those of the constructor."""
+        return cls(path, venues, **options)
+
+    # ------------------------------------------------------------------ life
+
+    async def __aenter__(self) -> Self:
+        await self.journal.__aenter__()
+        self._latest = self.journal.last_now
+        last = self.journal.last_now or self._now()
+        for venue in self.venues.values():
+            await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
+        await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-"))
+        for venue in self.venues.values():
+            for account in self.accounts:
+                poller = Poller(self, venue, account)
+                self.pollers.append(poller)
+                self._tasks.append(asyncio.create_task(self._listen(venue, account, last)))
+                self._tasks.append(poller.spawn_polling_task())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        await self.close(drain=kind is None)
+
+    async def close(self, *, drain: bool = True) -> None:
+        """Stop listening, let lanes finish (unless not `drain`), commit, close. Orders that work go on working."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if drain and self.down is None:
+            await self.lanes.drain()
+        await self.lanes.stop()
+        if self._ticking is not None:
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        self.bus.close()
+        await self.journal.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; read it, never change it."""
+        return self.journal.engine
+
+    # ------------------------------------------------------------------ inputs
+
+    async def take(self, inp: Input) -> Effects:
+        """Step with one input, make it durable, then let what follows leave. Raises `JournalDown`."""
+        views: list[View] = []
+        try:
+            effects = await self.journal.submit(inp, self._now(), lambda step: views.extend(map(view_of, step.parents)))
+        except JournalDown as down:
+            self.down = down
+            raise
+        for view in views:
+            self.views[view.id] = view
+        self._release(effects)
+        return effects
+
+    def view(self, parent: Parent) -> View:
+        """A parent order as of the last durable input about it."""
+        view = self.views.get(parent.id)
+        if view is None:
+            view = self.views[parent.id] = view_of(parent)
+        if len(self.views) > 1000 + 2 * len(self.engine.desk.parents):
+            self.views = {number: each for number, each in self.views.items() if number in self.engine.desk.parents}
+        return view
+
+    def _now(self) -> int:
+        """Time that never goes back, whatever the machine's clock does (ns UTC)."""
+        self._latest = max(self._latest, self._clock())
+        return self._latest
+
+    def _release(self, effects: Effects) -> None:
+        seq = effects.seq
+        for event in effects.events:
+            self.bus.publish(Told(seq, self._parent_of(event), event))
+        for op in effects.operations:
+            if op.venue in self.venues and not (self._closing and type(op) is Query):
+                self.lanes.send(op)
+        self._set_timer()
+
+    def _parent_of(self, event: Event) -> int:
+        child = self.engine.children.get(event.order)
+        return child.work.parent.id if child is not None and child.work is not None else 0
+
+    def _set_timer(self) -> None:
+        timers = self.engine.desk.timers
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if timers and not self._closing:
+            wait = max(0.0, (timers[0][0] - self._now()) / 1e9)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        try:
+            await self.take(Tick())
+        except JournalDown as down:
+            log.error("%s", down)
+
+    async def _answered(self, answer: Input) -> None:
+        try:
+            await self.take(answer)
+        except JournalDown as down:
+            log.error("%s", down)
+
+    # ------------------------------------------------------------------ commands
+
+    async def submit(self, terms: Terms, *, ref: str | None = None, venue: str | None = None, account: str = "",
+                     resubmit: Resubmit | None = None) -> Order:  # fmt: skip
+        """Place an order. Returns once it is durable: its request may still be on its way.
+
+        `ref` is an id of your own; the same `ref` again is the same order. `venue` may be left out when there is one.
+        Raises `Refused` (kill switch, a `ref` with other terms, a size or price the venue does not take), `Busy`.
+        """
+        where = self._venue(venue)
+        self._check(where, terms)
+        if self.lanes.waiting >= MAX_WAITING:
+            raise Busy(f"{self.lanes.waiting} operations wait for the venues; submit again later")
+        name = ref if ref is not None else uuid.uuid4().hex
+        rule = resubmit if resubmit is not None else self.settings.resubmit
+        if not self.settings.enabled:
+            rule = None
+        effects = await self.take(Submit(venue=where, account=account, ref=name, terms=terms, resubmit=rule))
+        self._raise_if_refused(effects)
+        return self._order(where, account, name)
+
+    async def track(self, terms: Terms, *, cl_ord_id: str | None = None, order_id: str | None = None, ref: str | None = None,
+                    venue: str | None = None, account: str = "", resubmit: Resubmit | None = None) -> Order:  # fmt: skip
+        """Keep an order that you placed yourself. Give it before you place it, with `cl_ord_id`, and no fill is missed."""
+        where = venue if venue is not None else self._venue(None)
+        name = ref if ref is not None else cl_ord_id or order_id or ""
+        rule = resubmit if resubmit is not None else self.settings.resubmit
+        track = Track(
+            venue=where, account=account, ref=name, terms=terms, cl_ord_id=cl_ord_id, order_id=order_id,
+            resubmit=rule if self.settings.enabled else None,
+        )  # fmt: skip
+        self._raise_if_refused(await self.take(track))
+        return self._order(where, account, name)
+
+    async def observe(self, observation: Observation) -> list[Event]:
+        """Tell what a venue said. Returns the events that followed, once they are durable."""
+        return list((await self.take(observation)).events)
+
+    async def cancel(self, ref: str, *, venue: str | None = None, account: str = "", reason: str | None = None) -> None:
+        """Nothing of the order may work any more. Raises `Refused` for an order nobody knows, or that has ended."""
+        where = venue if venue is not None else self._venue(None)
+        self._raise_if_refused(await self.take(Stop(venue=where, account=account, ref=ref, reason=reason)))
+
+    async def amend(self, ref: str, *, venue: str | None = None, account: str = "", qty: Decimal | str | int | None = None,
+                    price: Decimal | str | int | None = None) -> None:  # fmt: skip
+        """Other terms are wanted; `qty` is the new total. Raises `Refused`."""
+        where = venue if venue is not None else self._venue(None)
+        new_qty = None if qty is None else dec(qty, "qty")
+        new_price = None if price is None else dec(price, "price")
+        self._raise_if_refused(
+            await self.take(Amend(venue=where, account=account, ref=ref, order_qty=new_qty, price=new_price))
+        )
+
+    async def release(self, ref: str, *, venue: str | None = None, account: str = "") -> None:
+        """Do nothing more for an order: what works of it goes on, its fills are still booked."""
+        where = venue if venue is not None else self._venue(None)
+        self._raise_if_refused(await self.take(Untrack(venue=where, account=account, ref=ref)))
+
+    async def kill(self, on: bool, *, by: str, reason: str | None = None, venue: str = EVERYWHERE, account: str = "") -> None:
+        """Cancel everything that works and start nothing (of one venue and account, or everywhere), or lift that."""
+        await self.take(KillSwitch(venue=venue, account=account, on=on, by=by, reason=reason))
+
+    def _venue(self, name: str | None) -> str:
+        if name is None:
+            if len(self.venues) != 1:
+                raise Refused(f"there are {len(self.venues)} venues ({', '.join(self.venues)}); say which one")
+            return next(iter(self.venues))
+        if name not in self.venues:
+            raise Refused(f"venue {name!r} is not connected; there are: {', '.join(self.venues) or 'none'}")
+        return name
+
+    def _check(self, venue: str, terms: Terms) -> None:
+        listed = self.venues[venue].instruments
+        instrument = listed.get(terms.instrument)
+        if instrument is None:
+            if listed:
+                raise Refused(f"{venue} does not list {terms.instrument!r}; it lists {', '.join(sorted(listed)[:10])}")
+            return
+        if terms.price is not None and not instrument.valid_price(terms.price):
+            near = instrument.price_no_worse(terms.price, terms.side)
+            raise Refused(f"price {terms.price} is not on the tick of {terms.instrument}; {near} is")
+        if terms.order_qty is not None and not instrument.valid_qty(terms.order_qty):
+            near = instrument.qty_at_most(terms.order_qty)
+            raise Refused(
+                f"qty {terms.order_qty} of {terms.instrument} is not a number of lots of {instrument.lot} of at least "
+                f"{instrument.min_qty}; {near} is the largest below it"
+            )
+
+    @staticmethod
+    def _raise_if_refused(effects: Effects) -> None:
+        for event in effects.events:
+            if type(event) is CommandRefused:
+                raise Refused(event.reason)
+
+    def _order(self, venue: str, account: str, ref: str) -> Order:
+        return Order(self, self.engine.desk.by_ref[venue, account, ref])
+
+    # ------------------------------------------------------------------ looking
+
+    def order(self, ref: str, *, venue: str | None = None, account: str = "") -> Order | None:
+        """The order of this `ref`, if it is in memory."""
+        where = venue if venue is not None else self._venue(None)
+        parent = self.engine.desk.by_ref.get((where, account, ref))
+        return Order(self, parent) if parent is not None else None
+
+    def orders(self) -> list[Order]:
+        """Every parent order in memory: all that go on, and those that ended lately."""
+        return [Order(self, parent) for parent in self.parents()]
+
+    def parents(self) -> list[Parent]:
+        """The engine's own objects of the same."""
+        return list(self.engine.desk.parents.values())
+
+    def events(self, *, limit: int = LIMIT) -> Subscription:
+        """All events from now on: `async for told in fills.events()`."""
+        return self.bus.subscribe(limit=limit)
+
+    def subscribe(self, callback: Callable[[Told], None]) -> Callable[[], None]:
+        """Call `callback` with every event; returns how to end that."""
+        return self.bus.call(callback)
+
+    # ------------------------------------------------------------------ venues
+
+    async def _listen(self, venue: Venue, account: str, since: int) -> None:
+        await self.backfill(venue, account, since)
+        while True:
+            try:
+                async for observation in venue.stream(account):
+                    await self.take(observation)
+                    if type(observation) is Gap:
+                        await self.backfill(venue, account, observation.since or since)
+            except JournalDown as down:
+                log.error("%s", down)
+                return
+            except Exception:
+                log.exception("the stream of %s failed", venue.name)
+            await asyncio.sleep(1)
+            await self.take(Gap(venue=venue.name, account=account, since=None, reason="the stream ended"))
+
+    async def backfill(self, venue: Venue, account: str, since: int) -> None:
+        """Read what happened since `since` (ns UTC), and how every order stands now."""
+        try:
+            async for observation in venue.history(account, max(0, since - OVERLAP_NS)):
+                await self.take(observation)
+        except VenueDown as down:
+            log.warning("history of %s: %s", venue.name, down)
+        for poller in self.pollers:
+            if poller.venue is venue and poller.account == account:
+                await poller.poll_once()

@@ -1,0 +1,81 @@
+"""Many worlds in a row, and the shortest story of one that broke."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from partfill.sim.world import SECOND, TROUBLE, Violation, World
+
+STORY = 60
+"""Last lines of a story that are shown."""
+
+
+class Broken(NamedTuple):
+    """A world in which something did not hold."""
+
+    seed: int
+    why: str
+    story: list[str]
+
+
+class Outcome(NamedTuple):
+    """What a number of runs came to. `events` are inputs of the process and happenings at venues."""
+
+    runs: int
+    events: int
+    seconds: float
+    violations: list[Broken]
+
+
+def simulate(runs: int, seed: int, *, events: int | None = None, shrink: bool = False, world: type[World] = World,
+             progress: Callable[[int, int], None] | None = None, stop_at: int = 10) -> Outcome:  # fmt: skip
+    """Live through worlds `seed`, `seed` + 1, ... until `runs` or `events` is reached, or `stop_at` of them broke."""
+    began = perf_counter()
+    total = done = 0
+    broken: list[Broken] = []
+    for number in range(seed, seed + runs):
+        count, why = live(world, number)
+        total += count
+        done += 1
+        if why is not None:
+            broken.append(tell(world, number, why, shrink))
+        if progress is not None:
+            progress(done, total)
+        if len(broken) >= stop_at or (events is not None and total >= events):
+            break
+    return Outcome(done, total, perf_counter() - began, broken)
+
+
+def live(world: type[World], seed: int, **knobs: Any) -> tuple[int, str | None]:
+    """(events, what did not hold or None) of one world. An exception of the engine's shell counts too."""
+    one = world(seed, **knobs)
+    try:
+        one.run()
+    except Violation as violation:
+        return one.events, str(violation)
+    except Exception:
+        return one.events, traceback.format_exc(limit=-3)
+    return one.events, None
+
+
+def tell(world: type[World], seed: int, why: str, shrink: bool) -> Broken:
+    """The story of a world that broke; of a smaller one with the same seed that breaks too, if `shrink` finds one."""
+    knobs: dict[str, Any] = {}
+    if shrink:
+        smaller: list[dict[str, Any]] = [{"deaths": False}, {"users": 3}, {"users": 2}, {"users": 1}]
+        for each in smaller:
+            if live(world, seed, **{**knobs, **each})[1] is not None:
+                knobs.update(each)
+        for seconds in range(1, TROUBLE // SECOND):
+            if live(world, seed, **{**knobs, "trouble": seconds * SECOND})[1] is not None:
+                knobs["trouble"] = seconds * SECOND
+                break
+    one = world(seed, story=True, **knobs)
+    try:
+        one.run()
+    except Exception as error:
+        why = str(error) or why
+    return Broken(seed, why, [f"seed {seed} {knobs or ''}".rstrip(), *(one.story or [])[-STORY:]])

@@ -1,0 +1,287 @@
+"""A simulated venue: it knows what truly happened to every order, and tells it in its own way.
+
+Everything it says is a list of observations for the stream; requests return their reply. It is never wrong about the
+truth; the world loses, doubles, delays and reorders what it says.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+
+from partfill.model.capabilities import BelowCum, Chain, ClientId, ReplaceQty
+from partfill.model.commands import Answered, Looked, Outcome
+from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderSnapshot
+from partfill.model.operations import Cancel, Place, Query, Replace
+from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
+from partfill.sim.kinds import Kind
+
+D = [Decimal(number) for number in range(2001)]
+"""Quantities and prices are small whole numbers: their Decimals are made once."""
+
+
+class Fill:
+    """One execution as it truly is. `qty` 0 after it was voided."""
+
+    __slots__ = ("key", "px", "qty", "version")
+
+    def __init__(self, key: str, qty: int, px: int) -> None:
+        self.key = key
+        self.qty = qty
+        self.px = px
+        self.version = key
+
+
+class Order:
+    """One venue order as it truly is. Quantities in whole units."""
+
+    __slots__ = ("cl_ord_id", "cum", "end", "fills", "first", "id", "off", "price", "qty", "root", "side", "terms")
+
+    def __init__(self, number: str, op: Place, root: Order | None = None) -> None:
+        self.id = number
+        self.terms = op.terms
+        self.cl_ord_id = op.cl_ord_id
+        self.first = op.cl_ord_id
+        """The id it was placed under: the same for all legs of a chain."""
+        self.side: Side = op.terms.side
+        self.qty = int(op.terms.order_qty or 0)
+        self.price = int(op.terms.price or 0)
+        self.cum = 0
+        self.off = 0
+        """Voided quantity that does not work again."""
+        self.fills: list[Fill] = []
+        self.end: OrdStatus | None = None
+        self.root = root if root is not None else self
+
+    @property
+    def leaves(self) -> int:
+        """What may still fill."""
+        return 0 if self.end is not None else max(0, self.qty - self.cum - self.off)
+
+
+class SimVenue:
+    """One account at one venue."""
+
+    __slots__ = ("by_client", "count", "kind", "name", "open", "orders", "past", "random")
+
+    def __init__(self, name: str, kind: Kind, random: Random) -> None:
+        self.name = name
+        self.kind = kind
+        self.random = random
+        self.orders: dict[str, Order] = {}
+        self.by_client: dict[str, Order] = {}
+        """The order in force under an id, for venues that know ours."""
+        self.open: dict[str, Order] = {}
+        self.past: list[Observation] = []
+        """Every message about an execution, as it was told."""
+        self.count = 0
+
+    # ------------------------------------------------------------------ requests
+
+    def place(self, op: Place, now: int, said: list[Observation]) -> Answered:
+        """A new order arrives."""
+        chance = self.random.random()
+        if chance < 0.04:
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
+        knows = self.kind.capabilities.client_id is not ClientId.NONE
+        if knows and op.cl_ord_id in self.by_client:
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
+        order = self._new(op)
+        if knows:
+            self.by_client[op.cl_ord_id] = order
+        said.append(self._report(order, ExecType.NEW, now))
+        ioc = op.terms.time_in_force is TimeInForce.IOC
+        if chance < 0.4 or ioc:
+            self.fill(order, self.random.randint(1, order.qty), now, said)
+        if ioc and order.leaves:
+            self.finish(order, OrdStatus.CANCELED, now, said)
+        carries = self.random.random() < 0.8 or not knows
+        return self._answer(op, Request.PLACE, Outcome.DONE, self._report(order, None, now) if carries else None, now)
+
+    def _new(self, op: Place) -> Order:
+        self.count += 1
+        order = Order(f"{self.name}{self.count}", op)
+        self.orders[order.id] = self.open[order.id] = order
+        return order
+
+    def cancel(self, op: Cancel, now: int, said: list[Observation]) -> Answered:
+        """Take an order off, if it is there and works."""
+        order = self._of(op.order_id, op.orig_cl_ord_id)
+        if order is None or not order.leaves:
+            return self._answer(op, Request.CANCEL, Outcome.REFUSED, None, now, "never placed, already canceled, or filled")
+        if self.random.random() < 0.05:
+            return self._answer(op, Request.CANCEL, Outcome.REFUSED, None, now, "too many requests")
+        self.finish(order, OrdStatus.CANCELED, now, said)
+        carries = self.random.random() < 0.5
+        return self._answer(op, Request.CANCEL, Outcome.DONE, self._report(order, None, now) if carries else None, now)
+
+    def replace(self, op: Replace, now: int, said: list[Observation]) -> Answered:
+        """New terms for a working order, by this venue's meaning of the quantity."""
+        rules = self.kind.capabilities
+        order = self._of(op.order_id, op.orig_cl_ord_id)
+        refused = order is None or not order.leaves or self.random.random() < 0.05
+        if refused or (rules.replace_guarded and self._chain_cum(order) != int(op.cum_qty)):
+            return self._answer(op, Request.REPLACE, Outcome.REFUSED, None, now, "cannot modify canceled or filled order")
+        assert order is not None
+        price = order.price if op.price is None else int(op.price)
+        if rules.chain is Chain.RESTARTS:
+            order = self._go_on(order, op, price, now, said)
+        else:
+            asked = int(op.order_qty)
+            if asked < order.cum + order.off and rules.below_cum is BelowCum.CANCEL:
+                self.finish(order, OrdStatus.CANCELED, now, said)
+                return self._answer(op, Request.REPLACE, Outcome.DONE, None, now)
+            order.qty, order.price = max(asked, order.cum + order.off), price
+            self.by_client[op.cl_ord_id] = order
+            order.cl_ord_id = op.cl_ord_id
+            said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
+            self._close_if_done(order)
+        carries = self.random.random() < 0.5
+        reply = self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id) if carries else None
+        return self._answer(op, Request.REPLACE, Outcome.DONE, reply, now)
+
+    def _go_on(self, old: Order, op: Replace, price: int, now: int, said: list[Observation]) -> Order:
+        """The rest goes on under a new order id; the old one ends."""
+        assert self.kind.capabilities.replace_qty is ReplaceQty.OPEN
+        self.count += 1
+        place = Place(venue=op.venue, account=op.account, instrument=op.instrument, order=op.order, cl_ord_id=op.cl_ord_id,
+                      terms=old.terms.sized(op.order_qty, D[price]))  # fmt: skip
+        order = Order(f"{self.name}{self.count}", place, old.root)
+        order.first = old.first
+        self.orders[order.id] = self.open[order.id] = order
+        for name in (old.first, old.cl_ord_id, op.cl_ord_id):
+            self.by_client[name] = order
+        said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
+        self.finish(old, OrdStatus.CANCELED, now, said)
+        return order
+
+    def find(self, op: Query, now: int, definite: bool, taken: frozenset[str] = frozenset()) -> Looked:
+        """Look an order up. `taken` are ids that a venue without client ids cannot mean."""
+        order = self._of(op.order_id, op.cl_ord_id)
+        if order is None and self.kind.capabilities.client_id is ClientId.NONE and op.order_id is None:
+            order = next((each for each in self.orders.values() if each.id not in taken and same(each, op)), None)
+        found = None if order is None else self._report(order, None, now)
+        return Looked(venue=self.name, cl_ord_id=op.cl_ord_id, order_id=op.order_id, order=found, definite=definite, as_of=now)
+
+    def poll(self, now: int, also: list[str]) -> list[OrderSnapshot]:
+        """All open orders, and those named."""
+        ids = dict.fromkeys([*self.open, *also])
+        return [self._report(self.orders[each], None, now) for each in ids if each in self.orders]
+
+    def history(self, now: int) -> list[Observation]:
+        """Everything that ever happened to executions, oldest first, and who goes on for whom."""
+        legs = [order for order in self.orders.values() if order.root is not order]
+        links: list[Observation] = [self._report(order, ExecType.REPLACED, now, orig=order.first) for order in legs]
+        return [*links, *self.past] if self.kind.itemised else links
+
+    # ------------------------------------------------------------------ what happens
+
+    def fill(self, order: Order, qty: int, now: int, said: list[Observation]) -> None:
+        """Some of the order trades."""
+        qty = min(qty, order.leaves)
+        if not qty:
+            return
+        self.count += 1
+        fill = Fill(f"x{self.count}", qty, order.price)
+        order.fills.append(fill)
+        order.cum += qty
+        self.past.append(self._execution(order, fill, now))
+        if self.kind.itemised:
+            said.append(self.past[-1])
+        if self.kind.totals:
+            said.append(self._report(order, None, now))
+        self._close_if_done(order)
+
+    def finish(self, order: Order, word: OrdStatus, now: int, said: list[Observation]) -> None:
+        """The rest of the order is taken off."""
+        order.end = word
+        self.open.pop(order.id, None)
+        kind = {OrdStatus.EXPIRED: ExecType.EXPIRED}.get(word, ExecType.CANCELED)
+        said.append(self._report(order, kind, now))
+
+    def void(self, order: Order, fill: Fill, works: bool, now: int, said: list[Observation]) -> int:
+        """A fill is taken back; returns the quantity that works again."""
+        qty, fill.qty = fill.qty, 0
+        order.cum -= qty
+        works = works and order.end is None
+        if not works:
+            order.off += qty
+        elif order.leaves:
+            self.open[order.id] = order
+        self.past.append(
+            ExecutionVoided(venue=self.name, order_id=order.id, key=fill.version, qty=D[qty], leaves_qty=D[order.leaves if works
+                            else 0], as_of=now)
+        )  # fmt: skip
+        said.append(self.past[-1])
+        return qty if works else 0
+
+    def correct(self, order: Order, fill: Fill, qty: int, px: int, now: int, said: list[Observation]) -> None:
+        """A fill gets another quantity (never a larger one) and price."""
+        self.count += 1
+        old, fill.version = fill.version, f"x{self.count}"
+        order.cum -= fill.qty - qty
+        order.off += fill.qty - qty
+        fill.qty, fill.px = qty, px
+        self.past.append(
+            ExecutionRevised(venue=self.name, order_id=order.id, key=old, new_key=fill.version, qty=D[qty], px=D[px], as_of=now)
+        )
+        said.append(self.past[-1])
+
+    def _close_if_done(self, order: Order) -> None:
+        if not order.leaves:
+            self.open.pop(order.id, None)
+
+    # ------------------------------------------------------------------ words
+
+    def _of(self, order_id: str | None, cl_ord_id: str) -> Order | None:
+        """The order meant, or the one that goes on in its stead."""
+        if self.kind.capabilities.client_id is not ClientId.NONE and cl_ord_id in self.by_client:
+            return self.by_client[cl_ord_id]
+        return self.orders.get(order_id) if order_id is not None else None
+
+    def _chain_cum(self, order: Order | None) -> int:
+        return 0 if order is None else sum(each.cum for each in self.orders.values() if each.root is order.root)
+
+    def _answer(self, op: Place | Cancel | Replace, request: Request, outcome: Outcome, order: OrderSnapshot | None, now: int,
+                reason: str | None = None) -> Answered:  # fmt: skip
+        return Answered(venue=self.name, request=request, cl_ord_id=op.cl_ord_id, outcome=outcome, order=order, reason=reason,
+                        as_of=now)  # fmt: skip
+
+    def _execution(self, order: Order, fill: Fill, now: int) -> Execution:
+        return Execution(venue=self.name, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], as_of=now)
+
+    def _report(self, order: Order, kind: ExecType | None, now: int, orig: str | None = None) -> OrderSnapshot:
+        knows = self.kind.capabilities.client_id is not ClientId.NONE
+        executions = None
+        if kind is None and self.kind.itemised and not self.kind.reversible:
+            executions = tuple(self._execution(order, fill, now) for fill in order.fills if fill.qty)
+        name = order.cl_ord_id if knows else None
+        return OrderSnapshot(
+            venue=self.name, order_id=order.id, cl_ord_id=name, orig_cl_ord_id=orig, exec_type=kind, ord_status=_word(order),
+            instrument=order.terms.instrument, side=order.side, ord_type=order.terms.ord_type,
+            time_in_force=order.terms.time_in_force, price=D[order.price], order_qty=D[order.qty],
+            cum_qty=D[order.cum] if self.kind.totals else None,
+            avg_px=_average(order) if self.kind.totals and not self.kind.itemised else None, leaves_qty=D[order.leaves],
+            executions=executions, as_of=now,
+        )  # fmt: skip
+
+
+def same(order: Order, op: Query) -> bool:
+    """Whether an order has the terms that are asked for."""
+    terms = op.terms
+    return (order.terms.instrument, order.side, order.terms.order_qty, order.terms.price) == (
+        terms.instrument, terms.side, terms.order_qty, terms.price,
+    )  # fmt: skip
+
+
+def _word(order: Order) -> OrdStatus:
+    if order.end is not None:
+        return order.end
+    if order.cum >= order.qty:
+        return OrdStatus.FILLED
+    return OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
+
+
+def _average(order: Order) -> Decimal | None:
+    value = sum(fill.qty * fill.px for fill in order.fills)
+    return Decimal(value) / order.cum if order.cum else None

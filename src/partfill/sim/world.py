@@ -1,0 +1,440 @@
+"""One world from one seed: venues, users, a network that misbehaves, a process that dies; and what must hold in it.
+
+Theory of operation. Time is a heap of things to happen. The engine hears what arrives; its operations travel to the
+simulated venues and their answers travel back. Every input is kept, as a journal would, so a death is: forget the
+engine, replay the inputs, go on. After a time of trouble comes quiet: no faults, no trade, the usual polls. Then every
+ledger must equal the venue's truth, and after everything was stopped nothing may hang.
+
+The world checks the law against the truth, not against what the engine believes: what filled and works at the venues for
+one parent never exceeds what was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from random import Random
+from typing import Any
+
+from partfill.core.child import Child
+from partfill.core.engine import Engine
+from partfill.core.invariants import check_whole
+from partfill.model.capabilities import ClientId
+from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Restarted, Resubmit, Stop, Submit, Tick
+from partfill.model.events import Alarm, AlarmKind
+from partfill.model.inputs import Gap, Input, VenueDeclared
+from partfill.model.observations import Observation
+from partfill.model.operations import Cancel, Operation, Place, Query, Replace
+from partfill.model.terms import Terms
+from partfill.model.words import OrdStatus, Request, Side, TimeInForce
+from partfill.sim.kinds import KINDS
+from partfill.sim.venue import D, Order, SimVenue
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+TROUBLE = 8 * SECOND
+"""How long users trade and things go wrong."""
+QUIET = (1, 3, 35, 70)
+"""Seconds after the trouble at which everything is polled; the longest wait of the desk is 30 s."""
+SIDES = (Side.BUY, Side.SELL)
+TIFS = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY, TimeInForce.IOC)
+_REQUEST = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
+
+
+class Violation(AssertionError):
+    """Something that must hold did not."""
+
+
+class World:
+    """One run. `engine_type` and the methods are open to be replaced: tests plant bugs there."""
+
+    engine_type: type[Engine] = Engine
+
+    def __init__(
+        self, seed: int, *, story: bool = False, trouble: int = TROUBLE, users: int | None = None, deaths: bool = True
+    ) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.now = SECOND
+        self.events = 0
+        self.story: list[str] | None = [] if story else None
+        self.heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self.count = 0
+        self.log: list[tuple[Input, int]] = []
+        self.epoch = 0
+        """Lives of the process: what was on its way to an earlier one is lost."""
+        self.next_tick = 0
+        self.quiet = False
+        self.pending: dict[int, int] = {}
+        """Requests on their way to the venue, per order."""
+        self.asked: dict[int, int] = {}
+        self.allowed: dict[int, int] = {}
+        """Per parent: what is asked for now, and what may be out until a smaller wish has come through."""
+        self.sent: dict[str, Place] = {}
+        self.engine = self.engine_type()
+        kinds = self.random.sample(KINDS, self.random.randint(1, 3))
+        self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
+        self.trouble = trouble
+        self.users = self.random.randint(1, 5) if users is None else users
+        self.crashes = sorted(self.random.randint(5, 200) for _ in range(self.random.choice((0, 0, 1, 2))))
+        if not deaths:
+            self.crashes = []
+
+    # ------------------------------------------------------------------ the run
+
+    def run(self) -> int:
+        """Live through it; returns the number of events. Raises `Violation`."""
+        for venue in self.venues.values():
+            self.feed(VenueDeclared(venue=venue.name, capabilities=venue.kind.capabilities))
+        self.feed(Restarted(desk="s"))
+        for number in range(self.users):
+            self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
+        self.later(self.random.randint(50, 200) * MS, self.market)
+        self.later(SECOND, self.polls)
+        self.until(self.trouble + SECOND)
+        self.quiet = True
+        self.settle()
+        for parent in list(self.engine.desk.parents.values()):
+            if parent.done is None:
+                self.feed(Stop(venue=parent.venue, ref=parent.ref))
+        for scope in list(self.engine.desk.killed):
+            self.feed(KillSwitch(venue=scope[0], account=scope[1], on=False, by="sim"))
+        self.settle()
+        for parent in self.engine.desk.parents.values():
+            if parent.done is None or parent.active:
+                raise Violation(f"{parent.ref} was stopped and hangs: {[child.status for child in parent.active]}")
+        for venue in self.venues.values():
+            if venue.open:
+                raise Violation(f"everything was stopped and {next(iter(venue.open))} works at {venue.kind.name}")
+        return self.events
+
+    def settle(self) -> None:
+        """Quiet until nothing is on its way; then compare with the truth."""
+        began = self.now
+        for wait in QUIET:
+            self.until(began + wait * SECOND)
+            for venue in self.venues.values():
+                for each in venue.history(self.now):
+                    self.feed(each)
+                self.poll(venue)
+        self.until(began + (QUIET[-1] + 40) * SECOND)
+        self.compare()
+
+    def until(self, end: int) -> None:
+        """Let everything happen that happens before `end`."""
+        heap = self.heap
+        while heap and heap[0][0] <= end:
+            at, _, act, with_ = heappop(heap)
+            self.now = max(self.now, at)
+            act(*with_)
+        self.now = end
+
+    def later(self, wait: int, act: Callable[..., None], *with_: Any) -> None:
+        """Let `act` happen in `wait` ns."""
+        self.count += 1
+        heappush(self.heap, (self.now + wait, self.count, act, with_))
+
+    def tell(self, text: str) -> None:
+        """A line of the story."""
+        if self.story is not None:
+            self.story.append(f"{self.now / SECOND:9.3f}  {text}")
+
+    # ------------------------------------------------------------------ the process
+
+    def feed(self, inp: Input) -> None:
+        """The process takes one input: step, commit, act. Or dies on the way."""
+        self.events += 1
+        if self.story is not None:
+            self.tell(f"<- {inp}")
+        self.log.append((inp, self.now))
+        effects = self.engine.step(inp, self.now)
+        for event in effects.events:
+            if self.story is not None:
+                self.tell(f"   ! {event}")
+            if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
+                raise Violation(f"alarm {event.kind}: {event.text}")
+        if self.crashes and self.events >= self.crashes[0] and not self.quiet:
+            self.crashes.pop(0)
+            self.die(effects.operations)
+            return
+        for op in effects.operations:
+            self.send(op)
+        self.set_alarm()
+
+    def set_alarm(self) -> None:
+        """Wake the desk when it asked for it."""
+        timers = self.engine.desk.timers
+        if timers and (self.next_tick <= self.now or timers[0][0] < self.next_tick):
+            self.next_tick = max(timers[0][0], self.now + 1)
+            self.later(self.next_tick - self.now, self.wake)
+
+    def wake(self) -> None:
+        """Time has passed."""
+        timers = self.engine.desk.timers
+        if timers and timers[0][0] <= self.now:
+            self.feed(Tick())
+        else:
+            self.set_alarm()
+
+    def die(self, operations: Any) -> None:
+        """The process is killed before the commit, after it, or in the middle of acting; and starts again."""
+        how = self.random.randint(0, 2)
+        if how == 0 and not isinstance(self.log[-1][0], (VenueDeclared, Restarted, Submit, Stop, Amend, KillSwitch)):
+            self.log.pop()
+        elif how == 2:
+            for op in operations[: self.random.randint(0, len(operations))]:
+                self.send(op)
+        self.tell(f"the process dies ({how})")
+        self.recover()
+
+    def recover(self) -> None:
+        """Replay what was durable, ask for everything that was in flight."""
+        self.epoch += 1
+        self.engine = engine = self.engine_type()
+        for inp, at in self.log:
+            engine.step(inp, at)
+        self.next_tick = 0
+        self.feed(Restarted(desk="s"))
+        for venue in self.venues.values():
+            self.feed(Gap(venue=venue.name, since=self.now))
+            self.backfill(venue)
+
+    # ------------------------------------------------------------------ the network
+
+    def send(self, op: Operation) -> None:
+        """An operation leaves for its venue."""
+        self.tell(f"-> {op}")
+        if type(op) is Query:
+            self.later(self.wait(), self.arrives, op, self.now, self.epoch, False)
+            return
+        if type(op) is Place:
+            self.sent[op.cl_ord_id] = op
+        trouble = 1.0 if self.quiet else self.random.random()
+        lost = trouble < 0.08
+        if lost:
+            self.later(500 * MS, self.answer, self.unknown(op), self.epoch)
+        if trouble > 0.03:
+            self.pending[op.order] = self.pending.get(op.order, 0) + 1
+            self.later(self.wait(900 if lost else 300), self.arrives, op, self.now, self.epoch, lost)
+
+    def wait(self, most: int = 300) -> int:
+        """Time that a message travels (ns)."""
+        return self.random.randint(1, 20 if self.quiet else most) * MS
+
+    def unknown(self, op: Operation) -> Answered:
+        """No answer came."""
+        return Answered(venue=op.venue, request=_REQUEST[type(op)], cl_ord_id=op.cl_ord_id, outcome=Outcome.UNKNOWN)
+
+    def arrives(self, op: Operation, sent: int, epoch: int, lost: bool) -> None:
+        """An operation reaches its venue."""
+        self.events += 1
+        venue = self.venues[op.venue]
+        said: list[Observation] = []
+        if type(op) is Query:
+            self.asked_at_venue(venue, op, sent, epoch)
+            return
+        self.pending[op.order] -= 1
+        if type(op) is Place:
+            reply = venue.place(op, self.now, said)
+        elif type(op) is Cancel:
+            reply = venue.cancel(op, self.now, said)
+        else:
+            assert type(op) is Replace
+            reply = venue.replace(op, self.now, said)
+        self.check_truth(venue)
+        self.says(venue, said)
+        if not lost:
+            self.later(self.wait(), self.answer, reply, epoch)
+
+    def asked_at_venue(self, venue: SimVenue, op: Query, sent: int, epoch: int) -> None:
+        """A question reaches the venue."""
+        if not self.quiet and self.random.random() < 0.1:
+            failed = Looked(venue=op.venue, cl_ord_id=op.cl_ord_id, order_id=op.order_id, error="timeout")
+            self.later(500 * MS, self.answer, failed, epoch)
+            return
+        definite = not self.pending.get(op.order) and (self.quiet or self.random.random() < 0.8)
+        taken = frozenset(
+            order_id
+            for child in self.engine.children.values()
+            if child.venue == venue.name and child.id != op.order and child.known and child.work is not None
+            for order_id in child.order_ids
+        )
+        found = venue.find(op, sent, definite, taken)
+        self.later(self.wait(), self.answer, found, epoch)
+
+    def answer(self, inp: Input, epoch: int) -> None:
+        """A reply reaches the process that asked, if it still lives."""
+        if epoch == self.epoch:
+            self.feed(inp)
+
+    def says(self, venue: SimVenue, said: list[Observation]) -> None:
+        """Messages of a stream set out: late, twice, in another order, or never."""
+        for each in said:
+            chance = 1.0 if self.quiet else self.random.random()
+            if chance < 0.03:
+                self.tell(f"lost: {each}")
+                if self.random.random() < 0.7:
+                    self.later(self.wait(), self.answer, Gap(venue=venue.name, since=self.now), self.epoch)
+                    if self.random.random() < 0.7:
+                        self.later(self.wait(2000), self.backfill, venue)
+                continue
+            self.later(self.wait(), self.answer, each, self.epoch)
+            if chance < 0.1:
+                self.later(self.wait(3000), self.answer, each, self.epoch)
+
+    def backfill(self, venue: SimVenue) -> None:
+        """What a venue's history tells after a gap."""
+        for each in venue.history(self.now):
+            self.later(self.wait(), self.answer, each, self.epoch)
+
+    # ------------------------------------------------------------------ users, markets, polls
+
+    def user_submits(self, ref: str) -> None:
+        """A user wants something, and may think again."""
+        random = self.random
+        venue = random.choice(list(self.venues))
+        qty = random.randint(1, 60)
+        terms = Terms(
+            instrument="ACME", side=random.choice(SIDES), order_qty=D[qty], price=D[random.randint(90, 110)],
+            time_in_force=random.choice(TIFS),
+        )  # fmt: skip
+        rule = Resubmit(min_resubmit_size=D[random.choice((0, 1, 5))], max_resubmit_attempts=random.randint(0, 4))
+        before = self.engine.desk.next_id
+        self.feed(Submit(venue=venue, ref=ref, terms=terms, resubmit=rule if random.random() < 0.7 else None))
+        parent = self.engine.desk.by_ref.get((venue, "", ref))
+        if parent is None or parent.id != before:
+            return
+        self.asked[parent.id] = self.allowed[parent.id] = qty
+        for _ in range(random.randint(0, 3)):
+            self.later(random.randint(10, 6000) * MS, self.user_thinks_again, parent.id)
+
+    def user_thinks_again(self, number: int) -> None:
+        """Cancel, amend, submit the same again, or pull the kill switch."""
+        parent = self.engine.desk.parents.get(number)
+        if parent is None:
+            return
+        chance = self.random.random()
+        if chance < 0.3:
+            self.feed(Stop(venue=parent.venue, ref=parent.ref))
+        elif chance < 0.8:
+            qty = self.random.randint(1, 80) if self.random.random() < 0.6 else None
+            price = D[self.random.randint(90, 110)] if qty is None or self.random.random() < 0.5 else None
+            if parent.done is None and parent.stop is None and qty is not None:
+                self.asked[number] = qty
+                self.allowed[number] = max(self.allowed[number], qty)
+            self.feed(Amend(venue=parent.venue, ref=parent.ref, order_qty=None if qty is None else D[qty], price=price))
+        elif chance < 0.9:
+            self.feed(Submit(venue=parent.venue, ref=parent.ref, terms=parent.terms, resubmit=parent.resubmit))
+        else:
+            scope = ("*", "") if self.random.random() < 0.3 else (parent.venue, "")
+            self.feed(KillSwitch(venue=scope[0], account=scope[1], on=True, by="sim"))
+            if self.random.random() < 0.7:
+                self.later(self.wait(2000), self.feed, KillSwitch(venue=scope[0], account=scope[1], on=False, by="sim"))
+
+    def market(self) -> None:
+        """Something trades, ends, or is taken back."""
+        if self.quiet:
+            return
+        self.later(self.random.randint(5, 150) * MS, self.market)
+        venue = self.random.choice(list(self.venues.values()))
+        self.events += 1
+        said: list[Observation] = []
+        chance = self.random.random()
+        if venue.open and chance < 0.85:
+            order = venue.orders[self.random.choice(list(venue.open))]
+            if chance < 0.75:
+                venue.fill(order, self.random.randint(1, max(1, order.leaves)), self.now, said)
+            else:
+                venue.finish(order, self.random.choice((OrdStatus.CANCELED, OrdStatus.EXPIRED)), self.now, said)
+        elif venue.kind.reversible and venue.orders:
+            self.takes_back(venue, self.random.choice(list(venue.orders.values())), said)
+        self.check_truth(venue)
+        self.says(venue, said)
+
+    def takes_back(self, venue: SimVenue, order: Order, said: list[Observation]) -> None:
+        """A fill is voided or corrected, perhaps long after the end of its order."""
+        live = [fill for fill in order.fills if fill.qty]
+        if not live:
+            return
+        fill = self.random.choice(live)
+        if self.random.random() < 0.6:
+            again = venue.void(order, fill, self.random.random() < 0.4, self.now, said)
+            if again:
+                self.allowed[parent_of(order)] += again
+        else:
+            venue.correct(order, fill, self.random.randint(1, fill.qty), self.random.randint(90, 110), self.now, said)
+
+    def polls(self) -> None:
+        """The usual poll."""
+        if not self.quiet:
+            self.later(SECOND, self.polls)
+            for venue in self.venues.values():
+                if self.random.random() < 0.7:
+                    self.poll(venue)
+
+    def poll(self, venue: SimVenue) -> None:
+        """Ask a venue for its open orders, and for those that only we think open."""
+        also = [
+            each.order_id
+            for child in self.engine.children.values()
+            if child.venue == venue.name and child.open
+            for each in child.ledgers
+            if each.order_id is not None
+        ]
+        for each in venue.poll(self.now, also):
+            self.later(self.wait(), self.answer, each, self.epoch)
+
+    # ------------------------------------------------------------------ what must hold
+
+    def check_truth(self, venue: SimVenue) -> None:
+        """The law, by what the venue knows."""
+        out: dict[int, int] = {}
+        for order in venue.orders.values():
+            number = parent_of(order)
+            out[number] = out.get(number, 0) + order.cum + order.leaves
+        for number, total in out.items():
+            if total > self.allowed[number]:
+                raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
+            if total <= self.asked[number] and not any(self.pending.get(child.id) for child in self.children_of(number)):
+                self.allowed[number] = self.asked[number]
+
+    def children_of(self, number: int) -> list[Child]:
+        """The children of a parent, as far as the engine knows."""
+        parent = self.engine.desk.parents.get(number)
+        return parent.children if parent is not None else []
+
+    def compare(self) -> None:
+        """Every ledger equals the truth."""
+        for venue in self.venues.values():
+            kind = venue.kind
+            for order in venue.orders.values():
+                ledger = self.engine.index.by_order.get((venue.name, "", order.id))
+                if ledger is None:
+                    raise Violation(f"order {order.id} of {order.first} lives at {kind.name} and nobody here knows it")
+                child = ledger.child
+                if ledger.cum != D[order.cum]:
+                    raise Violation(f"{order.first} {order.id} at {kind.name}: {ledger.cum} here, {order.cum} at the venue")
+                worth = sum(fill.qty * fill.px for fill in order.fills)
+                if kind.itemised and ledger.notional != worth:
+                    raise Violation(f"{order.first} at {kind.name}: value {ledger.notional} here, {worth} at the venue")
+                if ledger is child.ledger and child.open_at_venue is not bool(order.leaves):
+                    raise Violation(
+                        f"{order.first} at {kind.name}: {child.status}, leaves {child.leaves} here, {order.leaves} at the venue"
+                    )
+                if child.work is None and kind.capabilities.client_id is not ClientId.NONE:
+                    raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
+        known = {order.first for venue in self.venues.values() for order in venue.orders.values()}
+        for child in self.engine.children.values():
+            if not child.flags & 65536:
+                check_whole(child)
+            name = child.client_ids[0] if child.client_ids else None
+            if name in self.sent and name not in known and (child.open_at_venue or child.cum):
+                raise Violation(f"{name} never reached its venue and is {child.status} with {child.cum} filled here")
+        for parent in self.engine.desk.parents.values():
+            if parent.cum != sum(child.cum for child in parent.children):
+                raise Violation(f"{parent.ref}: {parent.cum} filled, its children say otherwise")
+
+
+def parent_of(order: Order) -> int:
+    """The number of the parent that an order was placed for."""
+    return int(order.first.partition("-")[0][1:])

@@ -1,0 +1,87 @@
+"""Orders of the desk in the journal: simulated worlds, written, let go, recovered and replayed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from partfill.core.engine import Engine
+from partfill.core.parent import Done
+from partfill.journal.desk_state import parent_row, work_row
+from partfill.journal.engine_state import freeze_engine
+from partfill.journal.journal import Journal
+from partfill.journal.state import freeze
+from partfill.journal.verify import verify
+from partfill.model.codec import to_json
+from partfill.model.commands import Restarted
+from partfill.sim.world import World
+
+SEEDS = range(700_000, 700_012)
+
+
+def everything(engine: Engine) -> dict[str, Any]:
+    """All that an engine knows, as the journal would write it; times of writing apart."""
+    return {
+        "engine": freeze_engine(engine),
+        "children": {number: freeze(child) for number, child in sorted(engine.children.items())},
+        "work": {child.id: work_row(child) for child in engine.children.values() if child.work is not None},
+        "parents": {number: parent_row(parent, 0, 0) for number, parent in sorted(engine.desk.parents.items())},
+    }
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_world_comes_back_from_its_journal(seed: int, tmp_path: Path) -> None:
+    world = World(seed)
+    world.run()
+    db = tmp_path / "world.db"
+    journal = await Journal.open(db, quiet_ns=0, max_finished=2)
+    told: list[bytes] = []
+    replay = Engine()
+    expected: list[bytes] = []
+    restarts = 0
+    for number, (inp, now) in enumerate(world.log):
+        if type(inp) is Restarted and number > 5:
+            # The process died here: what the journal has must be all of it.
+            restarts += 1
+            await journal.close()
+            journal = await Journal.open(db, quiet_ns=0, max_finished=2)
+        told.extend(to_json(event) for event in journal.stage(inp, now).events)
+        expected.extend(to_json(event) for event in replay.step(inp, now).events)
+        if number % 7 == 0:
+            await journal.flush()
+    await journal.close()
+    assert told == expected
+    assert restarts == sum(type(inp) is Restarted for inp, _ in world.log[6:])
+    verdict = verify(db, max_finished=3)
+    assert verdict.problems == []
+    assert verdict.rows["parents"] == len(replay.desk.parents)
+    # Everything comes back from the file, finished orders too.
+    journal = await Journal.open(db)
+    for parent in replay.desk.parents.values():
+        journal.keeper.load_parent(parent.id)
+    for child in list(replay.children.values()):
+        if child.id not in journal.engine.children:
+            journal.keeper.load(child.id)
+    assert everything(journal.engine) == everything(replay)
+    await journal.close()
+
+
+async def test_a_finished_parent_leaves_memory_with_its_children_and_comes_back(tmp_path: Path) -> None:
+    world = World(SEEDS[0])
+    world.run()
+    journal = await Journal.open(tmp_path / "world.db", quiet_ns=0, max_finished=0)
+    for inp, now in world.log:
+        journal.stage(inp, now)
+        await journal.flush()
+    assert all(parent.done is not None for parent in world.engine.desk.parents.values())
+    assert journal.engine.desk.parents == {}
+    assert all(child.work is None for child in journal.engine.children.values())
+    number, parent = next(iter(world.engine.desk.parents.items()))
+    journal.keeper.load_parent(number)
+    back = journal.engine.desk.parents[number]
+    assert isinstance(back.done, Done)
+    assert (back.cum, back.asked, back.done, back.avg_px) == (parent.cum, parent.asked, parent.done, parent.avg_px)
+    assert [child.client_ids for child in back.children] == [child.client_ids for child in parent.children]
+    await journal.close()

@@ -1,0 +1,194 @@
+"""The simulator: it finds nothing in the engine, and everything that is planted there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from partfill.cli.main import main
+from partfill.core import answers, ledger, planner
+from partfill.core.ledger import Ledger
+from partfill.core.parent import Parent
+from partfill.model.commands import Amend, KillSwitch, Outcome, Restarted, Stop, Submit
+from partfill.model.inputs import VenueDeclared
+from partfill.model.numbers import ZERO, add
+from partfill.model.words import Request
+from partfill.sim.run import live, simulate
+from partfill.sim.world import World
+
+RUNS = 2000
+FIRST = 500_000
+"""Where the worlds of every test run begin; `partfill simulate` draws others."""
+
+REGRESSIONS = {
+    4: "the report of an order came before the reply that made it ours",
+    14: "a void of a correction whose own message was lost",
+    22: "what a correction took off worked again after the rest was voided",
+    283: "a placement was on its way while the user asked for less",
+    320: "a void opened an order again whose parent had ended",
+    328: "two children were made larger in one plan",
+    1183: "an answer to a question asked before a replace came after the replace",
+    1223: "a Replaced report came twice where its quantity is an open one",
+    9921: "the end of a new leg was heard before the replace that made it",
+    10303: "an order was settled while a question about it was out",
+    1001483: "a poll showed other terms than ours, and nobody asked",
+    11149: "a replace was cut down by fills that were taken back since",
+}
+"""Seeds that once broke, and what it was."""
+
+
+TROUBLES = (
+    *("the process dies (0)", "the process dies (1)", "the process dies (2)", "lost: ", "<- Gap", "ExecutionVoided"),
+    *("ExecutionRevised", "-> Replace", "-> Cancel", "-> Query", "Outcome.UNKNOWN", "Outcome.REFUSED", "ResubmitTriggered"),
+    *("KillSwitchChanged", "ParentDone", "AlarmKind.EXPOSURE", "AlarmKind.LATE_FILL"),
+)
+
+
+def test_nothing_breaks() -> None:
+    outcome = simulate(RUNS, FIRST)
+    assert outcome.runs == RUNS
+    assert outcome.events > RUNS * 50
+    assert [broken.why for broken in outcome.violations] == []
+
+
+@pytest.mark.parametrize("seed", REGRESSIONS, ids=REGRESSIONS.get)
+def test_what_once_broke_holds(seed: int) -> None:
+    assert live(World, seed)[1] is None
+
+
+def test_a_world_is_its_seed() -> None:
+    stories = []
+    for _ in range(2):
+        one = World(320, story=True)
+        one.run()
+        stories.append(one.story)
+    assert stories[0] == stories[1]
+    assert stories[0] is not None
+    assert len(stories[0]) > 50
+
+
+def test_worlds_meet_every_kind_of_trouble() -> None:
+    told = ""
+    for seed in range(FIRST, FIRST + 60):
+        one = World(seed, story=True)
+        one.run()
+        told += "\n".join(one.story or [])
+    for trouble in TROUBLES:
+        assert trouble in told, f"no world of these met {trouble}"
+
+
+# ---------------------------------------------------------------------- planted bugs
+
+
+def add_instead_of_join(patch: pytest.MonkeyPatch) -> None:
+    """Itemised and claimed quantity are added."""
+    book, rejoin = Ledger.book, Ledger.rejoin
+
+    def booked(self: Ledger, *args: Any) -> Any:
+        known = book(self, *args)
+        self.cum = add(self.itemised, self.claimed) if self.claimed else self.cum
+        return known
+
+    def rejoined(self: Ledger) -> None:
+        rejoin(self)
+        self.cum = add(self.itemised, self.claimed)
+
+    patch.setattr(Ledger, "book", booked)
+    patch.setattr(Ledger, "rejoin", rejoined)
+
+
+def forget_the_fill_of_a_canceled_child(patch: pytest.MonkeyPatch) -> None:
+    """A successor is placed for the whole quantity of the child before it, and the law looks away."""
+    patch.setattr(Parent, "rest", property(lambda self: self.children[-1].order_qty if self.asked > self.cum else ZERO))
+    patch.setattr(Parent, "exposure", property(lambda self: ZERO))
+
+
+def resend_under_a_new_id(patch: pytest.MonkeyPatch) -> None:
+    """A placement without an answer is taken for lost and made again."""
+    answered = answers.answered
+
+    def hasty(desk: Any, a: Any, now: int, effects: Any) -> None:
+        child = desk.engine.index.by_client.get((a.venue, a.account, a.cl_ord_id))
+        if a.outcome is Outcome.UNKNOWN and a.request is Request.PLACE and child is not None and not answers.heard_of(child):
+            effects.enter(child, child.ledger, desk.engine)
+            effects.bound = True
+            child.work.retarget = True
+            answers._never_worked(desk, child, now, "no answer", effects)
+            return
+        answered(desk, a, now, effects)
+
+    patch.setattr(answers, "answered", hasty)
+
+
+def act_before_commit(patch: pytest.MonkeyPatch) -> None:
+    """Operations leave although the process dies before the input that made them is durable."""
+
+    def die(self: World, operations: Any) -> None:
+        for op in operations:
+            self.send(op)
+        if not isinstance(self.log[-1][0], (VenueDeclared, Restarted, Submit, Stop, Amend, KillSwitch)):
+            self.log.pop()
+        self.recover()
+
+    patch.setattr(World, "die", die)
+
+
+def trust_a_claim_older_than_a_void(patch: pytest.MonkeyPatch) -> None:
+    """What was voided since a claim was made is not taken off it."""
+    best = ledger.best
+    patch.setattr(ledger, "best", lambda claims, losses: best(claims, None))
+
+
+def place_before_the_end_is_proven(patch: pytest.MonkeyPatch) -> None:
+    """A cancel that was sent counts as the end of the order, for the planner and for the law."""
+    patch.setattr(Parent, "exposure", property(lambda self: self.cum))
+    following = planner._next
+
+    def hasty(parent: Parent) -> Any:
+        return following(parent)
+
+    def plan(parent: Parent, now: int) -> Any:
+        canceled = all(child.work is not None and child.work.request is Request.CANCEL for child in parent.active)
+        if parent.active and canceled and parent.stop is None and not parent.halted and parent.rest > ZERO:
+            yield planner.Step(request=Request.PLACE, qty=parent.rest)
+            return
+        yield from original(parent, now)
+
+    original = planner.plan
+    patch.setattr("partfill.core.desk.plan", plan)
+    patch.setattr(planner, "_next", hasty)
+
+
+PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
+    add_instead_of_join, forget_the_fill_of_a_canceled_child, resend_under_a_new_id, act_before_commit,
+    trust_a_claim_older_than_a_void, place_before_the_end_is_proven,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_caught(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    outcome = simulate(2000, FIRST, stop_at=1)
+    assert outcome.violations, f"{plant.__name__} lived through {outcome.runs} worlds"
+
+
+def test_a_broken_world_is_told_and_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    resend_under_a_new_id(monkeypatch)
+    (broken,) = simulate(2000, FIRST, stop_at=1, shrink=True).violations
+    assert broken.why
+    assert broken.story[0].startswith(f"seed {broken.seed}")
+    assert any("Place(" in line for line in broken.story)
+
+
+def test_the_command_prints_figures_and_its_seed() -> None:
+    done = CliRunner().invoke(main, ["simulate", "--runs", "20", "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    figures = json.loads(done.output)
+    assert (figures["runs"], figures["seed"], figures["violations"]) == (20, 3, 0)
+    assert figures["events"] > 500
+    assert Decimal(figures["events_per_s"]) > 0
