@@ -56,7 +56,8 @@ def cancel(of: str, name: str | None = None, account: str = "a") -> Cancel:
 
 def replace(of: str, qty: str, price: str | None = None, name: str | None = None, account: str = "a") -> Replace:
     return Replace(venue="paper", account=account, instrument="ACME", order=1, cl_ord_id=name or f"{of}-r",
-                   orig_cl_ord_id=of, order_id=None, order_qty=D(qty), cum_qty=D(0), price=None if price is None else D(price))  # fmt: skip
+                   orig_cl_ord_id=of, order_id=None, order_qty=D(qty), cum_qty=D(0),
+                   price=None if price is None else D(price))  # fmt: skip
 
 
 def query(name: str, account: str = "a") -> Query:
