@@ -15,6 +15,8 @@ from partfill import FillManager, Limit, Market
 from partfill.core.child import Child
 from partfill.journal.verify import verify
 from partfill.model.events import Fill, ParentDone, ResubmitTriggered
+from partfill.runtime.bus import Missed, Told
+from partfill.runtime.catch_up import events_between
 from partfill.runtime.manager import Refused
 from partfill.runtime.settings import FillManagement
 from partfill.venues.paper.exchange import Exchange
@@ -234,3 +236,22 @@ async def test_a_bad_venue_and_restarts_leave_nothing_wrong(seed: int, tmp_path:
         assert not fills.engine.counters.quarantined
         assert not [order for order in venue.exchange.snapshot("", [], time.time_ns()) if order.leaves_qty]
     assert verify(tmp_path / "f.db").problems == []
+
+
+async def test_who_missed_events_reads_them_again_from_the_journal(tmp_path: Path) -> None:
+    venue = paper()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        everything: list[Told] = []
+        fills.subscribe(everything.append)
+        slow = fills.events(limit=3)
+        for number in range(5):
+            order = await fills.submit(Limit("ACME", "buy", qty=10 + number, price=price(venue, "ACME", "buy", 20)))
+            await order.done(WAIT_S)
+        slow.close()
+        heard = [told async for told in slow]
+        missed = heard[-1].event
+        assert isinstance(missed, Missed)
+        assert [told.event for told in heard[:-1]] == [told.event for told in everything[:3]]
+        assert missed.count == len(everything) - 3
+        again = list(events_between(tmp_path / "f.db", missed.first_seq, missed.last_seq))
+        assert [told for told in again if told not in heard] == everything[3:]
