@@ -39,7 +39,7 @@ from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.lanes import Lanes
 from partfill.runtime.order import Order, View, view_of
-from partfill.runtime.poller import Poller
+from partfill.runtime.poller import FillPoller
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
 from partfill.venues.protocol import Venue, VenueDown
@@ -73,7 +73,7 @@ class FillManager:
         self.bus = Bus()
         self.journal = Journal(path)
         self.lanes = Lanes(self.venues, self._answered, per_second=per_second)
-        self.pollers: list[Poller] = []
+        self.pollers: list[FillPoller] = []
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""
         self.views: dict[int, View] = {}
@@ -103,7 +103,7 @@ class FillManager:
         await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-"))
         for venue in self.venues.values():
             for account in self.accounts:
-                poller = Poller(self, venue, account)
+                poller = FillPoller(self, venue, account)
                 self.pollers.append(poller)
                 self._tasks.append(asyncio.create_task(self._listen(venue, account, last)))
                 self._tasks.append(poller.spawn_polling_task())

@@ -28,7 +28,7 @@ SLOWEST_S = 60.0
 log = logging.getLogger("partfill.poller")
 
 
-class Poller:
+class FillPoller:
     """Polls one account of one venue."""
 
     def __init__(self, manager: FillManager, venue: Venue, account: str) -> None:
