@@ -45,7 +45,7 @@ REGRESSIONS = {
 TROUBLES = (
     *("the process dies (0)", "the process dies (1)", "the process dies (2)", "lost: ", "<- Gap", "ExecutionVoided"),
     *("ExecutionRevised", "-> Replace", "-> Cancel", "-> Query", "Outcome.UNKNOWN", "Outcome.REFUSED", "ResubmitTriggered"),
-    *("KillSwitchChanged", "ParentDone", "AlarmKind.EXPOSURE", "AlarmKind.LATE_FILL"),
+    *("KillSwitchChanged", "ParentDone", "AlarmKind.EXPOSURE", "AlarmKind.LATE_FILL", "the clock jumps", "OutcomeUnknown"),
 )
 
 

@@ -17,7 +17,7 @@ from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
 from partfill.model.capabilities import Chain
 from partfill.model.commands import Answered, Looked, Outcome
-from partfill.model.events import AlarmKind, StatusChanged, TermsChanged
+from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import OrdStatus, Request
 
@@ -61,6 +61,8 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
     elif a.outcome is Outcome.UNKNOWN:
         work.doubt = True
         work.look_at = now + BACKOFF_NS
+        ids = (child.id, child.order_id, child.cl_ord_id)
+        effects.events.append(OutcomeUnknown(*ids, str(a.request), a.cl_ord_id, a.reason))
     elif a.request is Request.PLACE and not heard_of(child):
         _never_worked(desk, child, now, a.reason or "refused", effects)
     else:

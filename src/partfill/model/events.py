@@ -155,6 +155,14 @@ class CommandRefused(_Event, frozen=True, tag="command_refused"):
     reason: str
 
 
+class OutcomeUnknown(_Event, frozen=True, tag="outcome_unknown"):
+    """Request `request_id` (place, cancel or replace) was not answered. It counts as open; the venue is asked."""
+
+    request: str
+    request_id: str
+    reason: str | None = None
+
+
 class KillSwitchChanged(_Event, frozen=True, tag="kill_switch_changed"):
     """The kill switch of (venue, account) was put on or lifted; venue "*" is everything. `order` is 0."""
 
@@ -178,4 +186,5 @@ Event = (
     | ParentDone
     | CommandRefused
     | KillSwitchChanged
+    | OutcomeUnknown
 )

@@ -49,6 +49,10 @@ MAX_WAITING = 10_000
 OVERLAP_NS = 60_000_000_000
 """How much of a venue's history is read again after a gap: clocks differ, and a repeat changes nothing."""
 
+RETRY_S = 0.25
+"""First wait before a read that failed is tried again; it doubles up to `RETRY_MAX_S`. Writes are never tried again."""
+RETRY_MAX_S = 30.0
+
 log = logging.getLogger("partfill")
 
 
@@ -344,11 +348,16 @@ class FillManager:
 
     async def backfill(self, venue: Venue, account: str, since: int) -> None:
         """Read what happened since `since` (ns UTC), and how every order stands now."""
-        try:
-            async for observation in venue.history(account, max(0, since - OVERLAP_NS)):
-                await self.take(observation)
-        except VenueDown as down:
-            log.warning("history of %s: %s", venue.name, down)
+        wait = RETRY_S
+        while True:
+            try:
+                async for observation in venue.history(account, max(0, since - OVERLAP_NS)):
+                    await self.take(observation)
+                break
+            except VenueDown as down:
+                log.warning("history of %s: %s; again in %g s", venue.name, down, wait)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, RETRY_MAX_S)
         for poller in self.pollers:
             if poller.venue is venue and poller.account == account:
                 await poller.poll_once()

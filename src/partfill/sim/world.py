@@ -55,7 +55,12 @@ class World:
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
-        self.now = SECOND
+        self.weather = Random(~seed)
+        """Draws of their own for what came later: old seeds keep their worlds."""
+        self.time = SECOND
+        """True time (ns). The process has a clock of its own: `now`."""
+        self.skew = 0
+        self.latest = 0
         self.events = 0
         self.story: list[str] | None = [] if story else None
         self.heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -91,6 +96,8 @@ class World:
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
+        for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
+            self.later(self.weather.randint(0, self.trouble), self.clock_jumps)
         self.until(self.trouble + SECOND)
         self.quiet = True
         self.settle()
@@ -108,9 +115,23 @@ class World:
                 raise Violation(f"everything was stopped and {next(iter(venue.open))} works at {venue.kind.name}")
         return self.events
 
+    @property
+    def now(self) -> int:
+        """The clock that stamps everything: it may jump, and is kept from going back, as the shell does."""
+        self.latest = max(self.latest, self.time + self.skew)
+        return self.latest
+
+    def clock_jumps(self) -> None:
+        """Somebody sets the machine's clock."""
+        if not self.quiet:
+            self.skew += self.weather.choice((-3, -1, 1, 60)) * SECOND
+            self.tell(f"the clock jumps, it is {self.skew / SECOND:+.0f} s off")
+            self.next_tick = 0
+            self.set_alarm()
+
     def settle(self) -> None:
         """Quiet until nothing is on its way; then compare with the truth."""
-        began = self.now
+        began = self.time
         for wait in QUIET:
             self.until(began + wait * SECOND)
             for venue in self.venues.values():
@@ -125,19 +146,19 @@ class World:
         heap = self.heap
         while heap and heap[0][0] <= end:
             at, _, act, with_ = heappop(heap)
-            self.now = max(self.now, at)
+            self.time = max(self.time, at)
             act(*with_)
-        self.now = end
+        self.time = end
 
     def later(self, wait: int, act: Callable[..., None], *with_: Any) -> None:
         """Let `act` happen in `wait` ns."""
         self.count += 1
-        heappush(self.heap, (self.now + wait, self.count, act, with_))
+        heappush(self.heap, (self.time + wait, self.count, act, with_))
 
     def tell(self, text: str) -> None:
         """A line of the story."""
         if self.story is not None:
-            self.story.append(f"{self.now / SECOND:9.3f}  {text}")
+            self.story.append(f"{self.time / SECOND:9.3f}  {text}")
 
     # ------------------------------------------------------------------ the process
 

@@ -1,0 +1,113 @@
+"""The machine fails: a full disk, a file that may not be written, a damaged page, a clock that goes back."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from partfill import FillManager, Limit
+from partfill.journal.journal import JournalDown
+from partfill.journal.store import NotAJournal, Store
+from partfill.journal.verify import verify
+from tests.runtime.test_manager import paper, price, same_as_the_venue, until
+
+
+@contextmanager
+def disk_with_room(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: what a full disk is to a writer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    told = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, told)
+
+
+async def test_a_full_disk_stops_the_desk_and_loses_nothing(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    venue = paper()
+    accepted: list[str] = []
+    async with FillManager.open(db, venues=[venue]) as fills:
+        first = await fills.submit(Limit("ACME", "buy", qty=10, price=price(venue, "ACME", "buy", -10)), ref="first")
+        await until(lambda: first.parent.children[0].order_id, "it is acknowledged")
+
+        async def go_on() -> None:
+            for number in range(2000):
+                await fills.submit(Limit("ACME", "buy", qty=1, price=price(venue, "ACME", "buy", -20)), ref=str(number))
+                accepted.append(str(number))
+
+        room = db.with_name("f.db-wal").stat().st_size + 2_000_000
+        with disk_with_room(room), pytest.raises(JournalDown, match="full"):
+            await go_on()
+        assert fills.down is not None
+        sent = fills.lanes.sent
+        with pytest.raises(JournalDown):
+            await fills.submit(Limit("ACME", "buy", qty=1, price="20"), ref="after")
+        assert fills.lanes.sent == sent
+    assert len(accepted) > 10
+    # With room again everything that was accepted is there, is at the venue once, and nothing else is.
+    async with FillManager.open(db, venues=[venue]) as fills:
+        assert fills.order("after") is None
+        refs = {order.ref for order in fills.orders()}
+        assert {"first", *accepted} <= refs
+        await until(lambda: all(not child.work.doubt for order in fills.orders() for child in order.parent.active),  # type: ignore[union-attr]
+                    "every order has been asked for")  # fmt: skip
+        same_as_the_venue(fills, venue)
+        known = {child.order_id for child in fills.engine.children.values()}
+        assert {order.order_id for order in venue.exchange.snapshot("", [], 0)} <= known
+    assert verify(db).problems == []
+
+
+async def test_a_file_that_may_not_be_written(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    async with FillManager.open(db):
+        pass
+    folder = tmp_path / "none"
+    with pytest.raises(NotAJournal, match="No such file or directory"):
+        async with FillManager.open(folder / "f.db"):
+            pass
+    db.write_bytes(b"this was a journal once, and somebody wrote a letter over it" * 100)
+    with pytest.raises(NotAJournal, match="no SQLite file"):
+        async with FillManager.open(db):
+            pass
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_damaged_page_is_an_error_and_never_another_number(seed: int, tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    venue = paper()
+    async with FillManager.open(db, venues=[venue]) as fills:
+        for number in range(30):
+            await fills.submit(Limit("ACME", "buy", qty=10, price=price(venue, "ACME", "buy", number - 25)), ref=str(number))
+            venue.advance(10)
+        await fills.lanes.drain()
+    rng = Random(seed)
+    page = bytearray(db.read_bytes())
+    at = rng.randrange(1, len(page) // 4096) * 4096
+    page[at : at + 4096] = rng.randbytes(4096)
+    db.write_bytes(page)
+    verdict = verify(db)
+    assert verdict.problems, f"page {at // 4096} was overwritten and verify saw nothing"
+
+
+async def test_a_clock_that_goes_back(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    venue = paper()
+    times = iter([1_700_000_000_000_000_000 + step * 1_000_000 * (-1 if step % 3 == 0 else 1) for step in range(100_000)])
+    async with FillManager.open(db, venues=[venue], clock=lambda: next(times)) as fills:
+        orders = [await fills.submit(Limit("ACME", "buy", qty=5, price=price(venue, "ACME", "buy", 20))) for _ in range(5)]
+        await until(lambda: all(order.ended for order in orders), "they fill")
+        same_as_the_venue(fills, venue)
+    store = Store(db, read_only=True)
+    stamps = [now for _, now, _ in store.inputs()]
+    store.close()
+    assert stamps == sorted(stamps)
+    assert verify(db).problems == []
