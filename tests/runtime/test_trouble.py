@@ -15,6 +15,7 @@ from partfill import FillManager, Limit
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import NotAJournal, Store
 from partfill.journal.verify import verify
+from partfill.venues.clock import Clock
 from tests.runtime.test_manager import paper, price, same_as_the_venue, until
 
 
@@ -102,12 +103,12 @@ async def test_a_clock_that_goes_back(tmp_path: Path) -> None:
     db = tmp_path / "f.db"
     venue = paper()
     times = iter([1_700_000_000_000_000_000 + step * 1_000_000 * (-1 if step % 3 == 0 else 1) for step in range(100_000)])
-    async with FillManager.open(db, venues=[venue], clock=lambda: next(times)) as fills:
+    async with FillManager.open(db, venues=[venue], clock=Clock(lambda: next(times))) as fills:
         orders = [await fills.submit(Limit("ACME", "buy", qty=5, price=price(venue, "ACME", "buy", 20))) for _ in range(5)]
         await until(lambda: all(order.ended for order in orders), "they fill")
         same_as_the_venue(fills, venue)
     store = Store(db, read_only=True)
     stamps = [now for _, now, _ in store.inputs()]
     store.close()
-    assert stamps == sorted(stamps)
+    assert stamps == sorted(set(stamps))
     assert verify(db).problems == []

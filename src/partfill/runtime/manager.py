@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -42,6 +41,7 @@ from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.poller import FillPoller
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
+from partfill.venues.clock import CLOCK, Clock
 from partfill.venues.protocol import Venue, VenueDown
 
 MAX_WAITING = 10_000
@@ -69,7 +69,7 @@ class FillManager:
 
     def __init__(
         self, path: str | Path, venues: Iterable[Venue] = (), *, settings: FillManagement | None = None,
-        accounts: Iterable[str] = ("",), clock: Callable[[], int] = time.time_ns, per_second: int = 50,
+        accounts: Iterable[str] = ("",), clock: Clock = CLOCK, per_second: int = 50,
     ) -> None:  # fmt: skip
         self.settings = settings if settings is not None else FillManagement()
         self.venues = {venue.name: venue for venue in venues}
@@ -82,8 +82,8 @@ class FillManager:
         """Fill tracking under the names of fill-manager designs."""
         self.views: dict[int, View] = {}
         """Parent orders as of the last durable input about them; the engine itself is ahead of the disk."""
-        self._clock = clock
-        self._latest = 0
+        self.clock = clock
+        """Stamps everything, strictly rising; adapters share it."""
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -100,8 +100,8 @@ class FillManager:
 
     async def __aenter__(self) -> Self:
         await self.journal.__aenter__()
-        self._latest = self.journal.last_now
-        last = self.journal.last_now or self._now()
+        self.clock.go_on_from(self.journal.last_now)
+        last = self.journal.last_now or self.clock()
         for venue in self.venues.values():
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
         await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-"))
@@ -145,7 +145,7 @@ class FillManager:
         """Step with one input, make it durable, then let what follows leave. Raises `JournalDown`."""
         views: list[View] = []
         try:
-            effects = await self.journal.submit(inp, self._now(), lambda step: views.extend(map(view_of, step.parents)))
+            effects = await self.journal.submit(inp, self.clock(), lambda step: views.extend(map(view_of, step.parents)))
         except JournalDown as down:
             self.down = down
             raise
@@ -162,11 +162,6 @@ class FillManager:
         if len(self.views) > 1000 + 2 * len(self.engine.desk.parents):
             self.views = {number: each for number, each in self.views.items() if number in self.engine.desk.parents}
         return view
-
-    def _now(self) -> int:
-        """Time that never goes back, whatever the machine's clock does (ns UTC)."""
-        self._latest = max(self._latest, self._clock())
-        return self._latest
 
     def _release(self, effects: Effects) -> None:
         seq = effects.seq
@@ -187,7 +182,7 @@ class FillManager:
             self._timer.cancel()
             self._timer = None
         if timers and not self._closing:
-            wait = max(0.0, (timers[0][0] - self._now()) / 1e9)
+            wait = max(0.0, (timers[0][0] - self.clock()) / 1e9)
             self._timer = asyncio.get_running_loop().call_later(wait, self._wake)
 
     def _wake(self) -> None:

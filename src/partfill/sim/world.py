@@ -117,8 +117,8 @@ class World:
 
     @property
     def now(self) -> int:
-        """The clock that stamps everything: it may jump, and is kept from going back, as the shell does."""
-        self.latest = max(self.latest, self.time + self.skew)
+        """The clock that stamps everything: it may jump; no two readings are equal and none goes back, as in the shell."""
+        self.latest = max(self.latest + 1, self.time + self.skew)
         return self.latest
 
     def clock_jumps(self) -> None:
@@ -195,6 +195,7 @@ class World:
         if timers and timers[0][0] <= self.now:
             self.feed(Tick())
         else:
+            self.next_tick = 0
             self.set_alarm()
 
     def die(self, operations: Any) -> None:

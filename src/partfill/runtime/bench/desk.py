@@ -31,6 +31,7 @@ from partfill.model.terms import Terms
 from partfill.model.words import ExecType, OrdStatus, Side
 from partfill.runtime.manager import FillManager
 from partfill.sim.run import simulate
+from partfill.venues.clock import CLOCK
 from partfill.venues.paper.exchange import Exchange
 from partfill.venues.paper.market import SHAPES, generated
 from partfill.venues.paper.venue import PaperVenue
@@ -110,7 +111,7 @@ class _Timed(FillManager):
 
 async def _decisions(folder: Path, seconds: float) -> dict[str, float]:
     shape = SHAPES["ACME"]
-    venue = PaperVenue(Exchange([shape.listing]), generated([shape], 1), now=time.time_ns)
+    venue = PaperVenue(Exchange([shape.listing]), generated([shape], 1), now=CLOCK)
     venue.advance(2000)
     book = venue.exchange.markets["ACME"].book
     async with _Timed(folder / "desk.db", [venue], per_second=100_000) as fills:
