@@ -52,7 +52,10 @@ def price(venue: PaperVenue, instrument: str, side: str, away: int = 0) -> Decim
     """A price `away` ticks from the best one on the other side: 0 takes, a negative number rests."""
     book = venue.exchange.markets[instrument].book
     best = book.best("sell" if side == "buy" else "buy")  # type: ignore[arg-type]
-    assert best is not None
+    while best is None:
+        # Our own orders have eaten it all.
+        venue.advance(10)
+        best = book.best("sell" if side == "buy" else "buy")  # type: ignore[arg-type]
     tick = SHAPES[instrument].listing.instrument.tick_at(best)
     assert tick is not None
     return best + tick * (away if side == "buy" else -away)

@@ -68,7 +68,9 @@ def _verify(path: str | Path, progress: Callable[[int], None] | None, max_finish
         fresh = Path(folder) / "replay.db"
         # One read transaction: a writer may go on while we look.
         with live.db:
+            damage = [row[0] for row in live.db.execute(f"PRAGMA integrity_check({SHOWN})") if row[0] != "ok"]
             problems, inputs = _replay(live, fresh, progress, max_finished)
+            problems.extend(f"the file is damaged: {each}" for each in damage)
             replay = Store(fresh, read_only=True)
             rows: dict[str, int] = {}
             hashes = hashlib.sha256(), hashlib.sha256()
