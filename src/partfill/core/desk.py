@@ -146,10 +146,11 @@ class Desk:
 
     def kill(self, k: KillSwitch, now: int, effects: Effects) -> None:
         """Everything of the scope is taken off and nothing starts there, or that is lifted. Idempotent."""
-        scope = (k.venue, k.account)
+        # Everywhere is one switch, whatever account is named with it.
+        scope = (k.venue, "" if k.venue == EVERYWHERE else k.account)
         if (scope in self.killed) is k.on:
             return
-        effects.events.append(KillSwitchChanged(0, None, None, k.venue, k.account, k.on, k.by, k.reason))
+        effects.events.append(KillSwitchChanged(0, None, None, *scope, k.on, k.by, k.reason))
         effects.engine = True
         if not k.on:
             del self.killed[scope]
@@ -205,8 +206,10 @@ class Desk:
         if child.open_at_venue:
             if work.settled:
                 # The venue opened it again.
-                work.settled, parent.done = False, None
+                work.settled = False
                 parent.active.append(child)
+                if parent.done is not Done.RELEASED:
+                    parent.done = None
             if effects.query and not work.look_at and not work.looking:
                 work.looks += 1
                 work.look_at = now + backoff(work.looks)
@@ -235,6 +238,9 @@ class Desk:
             child.in_flight.pop(work.request_id, None)
             child.in_flight = child.in_flight or None
         work.request, work.request_id, work.accepted = None, "", False
+        if child.open_at_venue:
+            # We did not take it off. If it ends now, it ends by itself.
+            work.retarget = False
         if child.order_qty is not None:
             work.max_qty = child.order_qty
         if not work.looking:
@@ -251,6 +257,10 @@ class Desk:
 
     def _advance(self, parent: Parent, now: int, effects: Effects) -> None:
         """Check the law, carry out the plan, check the law again."""
+        if self.killed and parent.stop is None and self._killed(parent.venue, parent.account) is not None:
+            # It came, or came back, after the switch was put on: a void, a late report, an order to track.
+            effects.parent(parent)
+            parent.stop = Done.KILLED
         before = self._law(parent, effects)
         first = len(effects.operations)
         for step in plan(parent, now):
@@ -334,9 +344,14 @@ class Desk:
         work = child.work
         assert work is not None
         effects.touch(child)
-        work.requests += 1
-        name = f"{child.client_ids[0] if child.client_ids else child.id}.{work.requests}"
-        self.engine.index.bind_client(child, name)
+        index = self.engine.index
+        first = child.client_ids[0] if child.client_ids else f"{self.name}{child.id}"
+        name = ""
+        while not name or (child.venue, child.account, name) in index.by_client:
+            # A user may have used what looks like one of our ids.
+            work.requests += 1
+            name = f"{first}.{work.requests}"
+        index.bind_client(child, name)
         child.in_flight = child.in_flight or {}
         child.in_flight[name] = (request, qty, price)
         work.request, work.request_id, work.sent_at, work.accepted = request, name, now, False
@@ -387,7 +402,8 @@ class Desk:
 
     def _take_over(self, child: Child, effects: Effects) -> None:
         """An order that the user placed gets a parent, so that it can be canceled."""
-        ref = f"tracked:{child.cl_ord_id or child.order_id}"
+        # One order's client id may be another's venue id: our own number keeps their names apart.
+        ref = f"tracked:{child.id}:{child.cl_ord_id or child.order_id}"
         parent = Parent(self.next_id, child.venue, child.account, ref, terms_of(child), None)
         self.next_id += 1
         work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)

@@ -67,6 +67,11 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
 
 def _of_child(parent: Parent, child: Child, work: Work, now: int) -> Step | None:
     if work.doubt or work.look_at:
+        if parent.stop is not None:
+            # To take an order off is safe whatever the answer will be, and a stop waits for no answer.
+            step = _wanted(parent, child, work, now)
+            if step is not None and not step.at:
+                return step
         if work.looking:
             return None
         if work.look_at > now:
@@ -95,7 +100,7 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
     # What the law leaves to this child beside everything else that filled or works.
     room = sub(parent.asked, sub(parent.exposure, work.worst(child)))
     if room <= ZERO:
-        return Step(child, Request.CANCEL)
+        return Step(child, Request.CANCEL, retarget=True)
     wanted = add(child.cum, room)
     if wanted == work.max_qty and parent.price == child.price:
         return None
@@ -116,7 +121,8 @@ def _next(parent: Parent) -> Step | None:
         return None if parent.done is not None else Step(done=_of_status(last))
     rest = parent.rest
     if not rest:
-        return None if parent.done is Done.FILLED else Step(done=Done.FILLED)
+        done = Done.FILLED if parent.cum else Done.CANCELED
+        return None if parent.done is done else Step(done=done)
     if last.work.retarget and parent.done is None:
         return Step(request=Request.PLACE, qty=rest)
     rule = parent.resubmit
@@ -134,4 +140,6 @@ def _of_status(child: Child) -> Done:
 
 
 def _outcome(parent: Parent, stop: Done) -> Done:
-    return Done.FILLED if parent.terms.cash_order_qty is None and not parent.rest else stop
+    if parent.terms.cash_order_qty is not None:
+        return Done.FILLED if parent.children[-1].status is OrdStatus.FILLED else stop
+    return Done.FILLED if parent.cum and not parent.rest else stop
