@@ -12,6 +12,7 @@ from partfill import __version__
 COMMANDS = {
     "audit": ("partfill.cli.audit", "audit", "Rebuild every order from recorded messages and name each contradiction."),
     "bench": ("partfill.cli.bench", "bench", "Measure the engine and the journal on this machine."),
+    "check": ("partfill.cli.check", "check", "Name every mistake in a configuration of the daemon."),
     "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
     "simulate": ("partfill.cli.simulate", "simulate", "Live through simulated worlds that try to break the engine."),
