@@ -12,10 +12,16 @@ from partfill import __version__
 COMMANDS = {
     "audit": ("partfill.cli.audit", "audit", "Rebuild every order from recorded messages and name each contradiction."),
     "bench": ("partfill.cli.bench", "bench", "Measure the engine and the journal on this machine."),
+    "cancel": ("partfill.cli.operate", "cancel", "Cancel one order, through the daemon or in the journal."),
+    "check": ("partfill.cli.check", "check", "Name every mistake in a configuration of the daemon."),
+    "demo": ("partfill.cli.demo", "demo", "Trade on a generated market, live, and compare with the venue."),
     "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
+    "kill": ("partfill.cli.operate", "kill", "Stop everything and start nothing, or lift that."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
+    "run": ("partfill.cli.run", "run", "Run the daemon that a configuration describes."),
     "simulate": ("partfill.cli.simulate", "simulate", "Live through simulated worlds that try to break the engine."),
     "verify": ("partfill.cli.verify", "verify", "Replay a journal from nothing and compare every table."),
+    "watch": ("partfill.cli.watch", "watch", "Watch a journal that another process writes."),
 }
 """Command -> (module, function, one line of help)."""
 

@@ -36,6 +36,11 @@ class JsonLines:
         """One line."""
         self._out.write(_encode(row) + b"\n")
 
+    def write_now(self, row: Any) -> None:
+        """One line that a reader sees at once; `row` is anything that is an object in JSON."""
+        self._out.write(_encode(row) + b"\n")
+        self._out.flush()
+
     def write_all(self, rows: Iterable[dict[str, Any]]) -> None:
         """Many lines."""
         for row in rows:

@@ -18,6 +18,7 @@ from partfill.journal.store import NotAJournal, Store
 from partfill.model.numbers import text
 from partfill.model.observations import MAX_TIME
 from partfill.model.words import OrdStatus, flag_names
+from partfill.service.picture import PARENT_STATE
 
 _STATUSES = {status.value.lower(): status.value for status in OrdStatus}
 _SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -65,10 +66,16 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines."
 @_since
 @_until
 @_limit
+@click.option("--parents", is_flag=True, help="The orders you submitted, instead of those at the venues.")
 @_json
 def orders(db: Path, instrument: str | None, status: str | None, only_open: bool, since: int | None, until: int | None,
-           limit: int | None, as_json: bool) -> None:  # fmt: skip
-    """Show the orders in the journal DB."""
+           limit: int | None, parents: bool, as_json: bool) -> None:  # fmt: skip
+    """Show the orders in the journal DB: those at the venues, or with --parents those that were submitted to partfill."""
+    if parents:
+        if status is not None:
+            raise click.UsageError("--status is of an order at a venue; a parent order has a state: leave out one of the two")
+        _parents(db, instrument, only_open, since, until, limit, as_json)
+        return
     where = _where(("instrument = ?", instrument), ("ord_status = ?", status), ("updated >= ?", since), ("updated < ?", until))
     if only_open:
         where = (where[0] + " AND open = 1", where[1])
@@ -76,6 +83,20 @@ def orders(db: Path, instrument: str | None, status: str | None, only_open: bool
     columns = ("order", "order_id", "cl_ord_id", "instrument", "side", "ord_status", "order_qty", "cum_qty", "leaves_qty",
                "avg_px", "executions", "flags", "updated")  # fmt: skip
     _print(db, query, where[1], columns, _order, as_json, "orders")
+
+
+def _parents(db: Path, instrument: str | None, only_open: bool, since: int | None, until: int | None, limit: int | None,
+             as_json: bool) -> None:  # fmt: skip
+    where = _where(("p.instrument = ?", instrument), ("p.updated >= ?", since), ("p.updated < ?", until))
+    if only_open:
+        where = (where[0] + " AND p.open = 1", where[1])
+    query = (
+        "SELECT * FROM (SELECT p.id, p.ref, p.venue, p.account, p.instrument, p.side, p.order_qty, p.price, p.cum_qty, "
+        f"p.avg_px, p.children, {PARENT_STATE} AS state, p.open, p.updated, p.seq FROM parents p WHERE {where[0]} "
+        f"ORDER BY p.id DESC{_most(limit)}) ORDER BY id"
+    )
+    columns = ("ref", "instrument", "side", "order_qty", "cum_qty", "avg_px", "children", "state", "updated")
+    _print(db, query, where[1], columns, _parent, as_json, "parent orders")
 
 
 @click.command()
@@ -118,6 +139,11 @@ def _order(row: dict[str, Any]) -> dict[str, Any]:
     row["flags"] = flag_names(row["flags"])
     row["open"] = bool(row["open"])
     del row["state"]
+    return _plain(row)
+
+
+def _parent(row: dict[str, Any]) -> dict[str, Any]:
+    row["open"] = bool(row["open"])
     return _plain(row)
 
 
@@ -167,7 +193,7 @@ def _table(rows: Iterator[dict[str, Any]], columns: tuple[str, ...], noun: str) 
 
     table = Table(box=None, pad_edge=False)
     for name in columns:
-        right = name in _NUMBERS or name in ("order", "executions")
+        right = name in _NUMBERS or name in ("order", "executions", "children")
         table.add_column(name, justify="right" if right else "left", no_wrap=name not in ("flags",), overflow="ellipsis")
     count = 0
     for row in rows:

@@ -36,7 +36,7 @@ from partfill.model.observations import Observation
 from partfill.model.operations import Query
 from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
-from partfill.runtime.lanes import Lanes
+from partfill.runtime.lanes import TIMEOUT_S, Lanes
 from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.poller import FillPoller
 from partfill.runtime.settings import FillManagement
@@ -69,14 +69,14 @@ class FillManager:
 
     def __init__(
         self, path: str | Path, venues: Iterable[Venue] = (), *, settings: FillManagement | None = None,
-        accounts: Iterable[str] = ("",), clock: Clock = CLOCK, per_second: int = 50,
+        accounts: Iterable[str] = ("",), clock: Clock = CLOCK, per_second: int = 50, timeout_s: float = TIMEOUT_S,
     ) -> None:  # fmt: skip
         self.settings = settings if settings is not None else FillManagement()
         self.venues = {venue.name: venue for venue in venues}
         self.accounts = tuple(accounts)
         self.bus = Bus()
         self.journal = Journal(path)
-        self.lanes = Lanes(self.venues, self._answered, per_second=per_second)
+        self.lanes = Lanes(self.venues, self._answered, per_second=per_second, timeout_s=timeout_s)
         self.pollers: list[FillPoller] = []
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""

@@ -252,9 +252,11 @@ class PaperVenue:
 
     async def _run(self, speed: int) -> None:
         """The market in time: everything that is due, then sleep until the next."""
-        began = self.now()
+        began, first = self.now(), None
         for done, (at, event) in enumerate(self._market):
-            wait = began + at // speed - self.now()
+            # What was let happen before takes no time any more.
+            first = at if first is None else first
+            wait = began + (at - first) // speed - self.now()
             if wait > 0:
                 await _pause(wait)
             elif done % SLICE == 0:

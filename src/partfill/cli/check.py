@@ -1,0 +1,35 @@
+"""partfill check CONFIG: every mistake of a configuration at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from partfill.service.config import Invalid, load
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+def check(config: Path) -> None:
+    """Read the daemon's configuration CONFIG and name every mistake in it, one per line.
+
+    Exit 0: it can be run; 2: it cannot.
+    """
+    try:
+        found = load(config)
+    except Invalid as invalid:
+        for mistake in invalid.mistakes:
+            click.echo(str(mistake))
+        sys.exit(2)
+    management = found.fill_management
+    again = f"up to {management.max_resubmit_attempts} times from {management.min_resubmit_size} units on"
+    click.echo(f"{config}: right")
+    click.echo(f"journal  {found.journal} ({'goes on' if found.journal.exists() else 'will be made'})")
+    for venue in found.venues:
+        where = ", ".join(venue.instruments) if venue.instruments else f"{venue.host}:{venue.port}"
+        click.echo(f"venue    {venue.name} ({venue.kind}): {where}")
+    click.echo(f"fills    {'followed' if management.enabled else 'followed, nothing is placed by itself'}, "
+               f"polled every {management.poll_interval_ms} ms")  # fmt: skip
+    click.echo(f"rest     {'resubmitted ' + again if management.resubmit else 'left, unless an order says otherwise'}")

@@ -1,0 +1,126 @@
+"""partfill kill on|off DB and partfill cancel ORDER DB: an operator's hand on a journal, with or without a daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, NoReturn
+
+import apsw
+import click
+
+from partfill.journal.journal import JournalDown
+from partfill.journal.store import InUse, NotAJournal, Store
+from partfill.model.commands import EVERYWHERE, KillSwitch, Stop
+from partfill.runtime.manager import Refused
+from partfill.service import commands
+from partfill.service.client import NoAnswer, ask
+
+PATIENCE_S = 10.0
+"""How long a daemon that starts or stops just now is waited for."""
+
+_db = click.argument("db", type=click.Path(dir_okay=False, path_type=Path))
+_reason = click.option("--reason", help="Why; kept in the journal.")
+
+
+@click.command()
+@click.argument("position", type=click.Choice(["on", "off"]))
+@_db
+@click.option("--by", help="Who does this; kept in the journal (default: your user name).")
+@_reason
+@click.option("--venue", default=EVERYWHERE, help="Only this venue (default: everywhere).")
+@click.option("--account", default="", help="Only this account of --venue (default: its unnamed one).")
+def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str, account: str) -> None:
+    """Put the kill switch of the journal DB on, or lift it.
+
+    On: everything that works is canceled, and no order starts until somebody lifts the switch; restarts do not lift it. The
+    daemon on DB does it at once; without one it is written into the journal and holds from the next start on. Fills that
+    happen before a cancel arrives are still booked.
+
+    Off lifts exactly the switch that was put on: one for everywhere is not lifted by naming a venue.
+
+    Both may be repeated. Prints a line of JSON: whether anything changed, how many orders are being taken off, and every
+    switch that is on now. Exit 0: done; 1: refused or failed; 2: DB cannot be used.
+    """
+    who = by if by is not None else _user()
+    switch = KillSwitch(venue=venue, account=account, on=position == "on", by=who, reason=reason)
+    request = {"cmd": "kill", "on": switch.on, "by": who, "reason": reason, "venue": venue, "account": account}
+    _carry_out(db, request, lambda: commands.kill_in_journal(db, switch))
+
+
+@click.command()
+@click.argument("order")
+@_db
+@_reason
+@click.option("--venue", help="Where, if several venues have an order of this ref.")
+@click.option("--account", help="Which account, if several have one.")
+def cancel(order: str, db: Path, reason: str | None, venue: str | None, account: str | None) -> None:
+    """Cancel ORDER (your own ref of it) in the journal DB: nothing of it is to work any more. What has filled stays.
+
+    The daemon on DB does it at once; without one it is written into the journal and done at the next start.
+
+    May be repeated. Prints a line of JSON with the order's state and whether anything changed. Exit 0: done, or it had ended
+    already; 1: no such order; 2: DB cannot be used.
+    """
+    try:
+        found = commands.the_one(db, order, venue, account)
+    except Refused as error:
+        _fail(1, error)
+    except (NotAJournal, apsw.Error) as error:
+        _fail(2, error)
+    stop = Stop(venue=found["venue"], account=found["account"], ref=order, reason=reason)
+    if found["state"] not in ("working", "stopping", "halted"):
+        _say({**found, "changed": False, "orders": 0}, "journal")
+        return
+    request = {"cmd": "cancel", "ref": order, "venue": stop.venue, "account": stop.account, "reason": reason}
+    _carry_out(db, request, lambda: commands.cancel_in_journal(db, stop))
+
+
+def _carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[Any, Any, commands.Answer]]) -> None:
+    """Have the daemon do it, or do it in the journal when there is none."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            Store(db, read_only=True).close()
+            answer = ask(db, request)
+            if answer is not None:
+                break
+            _say(asyncio.run(alone()), "journal")
+            return
+        except InUse:
+            # A daemon that starts has no socket yet, one that stops has none any more.
+            if time.monotonic() > end:
+                _fail(2, f"{db} is being written by a process that has no control socket; do it there, or stop it first")
+            time.sleep(0.1)
+        except NoAnswer as error:
+            if time.monotonic() > end:
+                _fail(1, error)
+            time.sleep(0.1)
+        except (Refused, JournalDown) as error:
+            _fail(1, error)
+        except (NotAJournal, apsw.Error) as error:
+            _fail(2, error)
+    if not answer.pop("ok", False):
+        _fail(1, answer.get("error", "the daemon said no"))
+    _say(answer, "daemon")
+
+
+def _say(answer: dict[str, Any], through: str) -> None:
+    click.echo(json.dumps({**answer, "through": through}))
+
+
+def _fail(code: int, why: object) -> NoReturn:
+    click.echo(f"partfill: {why}", err=True)
+    sys.exit(code)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"

@@ -1,0 +1,52 @@
+"""partfill run CONFIG: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from partfill.journal.store import InUse, NotAJournal
+from partfill.service.config import Invalid, load
+from partfill.venues.protocol import VenueDown
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True,
+              help="What is written to standard error.")  # fmt: skip
+def run(config: Path, log_level: str) -> None:
+    """Run the daemon that CONFIG describes, until SIGINT or SIGTERM.
+
+    It prints one line of JSON once it is ready, takes commands on the socket beside its journal (partfill kill, partfill
+    cancel), and stops cleanly; a second signal stops it at once. Log lines go to standard error.
+
+    Exit 0: stopped as told; 1: the journal or a venue failed; 2: the configuration or the journal cannot be used.
+    """
+    from partfill.service.daemon import run as serve
+
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        found = load(config)
+        code = asyncio.run(serve(found, _ready))
+    except Invalid as invalid:
+        for mistake in invalid.mistakes:
+            click.echo(f"partfill: {mistake}", err=True)
+        sys.exit(2)
+    except (NotAJournal, InUse) as error:
+        click.echo(f"partfill: {error}", err=True)
+        sys.exit(2)
+    except (VenueDown, OSError) as error:
+        click.echo(f"partfill: {error}", err=True)
+        sys.exit(1)
+    sys.exit(code)
+
+
+def _ready(said: dict[str, Any]) -> None:
+    click.echo(json.dumps(said))
+    sys.stdout.flush()

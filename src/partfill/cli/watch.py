@@ -1,0 +1,63 @@
+"""partfill watch DB: a journal that another process writes, live and read-only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import apsw
+import click
+
+from partfill.cli.output import JsonLines
+from partfill.journal.store import NotAJournal
+
+ROWS = 50
+"""Orders, fills and events in a line of JSON, at most of each."""
+
+
+@click.command()
+@click.argument("db", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so much time (default: until Ctrl-C).")
+@click.option("--json", "as_json", is_flag=True, help="Print a picture as one line of JSON, now and after each change.")
+def watch(db: Path, seconds: float | None, as_json: bool) -> None:
+    """Watch the journal DB while another process writes it: orders with fill bars, fills, events and alarms.
+
+    It only reads. Where the output is no terminal it prints each fill and event as a plain line.
+    """
+    from partfill.cli.live import PER_SECOND, Screen
+    from partfill.service.picture import Watcher
+
+    end = None if seconds is None else time.monotonic() + seconds
+    try:
+        with suppress(KeyboardInterrupt), Watcher(db) as watcher:
+            if as_json:
+                with JsonLines() as out:
+                    for _ in _beats(end, PER_SECOND):
+                        if watcher.changed():
+                            out.write_now(watcher.look(ROWS))
+            else:
+                with Screen(str(db)) as screen:
+                    for _ in _beats(end, PER_SECOND):
+                        if watcher.changed():
+                            screen.show(watcher.look(screen.rows))
+    except BrokenPipeError:
+        sys.stderr.close()
+    except NotAJournal as error:
+        click.echo(f"partfill: {error}", err=True)
+        sys.exit(2)
+    except apsw.Error as error:
+        click.echo(f"partfill: {db} cannot be read: {error}; partfill verify says more", err=True)
+        sys.exit(2)
+
+
+def _beats(end: float | None, per_second: int) -> Iterator[None]:
+    """One beat at once, then `per_second` a second, and one last when time is up."""
+    while True:
+        yield
+        now = time.monotonic()
+        if end is not None and now >= end:
+            return
+        time.sleep(1 / per_second if end is None else min(1 / per_second, end - now))

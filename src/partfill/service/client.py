@@ -1,0 +1,47 @@
+"""Asking a daemon something through its control socket, from another process. `None` means that there is no daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from partfill.service.address import MAX_BYTES, control_path
+
+TIMEOUT_S = 30.0
+"""How long an answer is waited for."""
+
+
+class NoAnswer(ConnectionError):
+    """A daemon took the request and did not answer: whether it was done is not known. Asking again is safe."""
+
+
+def ask(journal: str | Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> dict[str, Any] | None:
+    """The daemon's answer to one request; None when no daemon runs on this journal. Raises `NoAnswer`."""
+    path = control_path(journal)
+    if len(os.fsencode(path)) > MAX_BYTES:
+        # No daemon could listen there.
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(timeout_s)
+        try:
+            line.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except OSError as error:
+            raise NoAnswer(f"the control socket {path} cannot be used: {error.strerror or error}") from None
+        try:
+            line.sendall(json.dumps(request).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                raw = answers.readline()
+        except OSError as error:
+            raise NoAnswer(f"the daemon on {journal} did not answer ({error}); ask again") from None
+    if not raw.endswith(b"\n"):
+        raise NoAnswer(f"the daemon on {journal} went away before it answered; ask again")
+    answer: dict[str, Any] = json.loads(raw)
+    return answer
+
+
+__all__ = ["NoAnswer", "ask"]

@@ -1,0 +1,106 @@
+"""What an operator can do to a journal, the same with a daemon on it and without: the kill switch, and canceling one order.
+
+Theory of operation. Both are one input. `take` makes it durable: the FillManager's in a daemon, which then also tells the
+venues; the bare journal's when no daemon runs, so that it is what the next start finds, before it sends anything.
+
+Rules
+- Idempotent: what is so already changes nothing, and the answer says that it was so.
+- An order is named by the user's `ref`. Where two venues or accounts use the same one, it is refused until one is named.
+- A kill switch for a venue that the journal has never met is refused: a misspelt venue would protect nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from partfill.core.effects import Effects
+from partfill.core.engine import Engine
+from partfill.journal.journal import Journal
+from partfill.journal.store import Store
+from partfill.model.commands import EVERYWHERE, KillSwitch, Stop
+from partfill.model.events import CommandRefused, KillSwitchChanged
+from partfill.model.inputs import Input
+from partfill.runtime.manager import Refused
+from partfill.service.picture import PARENT_STATE
+
+Take = Callable[[Input], Awaitable[Effects]]
+Answer = dict[str, Any]
+
+
+async def kill(take: Take, engine: Engine, switch: KillSwitch) -> Answer:
+    """Put the kill switch of a scope on or lift it. Raises `Refused`, `JournalDown`."""
+    if switch.venue == EVERYWHERE and switch.account:
+        raise Refused(f"account {switch.account!r} without a venue; name the venue too, or leave both out for everything")
+    if switch.on and switch.venue != EVERYWHERE and switch.venue not in engine.rules:
+        known = ", ".join(sorted(engine.rules)) or "none"
+        raise Refused(f"this journal has never met venue {switch.venue!r}, so nothing would be stopped; it knows {known}")
+    effects = await take(switch)
+    changed = any(type(event) is KillSwitchChanged for event in effects.events)
+    return {
+        "kill_switch": "on" if switch.on else "off", "venue": switch.venue, "account": switch.account, "changed": changed,
+        "orders": len(effects.parents) if switch.on and changed else 0,
+        "on": [{"venue": venue, "account": account, "by": who} for (venue, account), who in sorted(engine.desk.killed.items())],
+    }  # fmt: skip
+
+
+async def cancel(take: Take, engine: Engine, path: Path, stop: Stop) -> Answer:
+    """Nothing of one order is to work any more. Raises `Refused` for an order nobody knows, `JournalDown`."""
+    parent = engine.desk.by_ref.get((stop.venue, stop.account, stop.ref))
+    was_stopping = parent is not None and parent.stop is not None
+    effects = await take(stop)
+    refused = any(type(event) is CommandRefused for event in effects.events)
+    found = find(path, stop.ref, stop.venue, stop.account)
+    if not found:
+        raise Refused(f"no order {stop.ref} at {stop.venue} {stop.account}".rstrip())
+    changed = not refused and not was_stopping
+    return {**found[0], "changed": changed, "orders": int(changed)}
+
+
+def find(path: Path, ref: str, venue: str | None, account: str | None) -> list[Answer]:
+    """Every parent order of this `ref` in the journal at `path`: ref, venue, account, state. Raises `NotAJournal`."""
+    store = Store(path, read_only=True)
+    try:
+        query = (
+            f"SELECT p.ref, p.venue, p.account, {PARENT_STATE} AS state FROM parents p WHERE p.ref = ?1 "
+            "AND (?2 IS NULL OR p.venue = ?2) AND (?3 IS NULL OR p.account = ?3) ORDER BY p.id"
+        )
+        return list(store.rows(query, (ref, venue, account)))
+    finally:
+        store.close()
+
+
+def the_one(path: Path, ref: str, venue: str | None, account: str | None) -> Answer:
+    """The one order of this `ref`. Raises `Refused` for none or several, `NotAJournal`."""
+    found = find(path, ref, venue, account)
+    if not found:
+        where = f" at {venue}" if venue else ""
+        raise Refused(f"no order {ref}{where} in {path}; partfill orders --parents {path} lists them")
+    if len(found) > 1:
+        places = ", ".join(f"{each['venue']} {each['account']}".rstrip() for each in found)
+        raise Refused(f"{len(found)} orders have ref {ref}: at {places}; say which with --venue and --account")
+    return found[0]
+
+
+async def kill_in_journal(path: Path, switch: KillSwitch) -> Answer:
+    """`kill` where no daemon runs. Raises `NotAJournal`, `InUse`, `Refused`, `JournalDown`."""
+    async with Journal(path) as journal:
+        return await kill(_taking(journal), journal.engine, switch)
+
+
+async def cancel_in_journal(path: Path, stop: Stop) -> Answer:
+    """`cancel` where no daemon runs. Raises `NotAJournal`, `InUse`, `Refused`, `JournalDown`."""
+    async with Journal(path) as journal:
+        return await cancel(_taking(journal), journal.engine, path, stop)
+
+
+def _taking(journal: Journal) -> Take:
+    async def take(inp: Input) -> Effects:
+        return await journal.submit(inp, max(journal.last_now, time.time_ns()))
+
+    return take
+
+
+__all__ = ["cancel", "cancel_in_journal", "find", "kill", "kill_in_journal", "the_one"]

@@ -1,0 +1,319 @@
+"""The daemon's configuration file: TOML, read strictly, every mistake named at once.
+
+    [journal]
+    path = "paper.db"
+
+    [[venues]]
+    name = "paper"
+    kind = "paper"
+    instruments = ["ACME", "BTC-USD"]
+
+    [execution.fill_management]
+    auto_resubmit = true
+    min_resubmit_size = 10.0
+
+Theory of operation. The tables below say which keys there are, what each may hold and what it is when left out; one reader
+goes through the file with them and collects what is wrong, so that a person corrects a file once. A number with a point is
+read as the decimal that is written there, never as a float. Paths are relative to the folder the program was started in.
+
+Rules
+- An unknown key is a mistake: a misspelt `auto_resubmit` must not silently be off.
+- A mistake names the key by its path, says what is there, and what would be right.
+- Nothing is opened or written here; `writable` only asks the file system.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from partfill.model.commands import MAX_ATTEMPTS
+from partfill.model.numbers import ZERO, NotANumber, dec, text
+from partfill.runtime.settings import FillManagement
+from partfill.service.address import MAX_BYTES, control_path
+from partfill.venues.paper.market import SHAPES
+
+PAPER, PAPER_REMOTE = "paper", "paper-remote"
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong: where, what, and which values are right (may be empty)."""
+
+    path: str
+    message: str
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" + (f" (allowed: {self.allowed})" if self.allowed else "")
+
+
+class Invalid(ValueError):
+    """A configuration that cannot be used; `mistakes` holds everything that is wrong with it."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(map(str, mistakes)))
+
+
+class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue. `paper` runs in the daemon's own process and begins anew with it; `paper-remote` is a process of its own.
+
+    `speed`: market time per real time. `warm_up`: market events before the first request. `session` is the name under which
+    a remote venue knows this desk; it must stay the same through restarts and belong to one desk only.
+    """
+
+    name: str
+    kind: str
+    accounts: tuple[str, ...]
+    instruments: tuple[str, ...] = ()
+    seed: int = 0
+    speed: int = 1
+    warm_up: int = 2_000
+    host: str = "127.0.0.1"
+    port: int = 0
+    session: str = "desk"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that `partfill run` needs. `per_second`: requests per venue and account; `timeout_s`: of one request."""
+
+    journal: Path
+    venues: tuple[VenueConfig, ...]
+    fill_management: FillManagement
+    per_second: int
+    timeout_s: Decimal
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account of every venue, once, in the order of the file."""
+        return tuple(dict.fromkeys(account for venue in self.venues for account in venue.accounts))
+
+
+class _Key(NamedTuple):
+    """What one key may hold. `of`: text, word, words, int, number, bool or table; `low` and `high` bound numbers."""
+
+    of: str
+    default: Any = None
+    low: int | Decimal = 0
+    high: int | Decimal = 0
+    needed: bool = False
+
+    @property
+    def allowed(self) -> str:
+        if self.of == "bool":
+            return "true, false"
+        if self.of in ("int", "number"):
+            return f"{text(Decimal(self.low))} to {text(Decimal(self.high))}"
+        return ""
+
+
+_OF = {
+    "text": "text in quotes", "words": "a list of texts", "int": "a whole number", "number": "a number",
+    "bool": "true or false", "table": "a table", "tables": "a list of tables ([[venues]])",
+}  # fmt: skip
+_MOST = 1_000_000_000
+
+_TOP = {"journal": _Key("table", needed=True), "venues": _Key("tables", needed=True), "execution": _Key("table", {}),
+        "limits": _Key("table", {})}  # fmt: skip
+_JOURNAL = {"path": _Key("text", needed=True)}
+_EXECUTION = {"fill_management": _Key("table", {})}
+_FILL_MANAGEMENT = {
+    "enabled": _Key("bool", True),
+    "auto_resubmit": _Key("bool", False),
+    "min_resubmit_size": _Key("number", Decimal(10), ZERO, Decimal(10) ** 18),
+    "poll_interval_ms": _Key("int", 1000, 10, 3_600_000),
+    "max_resubmit_attempts": _Key("int", 3, 0, MAX_ATTEMPTS),
+}
+_LIMITS = {"per_second": _Key("int", 50, 1, 10_000), "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
+_ANY_VENUE = {"name": _Key("text", needed=True), "kind": _Key("text", PAPER), "accounts": _Key("words", ("",))}
+_VENUES = {
+    PAPER: {
+        **_ANY_VENUE,
+        "instruments": _Key("words", tuple(SHAPES)),
+        "seed": _Key("int", 0, 0, 2**63 - 1),
+        "speed": _Key("int", 1, 1, 1000),
+        "warm_up": _Key("int", 2_000, 0, 10_000_000),
+    },
+    PAPER_REMOTE: {
+        **_ANY_VENUE,
+        "host": _Key("text", "127.0.0.1"),
+        "port": _Key("int", 0, 1, 65_535, needed=True),
+        "session": _Key("text", "desk"),
+    },
+}
+
+
+def load(path: str | Path) -> Config:
+    """Read and judge the file at `path`. Raises `Invalid` with every mistake in it."""
+    try:
+        said = Path(path).read_text("utf-8")
+    except FileNotFoundError:
+        raise Invalid([Mistake(str(path), "does not exist", "a TOML file such as examples/paper.toml")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid([Mistake(str(path), f"cannot be read: {error}", "a TOML file in UTF-8")]) from None
+    return parse(said, str(path))
+
+
+def parse(said: str, name: str = "config") -> Config:
+    """Judge the text of a configuration; `name` is what a mistake of its syntax calls it. Raises `Invalid`."""
+    try:
+        # Exact: 10.0 in the file is Decimal("10.0").
+        document = tomllib.loads(said, parse_float=_exact)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid([Mistake(name, f"is no TOML: {error}")]) from None
+    reader = _Reader()
+    top = reader.table(document, _TOP, "")
+    journal = reader.table(top["journal"], _JOURNAL, "journal")
+    venues = reader.venues(top["venues"])
+    execution = reader.table(top["execution"], _EXECUTION, "execution")
+    management = reader.table(execution["fill_management"], _FILL_MANAGEMENT, "execution.fill_management")
+    limits = reader.table(top["limits"], _LIMITS, "limits")
+    if journal["path"] is not None:
+        reader.mistakes.extend(writable(journal["path"]))
+    if reader.mistakes:
+        raise Invalid(reader.mistakes)
+    return Config(
+        journal=Path(journal["path"]), venues=venues, fill_management=FillManagement(**management), **limits
+    )  # fmt: skip
+
+
+def writable(said: str, path: str = "journal.path") -> list[Mistake]:
+    """What stands in the way of writing a journal at `said`."""
+    file = Path(said)
+    if not said:
+        return [Mistake(path, "is empty", "a file such as fills.db")]
+    if file.is_dir():
+        return [Mistake(path, f"{said} is a folder", "a file in it, such as fills.db")]
+    folder = file.parent
+    if not folder.is_dir():
+        return [Mistake(path, f"the folder {folder} does not exist", "a file in a folder that exists")]
+    if not os.access(file if file.exists() else folder, os.W_OK) or not os.access(folder, os.W_OK):
+        return [Mistake(path, f"{said} cannot be written; the file or its folder is read-only", "a place that can be written")]
+    socket = len(os.fsencode(control_path(file)))
+    if socket > MAX_BYTES:
+        why = f"its control socket would have a path of {socket} bytes, which no system takes"
+        return [Mistake(path, why, f"a path of at most {MAX_BYTES - 4} bytes")]
+    return []
+
+
+def _exact(said: str) -> Decimal:
+    return Decimal(said.replace("_", ""))
+
+
+class _Reader:
+    """Reads tables by their keys and collects mistakes; what was wrong is None or the default afterwards."""
+
+    def __init__(self) -> None:
+        self.mistakes: list[Mistake] = []
+
+    def wrong(self, path: str, message: str, allowed: str = "") -> None:
+        self.mistakes.append(Mistake(path, message, allowed))
+
+    def table(self, found: Mapping[str, Any] | None, keys: Mapping[str, _Key], path: str) -> dict[str, Any]:
+        """The values of one table, defaults filled in."""
+        if found is None:
+            # It is missing or wrong as a whole, and that has been said.
+            return {name: key.default for name, key in keys.items()}
+        for name in found:
+            if name not in keys:
+                self._unknown(name, keys, path)
+        values = {}
+        for name, key in keys.items():
+            where = f"{path}.{name}" if path else name
+            if name in found:
+                values[name] = self._value(found[name], key, where)
+            else:
+                values[name] = key.default
+                if key.needed:
+                    self.wrong(where, "is missing", key.allowed or _OF[key.of])
+        return values
+
+    def _unknown(self, name: str, keys: Mapping[str, _Key], path: str) -> None:
+        near = difflib.get_close_matches(name, keys, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        shown = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else repr(name)
+        self.wrong(f"{path}.{shown}" if path else shown, f"is no key here{hint}", ", ".join(keys))
+
+    def _value(self, value: Any, key: _Key, path: str) -> Any:
+        if key.of == "number" and isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+            try:
+                return self._bounded(dec(value, "it"), key, path)
+            except NotANumber as error:
+                self.wrong(path, str(error).removeprefix("it "), key.allowed)
+                return key.default
+        if key.of == "int" and type(value) is int:
+            return self._bounded(value, key, path)
+        if key.of == "words" and isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return tuple(value)
+        kinds = {"text": str, "bool": bool, "table": dict}
+        if key.of in kinds and isinstance(value, kinds[key.of]):
+            return value
+        if key.of == "tables" and isinstance(value, list) and all(isinstance(each, dict) for each in value):
+            return value
+        self.wrong(path, f"is {_shown(value)}; give {_OF[key.of]}", key.allowed)
+        return key.default
+
+    def _bounded(self, value: Any, key: _Key, path: str) -> Any:
+        if key.low <= value <= key.high:
+            return value
+        self.wrong(path, f"is {text(Decimal(value))}, out of range", key.allowed)
+        return key.default
+
+    def venues(self, found: list[dict[str, Any]] | None) -> tuple[VenueConfig, ...]:
+        """The venues, each by the keys of its kind."""
+        if found is None:
+            return ()
+        if not found:
+            self.wrong("venues", "is empty", "at least one [[venues]]")
+        venues: list[VenueConfig] = []
+        for number, table in enumerate(found):
+            path = f"venues[{number}]"
+            kind = table.get("kind", PAPER)
+            if kind not in _VENUES:
+                self.wrong(f"{path}.kind", f"is {_shown(kind)}", ", ".join(_VENUES))
+                continue
+            values = self.table(table, _VENUES[kind], path)
+            self._venue(values, path)
+            if values["name"] is not None and values["name"] in [venue.name for venue in venues]:
+                self.wrong(f"{path}.name", f"{values['name']!r} is the name of another venue", "a name of its own")
+            venues.append(VenueConfig(**{**values, "name": values["name"] or ""}))
+        return tuple(venues)
+
+    def _venue(self, values: dict[str, Any], path: str) -> None:
+        name = values["name"]
+        if name is not None and (not name or name == "*"):
+            self.wrong(f"{path}.name", f"is {name!r}", 'any text but "" and "*"')
+        for each in values.get("instruments", ()):
+            if each not in SHAPES:
+                near = difflib.get_close_matches(each, SHAPES, n=1, cutoff=0.5)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                self.wrong(f"{path}.instruments", f"{each!r} is not listed{hint}", ", ".join(SHAPES))
+        for plural in ("instruments", "accounts"):
+            said = values.get(plural)
+            if said is not None and (not said or len(set(said)) < len(said)):
+                why = "holds one of them twice" if said else "is empty"
+                self.wrong(f"{path}.{plural}", why, "one or more, each once")
+
+
+def _shown(value: Any) -> str:
+    """A value as the file has it, shortened."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {value[:60]!r}"
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    return str(value)[:60]
+
+
+__all__ = ["Config", "Invalid", "Mistake", "VenueConfig", "load", "parse", "writable"]

@@ -1,0 +1,253 @@
+"""The daemon's control socket: one JSON object a line in, one out, on a Unix socket beside the journal.
+
+    {"cmd":"status"}
+    {"cmd":"submit","ref":"a1","instrument":"ACME","side":"buy","qty":"10","price":"25"}
+    {"cmd":"cancel","ref":"a1","reason":"enough"}
+    {"cmd":"kill","on":true,"by":"me"}
+    {"cmd":"orders","open":true,"limit":100}
+
+Every answer has `ok`; one that is not has `error`, in words. Without a `price` an order is a market order.
+
+Rules
+- An answer comes when what it says is durable. A `submit` that was not answered may be sent again under its `ref`.
+- Only the user who runs the daemon may connect (mode 0600). Lines and connections are bounded.
+- A quantity or price is text or a whole number; one with a point that is no text is refused: it may have been a float.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from partfill.journal.journal import JournalDown
+from partfill.model.commands import EVERYWHERE, KillSwitch, Resubmit, Stop
+from partfill.model.numbers import NotANumber, dec
+from partfill.model.orders import Limit, Market
+from partfill.runtime.manager import Busy, FillManager, Refused
+from partfill.runtime.order import Order
+from partfill.service import commands
+from partfill.service.address import control_path
+
+MAX_LINE = 65_536
+"""Longest request, bytes."""
+MAX_CONNECTIONS = 64
+MAX_ORDERS = 1_000
+"""Most orders in one answer."""
+
+Number = str | int
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="cmd", forbid_unknown_fields=True):
+    pass
+
+
+class Status(_Request, frozen=True, tag="status"):
+    """How the daemon is."""
+
+
+class Kill(_Request, frozen=True, tag="kill"):
+    """Put the kill switch on or lift it; without a venue everywhere."""
+
+    on: bool
+    by: str
+    reason: str | None = None
+    venue: str = EVERYWHERE
+    account: str = ""
+
+
+class Cancel(_Request, frozen=True, tag="cancel"):
+    """Take one order off; `venue` and `account` where the `ref` is not enough."""
+
+    ref: str
+    venue: str | None = None
+    account: str | None = None
+    reason: str | None = None
+
+
+class Remainder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of a remainder."""
+
+    min_resubmit_size: Number
+    max_resubmit_attempts: int
+
+
+class Submit(_Request, frozen=True, tag="submit"):
+    """Place an order. The same `ref` again is the same order."""
+
+    ref: str
+    instrument: str
+    side: str
+    qty: Number
+    price: Number | None = None
+    tif: str | None = None
+    venue: str | None = None
+    account: str = ""
+    resubmit: Remainder | None = None
+
+
+class Orders(_Request, frozen=True, tag="orders"):
+    """Orders in memory, newest first: those that go on, or also those that ended lately."""
+
+    open: bool = True
+    limit: int = 100
+
+
+Request = Status | Kill | Cancel | Submit | Orders
+_read = msgspec.json.Decoder(Request).decode
+_write = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Control:
+    """Serves the control socket of one FillManager."""
+
+    def __init__(self, manager: FillManager, journal: Path) -> None:
+        self.path = control_path(journal)
+        self._journal = journal
+        self._manager = manager
+        self._began = time.monotonic()
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen. The journal must be held already: a socket that is there was left by a daemon that died.
+
+        Raises `OSError` when something else stands there.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(os.stat(self.path).st_mode):
+                raise FileExistsError(f"{self.path} is in the way of the control socket; move it")
+            os.unlink(self.path)
+        # Nobody else may ever connect, not even between bind and chmod.
+        before = os.umask(0o177)
+        try:
+            listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listening.bind(self.path)
+        finally:
+            os.umask(before)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_LINE)
+
+    async def close(self) -> None:
+        """Take no more commands; those under way are answered first."""
+        if self._server is None:
+            return
+        self._server.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            if len(self._serving) > MAX_CONNECTIONS:
+                writer.write(_write(_error(f"{MAX_CONNECTIONS} connections are open already; close one")) + b"\n")
+                return
+            while (raw := await reader.readline()).endswith(b"\n"):
+                # A command that has begun is finished and answered, whatever ends this connection.
+                answering = asyncio.ensure_future(self.answer(raw))
+                try:
+                    answer = await asyncio.shield(answering)
+                except asyncio.CancelledError:
+                    writer.write(_write(await answering) + b"\n")
+                    return
+                writer.write(_write(answer) + b"\n")
+                await writer.drain()
+        except ValueError:
+            writer.write(_write(_error(f"a request is one line of at most {MAX_LINE} bytes")) + b"\n")
+        except (ConnectionError, asyncio.CancelledError):
+            # It went away, or we do.
+            pass
+        finally:
+            self._serving.discard(task)
+            writer.close()
+
+    async def answer(self, raw: bytes) -> dict[str, Any]:
+        """Do what one line asks for."""
+        try:
+            request = _read(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return _error(f"cannot be understood: {error}")
+        try:
+            return {"ok": True, **await self._do(request)}
+        except (Refused, NotANumber, Busy) as error:
+            return _error(str(error))
+        except JournalDown as down:
+            return _error(str(down))
+
+    async def _do(self, request: Request) -> dict[str, Any]:
+        manager = self._manager
+        if isinstance(request, Kill):
+            switch = KillSwitch(
+                venue=request.venue, account=request.account, on=request.on, by=request.by, reason=request.reason
+            )
+            return await commands.kill(manager.take, manager.engine, switch)
+        if isinstance(request, Cancel):
+            found = commands.the_one(self._journal, request.ref, request.venue, request.account)
+            stop = Stop(venue=found["venue"], account=found["account"], ref=request.ref, reason=request.reason)
+            return await commands.cancel(manager.take, manager.engine, self._journal, stop)
+        if isinstance(request, Submit):
+            return {"order": _order(await self._submit(request))}
+        if isinstance(request, Orders):
+            return self._orders(request)
+        return self._status()
+
+    async def _submit(self, request: Submit) -> Order:
+        of, number = request, dec(request.qty, "qty")
+        if of.price is None:
+            terms = Market(of.instrument, of.side, qty=number, tif=of.tif or "ioc")
+        else:
+            terms = Limit(of.instrument, of.side, qty=number, price=dec(of.price, "price"), tif=of.tif or "gtc")
+        rule = None
+        if of.resubmit is not None:
+            least = dec(of.resubmit.min_resubmit_size, "min_resubmit_size")
+            rule = Resubmit(min_resubmit_size=least, max_resubmit_attempts=of.resubmit.max_resubmit_attempts)
+        return await self._manager.submit(terms, ref=of.ref, venue=of.venue, account=of.account, resubmit=rule)
+
+    def _orders(self, request: Orders) -> dict[str, Any]:
+        most = max(0, min(request.limit, MAX_ORDERS))
+        wanted = [order for order in self._manager.orders() if not (request.open and order.ended)]
+        return {"count": len(wanted), "orders": [_order(order) for order in wanted[::-1][:most]]}
+
+    def _status(self) -> dict[str, Any]:
+        manager = self._manager
+        engine = manager.engine
+        venues = []
+        for poller in manager.pollers:
+            breaker = manager.lanes.breakers[poller.venue.name]
+            venues.append(
+                {"name": poller.venue.name, "account": poller.account, "polls": poller.polls, "error": poller.error,
+                 "breaker": breaker.reason if breaker.open else None}
+            )  # fmt: skip
+        return {
+            "pid": os.getpid(), "journal": str(self._journal), "uptime_s": int(time.monotonic() - self._began),
+            "input": manager.journal.durable_seq, "open": sum(1 for order in manager.orders() if not order.ended),
+            "waiting": manager.lanes.waiting, "alarms": engine.counters.alarms, "venues": venues,
+            "killed": [{"venue": v, "account": a, "by": who} for (v, a), who in sorted(engine.desk.killed.items())],
+        }  # fmt: skip
+
+
+def _order(order: Order) -> dict[str, Any]:
+    view, terms = order.view, order.parent.terms
+    return {
+        "ref": order.ref, "venue": order.venue, "account": order.account, "instrument": terms.instrument, "side": terms.side,
+        "order_qty": view.order_qty, "cum_qty": view.cum_qty, "leaves_qty": view.leaves_qty, "avg_px": view.avg_px,
+        "state": view.status,
+    }  # fmt: skip
+
+
+def _error(why: str) -> dict[str, Any]:
+    return {"ok": False, "error": why}
+
+
+__all__ = ["Control"]

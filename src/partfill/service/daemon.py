@@ -1,0 +1,121 @@
+"""The daemon: a FillManager on the configured venues, with a control socket, until it is told to stop.
+
+Theory of operation. Venues are connected, the journal is opened and recovered, the control socket listens, and only then is
+"ready" said. SIGINT or SIGTERM ends it cleanly: no more commands, lanes drained, everything committed, files closed; a second
+signal ends it at once, which is as safe as a kill. Orders that work go on working at the venues either way.
+
+Rules
+- A journal that cannot be written ends the process with code 1: memory is ahead of the disk then and must not be believed.
+- A `paper` venue lives and dies with this process, its orders with it; `paper-remote` goes on without us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from partfill.journal.journal import JournalDown
+from partfill.runtime.manager import FillManager
+from partfill.service.config import PAPER, Config, VenueConfig
+from partfill.service.control import Control
+from partfill.venues.clock import CLOCK
+from partfill.venues.paper.client import PaperClient
+from partfill.venues.paper.exchange import Exchange
+from partfill.venues.paper.market import SHAPES, generated
+from partfill.venues.paper.venue import PaperVenue
+from partfill.venues.protocol import Venue, VenueDown
+
+LOOK_S = 0.1
+"""How often it is looked whether the journal is still up."""
+
+log = logging.getLogger("partfill.daemon")
+
+
+async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
+    """Run until a signal or a failure; returns the exit code. `ready` is called once it listens.
+
+    Raises `VenueDown` for a venue that does not answer, `NotAJournal` and `InUse` for a journal that cannot be had.
+    """
+    stop = asyncio.Event()
+    control: Control | None = None
+
+    def told(number: int) -> None:
+        if stop.is_set():
+            log.warning("told to stop again: stopping at once; what is in flight is asked for at the next start")
+            if control is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(control.path)
+            os._exit(128 + number)
+        log.info("told to stop (%s): draining", signal.Signals(number).name)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told, number)
+    async with contextlib.AsyncExitStack() as stack:
+        venues = [await _connected(venue, config, stack) for venue in config.venues]
+        manager = FillManager(
+            config.journal, venues, settings=config.fill_management, accounts=config.accounts, per_second=config.per_second,
+            timeout_s=float(config.timeout_s),
+        )  # fmt: skip
+        try:
+            async with manager:
+                control = Control(manager, config.journal)
+                await control.start()
+                try:
+                    for venue in venues:
+                        if isinstance(venue, PaperVenue):
+                            venue.start()
+                    names = [venue.name for venue in venues]
+                    log.info("ready: journal %s, venues %s, %d orders go on", config.journal, ", ".join(names),
+                             len(manager.parents()))  # fmt: skip
+                    ready({"ready": True, "pid": os.getpid(), "journal": str(config.journal), "control": control.path,
+                           "venues": names})  # fmt: skip
+                    await _until(stop, manager)
+                finally:
+                    await control.close()
+        except JournalDown as down:
+            manager.down = down
+    if manager.down is not None:
+        log.error("%s. Nothing since the last commit is believed; orders at the venues go on working. "
+                  "Put it right (disk full?) and start again.", manager.down)  # fmt: skip
+        return 1
+    log.info("stopped: everything is committed")
+    return 0
+
+
+async def _until(stop: asyncio.Event, manager: FillManager) -> None:
+    while not stop.is_set() and manager.down is None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await stop.wait()
+
+
+async def _connected(config: VenueConfig, whole: Config, stack: contextlib.AsyncExitStack) -> Venue:
+    if config.kind == PAPER:
+        shapes = [SHAPES[name] for name in config.instruments]
+        # No two lives of this process share ids: their exchanges do not know each other's orders.
+        session = f"{time.time_ns() // 1_000_000:x}-"
+        exchange = Exchange([shape.listing for shape in shapes], venue=config.name, session=session)
+        market = generated(shapes, config.seed)
+        venue = PaperVenue(exchange, market, now=CLOCK, seed=config.seed, speed=config.speed)
+        venue.advance(config.warm_up)
+        stack.push_async_callback(venue.close)
+        return venue
+    client = await PaperClient.connect(
+        config.host, config.port, now=CLOCK, session=config.session, timeout_ms=int(whole.timeout_s * 1000)
+    )
+    stack.push_async_callback(client.close)
+    if client.name != config.name:
+        where = f"{config.host}:{config.port}"
+        raise VenueDown(f"the venue at {where} calls itself {client.name!r}, the configuration {config.name!r}; use its name")
+    return client
+
+
+__all__ = ["run"]

@@ -1,0 +1,132 @@
+"""The daemon's configuration: what is read, and that every mistake is named, at once, with what would be right."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from partfill.cli.main import main
+from partfill.service.config import Invalid, load, parse
+
+ROOT = Path(__file__).parents[2]
+GOOD = """
+[journal]
+path = "{folder}/f.db"
+[[venues]]
+name = "paper"
+"""
+
+
+def mistakes(said: str) -> list[str]:
+    """Every mistake of a text, as `partfill check` prints it."""
+    with pytest.raises(Invalid) as raised:
+        parse(said)
+    return [str(mistake) for mistake in raised.value.mistakes]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    return GOOD.format(folder=tmp_path)
+
+
+def test_the_example_is_right_and_holds_the_defaults() -> None:
+    assert parse((ROOT / "examples" / "paper.toml").read_text()) == parse('journal.path = "paper.db"\n[[venues]]\nname="paper"')
+
+
+def test_a_number_with_a_point_is_read_exactly(good: str) -> None:
+    section = "[execution.fill_management]\nmin_resubmit_size = "
+    for written in ("10.0", "0.1", "0.30000000000000004", "1_000.5"):
+        exact = Decimal(written.replace("_", ""))
+        assert str(parse(good + section + written).fill_management.min_resubmit_size) == str(exact)
+    assert parse(good + section + '"0.1"').fill_management.min_resubmit_size == Decimal("0.1")
+    assert parse(good + section + "7").fill_management.min_resubmit_size == Decimal(7)
+
+
+def test_a_remote_venue_has_keys_of_its_own(good: str) -> None:
+    config = parse(good + 'kind = "paper-remote"\nport = 9000\naccounts = ["a", "b"]')
+    assert (config.venues[0].host, config.venues[0].port, config.accounts) == ("127.0.0.1", 9000, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("said", "mistake"),
+    [
+        ("[limit]", "limit: is no key here; did you mean limits? (allowed: journal, venues, execution, limits)"),
+        ("[limits]\nper_second = 0", "limits.per_second: is 0, out of range (allowed: 1 to 10000)"),
+        ("[limits]\nper_second = 1.5", "limits.per_second: is the number 1.5; give a whole number (allowed: 1 to 10000)"),
+        ("[limits]\nper_second = true", "limits.per_second: is true; give a whole number (allowed: 1 to 10000)"),
+        ("[limits]\ntimeout_s = 601", "limits.timeout_s: is 601, out of range (allowed: 0.1 to 600)"),
+        ("[execution]\nfill_management = 3", "execution.fill_management: is 3; give a table"),
+        ('[execution.fill_management]\nenabled = "no"', "enabled: is the text 'no'; give true or false (allowed: true, false)"),
+        ("[execution.fill_management]\nauto_resubmt = true", "auto_resubmt: is no key here; did you mean auto_resubmit?"),
+        ("[execution.fill_management]\nmin_resubmit_size = nan", "is NaN, which is no finite number"),
+        ("[execution.fill_management]\nmin_resubmit_size = -1", "min_resubmit_size: is -1, out of range"),
+        ("[execution.fill_management]\npoll_interval_ms = 5", "poll_interval_ms: is 5, out of range (allowed: 10 to 3600000)"),
+        ("[execution.fill_management]\nmax_resubmit_attempts = 1001", "is 1001, out of range (allowed: 0 to 1000)"),
+        ("[[venues]]\nseed = 1", "venues[1].name: is missing (allowed: text in quotes)"),
+        ('[[venues]]\nname = "paper"', "venues[1].name: 'paper' is the name of another venue"),
+        ('[[venues]]\nname = "*"', "venues[1].name: is '*'"),
+        ('[[venues]]\nname = "b"\nkind = "papr"', "venues[1].kind: is the text 'papr' (allowed: paper, paper-remote)"),
+        ('[[venues]]\nname = "b"\nkind = "paper-remote"', "venues[1].port: is missing (allowed: 1 to 65535)"),
+        ('[[venues]]\nname = "b"\nkind = "paper-remote"\nseed = 1\nport = 1', "venues[1].seed: is no key here"),
+        ('[[venues]]\nname = "b"\ninstruments = ["ACM"]', "venues[1].instruments: 'ACM' is not listed; did you mean ACME?"),
+        ('[[venues]]\nname = "b"\naccounts = []', "venues[1].accounts: is empty (allowed: one or more, each once)"),
+        ('[[venues]]\nname = "b"\naccounts = ["x", "x"]', "venues[1].accounts: holds one of them twice"),
+        ('[[venues]]\nname = "b"\nspeed = 0', "venues[1].speed: is 0, out of range (allowed: 1 to 1000)"),
+    ],
+)
+def test_a_mistake_is_named_with_what_would_be_right(said: str, mistake: str, good: str) -> None:
+    found = mistakes(f"{good}\n{said}")
+    assert len(found) == 1
+    assert mistake in found[0]
+
+
+def test_a_journal_that_cannot_be_is_a_mistake(tmp_path: Path) -> None:
+    venue = '[[venues]]\nname = "p"\n[journal]\n'
+    assert "is a folder" in mistakes(f'{venue}path = "{tmp_path}"')[0]
+    assert "does not exist" in mistakes(f'{venue}path = "{tmp_path}/no/f.db"')[0]
+    assert "is empty" in mistakes(f'{venue}path = ""')[0]
+    assert mistakes(f"{venue}") == ["journal.path: is missing (allowed: text in quotes)"]
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    assert "control socket" in mistakes(f'{venue}path = "{deep}/f.db"')[0]
+
+
+def test_nothing_at_all_names_what_is_needed() -> None:
+    assert mistakes("") == [
+        "journal: is missing (allowed: a table)",
+        "venues: is missing (allowed: a list of tables ([[venues]]))",
+    ]
+    assert "is empty" in mistakes("venues = []\njournal.path = 'x.db'")[0]
+
+
+def test_what_is_no_toml_is_one_mistake_with_its_line() -> None:
+    assert "line 2" in mistakes("[journal]\npath = \n")[0]
+
+
+def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('[journal]\npath = "/"\n[[venues]]\nnam = 1\nspeed = "x"\n[limits]\nper_second = -1\n')
+    done = CliRunner().invoke(main, ["check", str(path)])
+    assert done.exit_code == 2
+    keys = [line.split(":")[0] for line in done.stdout.splitlines()]
+    assert keys == ["venues[0].nam", "venues[0].name", "venues[0].speed", "limits.per_second", "journal.path"]
+
+
+def test_check_says_what_would_run(tmp_path: Path, good: str) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(good)
+    done = CliRunner().invoke(main, ["check", str(path)])
+    assert done.exit_code == 0
+    assert "right" in done.stdout
+    assert "paper (paper): ACME" in done.stdout
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="does not exist"):
+        load(tmp_path / "no.toml")
+    done = CliRunner().invoke(main, ["check", str(tmp_path / "no.toml")])
+    assert done.exit_code == 2
+    assert "no.toml: does not exist" in done.stdout
