@@ -183,7 +183,7 @@ class Desk:
         while self.timers and self.timers[0][0] <= now:
             _, number = heappop(self.timers)
             child = self.engine.children.get(number)
-            if child is not None and child.work is not None:
+            if child is not None and child.work is not None and not child.work.settled:
                 self._advance(child.work.parent, now, effects)
 
     # ------------------------------------------------------------------ after every input about a child
@@ -194,7 +194,7 @@ class Desk:
         assert work is not None
         parent = work.parent
         effects.parent(parent)
-        if child.cum is not work.seen_cum:
+        if child.cum is not work.seen_cum and child.cum != work.seen_cum:
             parent.cum = add(parent.cum, sub(child.cum, work.seen_cum))
             work.seen_cum = child.cum
         if work.request is not None and self._is_answered(child, work):
@@ -257,7 +257,12 @@ class Desk:
 
     def _advance(self, parent: Parent, now: int, effects: Effects) -> None:
         """Check the law, carry out the plan, check the law again."""
-        if self.killed and parent.stop is None and self._killed(parent.venue, parent.account) is not None:
+        if (
+            self.killed
+            and parent.stop is None
+            and (parent.done is None or parent.active)
+            and self._killed(parent.venue, parent.account) is not None
+        ):
             # It came, or came back, after the switch was put on: a void, a late report, an order to track.
             effects.parent(parent)
             parent.stop = Done.KILLED
