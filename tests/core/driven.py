@@ -116,6 +116,14 @@ class Driven:
         self.now = max(self.now, end)
         return self.take()
 
+    def wake(self) -> list[Operation]:
+        """Let time pass until the desk asks for something, or wants nothing more."""
+        timers = self.engine.desk.timers
+        while timers and not self.fresh:
+            self.now = max(self.now, timers[0][0])
+            self.feed(Tick())
+        return self.take()
+
     # ------------------------------------------------------------------ what a venue says
 
     def report(self, kind: ExecType | None, order_id: str | None = "O1", cl: str | None = None, **also: Any) -> OrderSnapshot:
