@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from partfill.cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 COVERAGE = ROOT / "docs" / "spec-coverage.md"
 STATES = {"built", "live desk", "remainder", "protection", "venue adapters", "service", "contradicted"}
@@ -71,11 +73,32 @@ def test_no_tracked_text_names_a_path_of_a_machine() -> None:
         assert not bad.search(text), f"{name} names a path of a machine"
 
 
-def test_the_example_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert code is not None
-    done = subprocess.run([sys.executable, "-c", code[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
+def run_example(holding: str, folder: Path) -> str:
+    """What the example of the README that holds this word prints."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (code,) = [each for each in found if holding in each]
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "Confirmation" in done.stdout
-    assert "0.6 0.9 PartiallyFilled 63999" in done.stdout
+    return done.stdout
+
+
+def test_the_quick_start_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
+    printed = run_example("FillManager", tmp_path).splitlines()
+    kinds = [line.split("(")[0] for line in printed[:-1]]
+    assert kinds[0] == "StatusChanged"
+    assert kinds[-1] == "ParentDone"
+    assert "Fill" in kinds
+    assert printed[-1].startswith("filled 100 0 2")
+
+
+def test_the_example_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
+    printed = run_example("import Journal", tmp_path)
+    assert "Confirmation" in printed
+    assert "0.6 0.9 PartiallyFilled 63999" in printed
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    named = set(re.findall(r"(?:^|`|bin/)partfill ([a-z]+)", text, re.MULTILINE))
+    assert named >= {"demo", "run", "check", "kill", "cancel", "watch", "orders", "fills", "verify", "audit"}
+    assert named <= set(COMMANDS)

@@ -11,7 +11,6 @@ Rules
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from partfill.model.events import CommandRefused, KillSwitchChanged
 from partfill.model.inputs import Input
 from partfill.runtime.manager import Refused
 from partfill.service.picture import PARENT_STATE
+from partfill.venues.clock import CLOCK
 
 Take = Callable[[Input], Awaitable[Effects]]
 Answer = dict[str, Any]
@@ -97,8 +97,10 @@ async def cancel_in_journal(path: Path, stop: Stop) -> Answer:
 
 
 def _taking(journal: Journal) -> Take:
+    CLOCK.go_on_from(journal.last_now)
+
     async def take(inp: Input) -> Effects:
-        return await journal.submit(inp, max(journal.last_now, time.time_ns()))
+        return await journal.submit(inp, CLOCK())
 
     return take
 
