@@ -8,6 +8,7 @@ import pytest
 
 from partfill.model.capabilities import BelowCum, Capabilities, Chain, ReplaceQty
 from partfill.model.commands import Restarted, Submit
+from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus
 from tests.core.driven import SECOND, VENUE, Driven, rule, terms
@@ -239,3 +240,14 @@ def test_a_chain_that_starts_anew_is_replaced_for_the_rest() -> None:
     desk.feed(desk.report(ExecType.REPLACED, "O2", replace.cl_ord_id, orig_cl_ord_id="d1-1", order_qty="8"))
     desk.fill("b", "8", "O2")
     assert desk.outcomes() == [("filled", D(12))]
+
+
+def test_a_child_that_the_venue_opens_again_stands_where_it_stood() -> None:
+    desk = working(PLAIN, resubmit=rule())
+    desk.fill("a", "4")
+    desk.fill("b", "6")
+    desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="a"))
+    desk.acknowledge(order_id="O2")
+    desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="b", leaves_qty=D(6)))
+    assert [child.id for child in desk.parent().active] == [1, 2]
+    assert [op.order for op in desk.stop()] == [1, 2]

@@ -365,3 +365,13 @@ def test_a_void_while_nobody_knows_reopens_nothing() -> None:
     desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="first"))
     assert desk.parent().cum == 0
     assert desk.sent(Place) == [desk.ops[0]]
+
+
+def test_a_batch_refused_as_a_whole_leaves_nothing_live() -> None:
+    desk = Driven()
+    for ref in "abc":
+        desk.submit("0.1", ref=ref, resubmit=rule("0"))
+    for op in desk.sent(Place):
+        desk.refused(op)
+    assert desk.outcomes() == [("rejected", D(0))] * 3
+    assert desk.wait(60 * SECOND) == []

@@ -393,13 +393,3 @@ def test_19_of_a_batch_each_order_has_its_own_end() -> None:
         assert ended == [None, "rejected", "filled"]
         assert [desk.parent(ref).exposure for ref in "abc"] == [D("0.1"), 0, D("0.1")]
         assert (a.cl_ord_id, c.cl_ord_id, len(desk.sent(Place))) == ("d1-1", "d3-1", 3)
-
-
-def test_19_a_batch_refused_as_a_whole_leaves_nothing_live() -> None:
-    desk = Driven(MOVES)
-    for ref in "abc":
-        desk.submit("0.1", ref=ref, resubmit=rule("0"))
-    for op in desk.sent(Place):
-        desk.refused(op)
-    assert desk.outcomes() == [("rejected", D(0))] * 3
-    assert desk.wait(60 * SECOND) == []

@@ -85,10 +85,11 @@ class Desk:
         ledger = self.engine.attribute(t.venue, t.account, t.order_id, t.cl_ord_id, None, effects, create=True)
         assert ledger is not None
         child = ledger.child
+        # Its ids may have moved even where it is not tracked.
+        if not effects.enter(child, child.ledger, self.engine):
+            return
         if child.work is not None:
             self._refuse(effects, t.ref, f"order {t.cl_ord_id or t.order_id} belongs to {child.work.parent.ref} already")
-            return
-        if not effects.enter(child, child.ledger, self.engine):
             return
         placed = OrderPlaced(venue=t.venue, account=t.account, terms=t.terms, cl_ord_id=t.cl_ord_id, order_id=t.order_id)
         reports.placed(self.engine, child, placed, effects)
@@ -208,6 +209,8 @@ class Desk:
                 # The venue opened it again.
                 work.settled = False
                 parent.active.append(child)
+                # The order in which they were made, as after a start: it decides which is asked first.
+                parent.active.sort(key=parent.children.index)
                 if parent.done is not Done.RELEASED:
                     parent.done = None
             if effects.query and not work.look_at and not work.looking:

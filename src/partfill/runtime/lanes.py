@@ -45,6 +45,8 @@ class Lanes:
         self._first: dict[Lane, deque[Operation]] = {}
         self._then: dict[Lane, deque[Operation]] = {}
         self._running: dict[Lane, asyncio.Task[None]] = {}
+        self._hurry: dict[Lane, asyncio.Event] = {}
+        """Lanes whose next order waits for the budget, and how a cancel tells them that it has come."""
         self._questions: dict[str, asyncio.Semaphore] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._budgets: dict[tuple[str, str], Budget] = {}
@@ -72,6 +74,8 @@ class Lanes:
         lane = (op.venue, op.account, op.instrument)
         queues = self._first if type(op) is Cancel else self._then
         queues.setdefault(lane, deque()).append(op)
+        if type(op) is Cancel and lane in self._hurry:
+            self._hurry[lane].set()
         if lane not in self._running:
             self._running[lane] = asyncio.create_task(self._run(lane))
 
@@ -93,15 +97,42 @@ class Lanes:
                 for queues in (self._first, self._then):
                     queue = queues.get(lane)
                     if queue:
-                        op = queue.popleft()
-                        if not queue:
-                            del queues[lane]
                         break
                 else:
                     return
+                if not await self._turn(lane, queue[0]):
+                    continue
+                op = queue.popleft()
+                if not queue:
+                    del queues[lane]
                 await self._carry(op)
         finally:
             self._running.pop(lane, None)
+
+    async def _turn(self, lane: Lane, op: Operation) -> bool:
+        """Wait until the budget lets `op` go; False when a cancel came before that, which goes first."""
+        budget = self._budget(op.venue, op.account)
+        if type(op) is Cancel:
+            await budget.take(cancel=True)
+            return True
+        breaker = self.breakers.get(op.venue)
+        hurry = asyncio.Event()
+        while True:
+            if type(op) is Place and breaker is not None and breaker.open:
+                # It does not leave: it needs no budget.
+                return True
+            seconds = budget.wait(cancel=False)
+            if seconds <= 0:
+                return True
+            self._hurry[lane] = hurry
+            try:
+                async with asyncio.timeout(seconds):
+                    await hurry.wait()
+                return False
+            except TimeoutError:
+                pass
+            finally:
+                del self._hurry[lane]
 
     async def _carry(self, op: Operation) -> None:
         assert not isinstance(op, Query)
@@ -110,7 +141,6 @@ class Lanes:
             await self._answer(self._refused(op, f"not sent: {breaker.reason}"))
             return
         budget = self._budget(op.venue, op.account)
-        await budget.take(cancel=type(op) is Cancel)
         self.sent += 1
         answer = await self._request(op)
         if answer.outcome is Outcome.REFUSED and answer.reason == "rate_limit":
@@ -149,7 +179,7 @@ class Lanes:
         if type(op) is Place and answer.outcome is Outcome.REFUSED:
             breaker.refused(op.instrument, answer.reason or "")
         elif type(op) is Place:
-            breaker.accepted()
+            breaker.accepted(op.instrument)
 
     @staticmethod
     def _refused(op: Place, reason: str) -> Answered:

@@ -3,8 +3,9 @@
 Rules
 - Cancels may use the whole budget; everything else leaves `reserve` of it alone.
 - "Too many requests" pauses everything but cancels; it is not a failure and uses up nobody's tries.
-- A breaker opens after `FAILURES` requests in a row without an answer, or `REFUSALS` identical refusals of new orders, and
-  refuses new orders here, with a clear reason, until `BREAK_S` have passed. Cancels and questions always pass.
+- A breaker opens after `FAILURES` requests in a row without an answer, or `REFUSALS` identical refusals of new orders
+  of one instrument, and refuses new orders here, with a clear reason, until `BREAK_S` have passed. Cancels and questions
+  always pass.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Budget:
     def __init__(self, per_second: int, clock: Callable[[], float], reserve: int | None = None) -> None:
         self._per_second = per_second
         self._clock = clock
-        self._reserve = max(1, per_second // 5) if reserve is None else reserve
+        # Never all of it: an order has to leave some time.
+        self._reserve = min(max(1, per_second // 5) if reserve is None else reserve, per_second - 1)
         self._left = per_second * 1.0
         self._at = clock()
         self._paused_until = 0.0
@@ -59,8 +61,8 @@ class Breaker:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._failures = 0
-        self._refusal: tuple[str, str] | None = None
-        self._refusals = 0
+        self._refusals: dict[str, tuple[str, int]] = {}
+        """Instrument -> the reason of its last refusals in a row, and how many."""
         self._open_until = 0.0
         self.reason = ""
 
@@ -81,16 +83,18 @@ class Breaker:
 
     def refused(self, instrument: str, reason: str) -> None:
         """A new order was refused."""
-        same = self._refusal == (instrument, reason)
-        self._refusal, self._refusals = (instrument, reason), self._refusals + 1 if same else 1
-        if self._refusals >= REFUSALS:
-            self._break(f"{instrument} was refused {self._refusals} times in a row: {reason}")
+        last, count = self._refusals.get(instrument, (reason, 0))
+        count = count + 1 if last == reason else 1
+        self._refusals[instrument] = (reason, count)
+        if count >= REFUSALS:
+            self._break(f"{instrument} was refused {count} times in a row: {reason}")
 
-    def accepted(self) -> None:
+    def accepted(self, instrument: str) -> None:
         """A new order was taken."""
-        self._refusal, self._refusals = None, 0
+        self._refusals.pop(instrument, None)
 
     def _break(self, reason: str) -> None:
         self.reason = reason
         self._open_until = self._clock() + BREAK_S
-        self._failures = self._refusals = 0
+        self._failures = 0
+        self._refusals.clear()

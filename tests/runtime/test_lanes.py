@@ -1,0 +1,315 @@
+"""Lanes carry requests to a small venue in memory: in order within a lane, side by side across lanes, each answered once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from partfill.model.capabilities import Capabilities
+from partfill.model.commands import Answered, Looked, Outcome
+from partfill.model.instrument import Instrument
+from partfill.model.observations import Observation, OrderSnapshot
+from partfill.model.operations import Cancel, Operation, Place, Query, Replace
+from partfill.model.words import Request
+from partfill.runtime.lanes import QUESTIONS, Lanes
+from partfill.runtime.limits import FAILURES, REFUSALS
+from tests.core.driven import terms
+
+NAMES = ("A", "B", "C", "D", "E")
+
+
+class SmallVenue:
+    """A venue in memory: it keeps what it got, waits where it is told to, and answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.name = "v"
+        self.capabilities = Capabilities(can_replace=True)
+        self.instruments: Mapping[str, Instrument] = {}
+        self.got: list[Operation] = []
+        self.ended: list[Operation] = []
+        self.working: dict[str, int] = {}
+        """Requests that are being handled, per instrument."""
+        self.most = 0
+        """Most instruments that were being handled at once."""
+        self.gates: dict[str, asyncio.Event] = {}
+        """Instrument -> what its requests wait for."""
+        self.outcome: Callable[[Operation], tuple[Outcome, str | None]] = lambda op: (Outcome.DONE, None)
+
+    async def handle(self, op: Any, request: Request) -> Answered:
+        assert not self.working.get(op.instrument), "two requests of one lane at once"
+        self.got.append(op)
+        self.working[op.instrument] = 1
+        self.most = max(self.most, sum(self.working.values()))
+        try:
+            await asyncio.sleep(0)
+            gate = self.gates.get(op.instrument)
+            if gate is not None:
+                await gate.wait()
+            outcome, reason = self.outcome(op)
+        finally:
+            self.working[op.instrument] = 0
+            self.ended.append(op)
+        return Answered(venue="v", request=request, cl_ord_id=op.cl_ord_id, outcome=outcome, reason=reason)
+
+    async def place(self, op: Place) -> Answered:
+        return await self.handle(op, Request.PLACE)
+
+    async def cancel(self, op: Cancel) -> Answered:
+        return await self.handle(op, Request.CANCEL)
+
+    async def replace(self, op: Replace) -> Answered:
+        return await self.handle(op, Request.REPLACE)
+
+    async def find(self, op: Query) -> Looked:
+        self.got.append(op)
+        self.working["?"] = self.working.get("?", 0) + 1
+        self.most = max(self.most, self.working["?"])
+        try:
+            gate = self.gates.get("?")
+            if gate is not None:
+                await gate.wait()
+            self.outcome(op)
+        finally:
+            self.working["?"] -= 1
+        return Looked(venue="v", cl_ord_id=op.cl_ord_id, definite=True)
+
+    async def snapshot(self, account: str, order_ids: Sequence[str] = ()) -> list[OrderSnapshot]:
+        return []
+
+    async def history(self, account: str, since: int) -> AsyncIterator[Observation]:
+        return
+        yield
+
+    async def stream(self, account: str) -> AsyncIterator[Observation]:
+        return
+        yield
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Floor:
+    """Lanes, their venue, and the answers that came back."""
+
+    def __init__(self, **options: Any) -> None:
+        self.venue = SmallVenue()
+        self.answers: list[Answered | Looked] = []
+        self.lanes = Lanes({"v": self.venue}, self.take, per_second=100_000, **options)
+
+    async def take(self, answer: Answered | Looked) -> None:
+        self.answers.append(answer)
+
+    async def drain(self) -> None:
+        async with asyncio.timeout(20):
+            await self.lanes.drain()
+
+    def outcomes(self) -> list[tuple[str | None, Outcome]]:
+        return [(answer.cl_ord_id, answer.outcome) for answer in self.answers if type(answer) is Answered]
+
+
+def place(name: str, number: int = 1) -> Place:
+    return Place(
+        venue="v", account="", instrument=name, order=number, cl_ord_id=f"{name}{number}", terms=terms(instrument=name)
+    )
+
+
+def cancel(name: str, number: int = 1) -> Cancel:
+    return Cancel(venue="v", account="", instrument=name, order=number, cl_ord_id=f"{name}{number}.c",
+                  orig_cl_ord_id=f"{name}{number}", order_id=None)  # fmt: skip
+
+
+def query(number: int = 1) -> Query:
+    return Query(
+        venue="v", account="", instrument="A", order=number, cl_ord_id=f"A{number}", order_id=None, terms=terms(), since=0
+    )
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 - any condition, not one event
+            await asyncio.sleep(0)
+
+
+async def test_within_a_lane_strictly_in_order_and_each_sent_once() -> None:
+    floor = Floor()
+    ops = [place("A", number) for number in range(1, 41)]
+    for op in ops:
+        floor.lanes.send(op)
+    await floor.drain()
+    assert floor.venue.got == ops == floor.venue.ended
+    assert [name for name, _ in floor.outcomes()] == [op.cl_ord_id for op in ops]
+    assert floor.lanes.sent == 40
+    assert (floor.lanes.waiting, floor.lanes.busy) == (0, 0)
+
+
+async def test_lanes_of_five_instruments_go_side_by_side() -> None:
+    floor = Floor()
+    gate = asyncio.Event()
+    floor.venue.gates = dict.fromkeys(NAMES, gate)
+    for number in (1, 2):
+        for name in NAMES:
+            floor.lanes.send(place(name, number))
+    await until(lambda: len(floor.venue.got) == 5)
+    assert floor.venue.most == 5
+    assert floor.lanes.waiting == 5
+    gate.set()
+    await floor.drain()
+    for name in NAMES:
+        assert [op.order for op in floor.venue.got if op.instrument == name] == [1, 2]
+
+
+async def test_a_lane_that_waits_holds_up_no_other() -> None:
+    floor = Floor()
+    floor.venue.gates["A"] = asyncio.Event()
+    floor.lanes.send(place("A"))
+    floor.lanes.send(place("A", 2))
+    floor.lanes.send(place("B"))
+    await until(lambda: len(floor.answers) == 1)
+    assert floor.outcomes() == [("B1", Outcome.DONE)]
+    floor.venue.gates["A"].set()
+    await floor.drain()
+
+
+async def test_cancels_go_first() -> None:
+    floor = Floor()
+    floor.venue.gates["A"] = asyncio.Event()
+    for op in (place("A", 1), place("A", 2), place("A", 3), cancel("A", 9), cancel("A", 8)):
+        floor.lanes.send(op)
+    floor.venue.gates["A"].set()
+    await floor.drain()
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A9.c", "A8.c", "A1", "A2", "A3"]
+
+
+async def test_what_goes_wrong_is_an_unknown_outcome_and_the_lane_goes_on() -> None:
+    floor = Floor()
+
+    def breaks(op: Operation) -> tuple[Outcome, str | None]:
+        if op.cl_ord_id == "A1":
+            raise ConnectionResetError("gone")
+        return Outcome.DONE, None
+
+    floor.venue.outcome = breaks
+    floor.lanes.send(place("A", 1))
+    floor.lanes.send(place("A", 2))
+    await floor.drain()
+    assert floor.outcomes() == [("A1", Outcome.UNKNOWN), ("A2", Outcome.DONE)]
+    assert len(floor.venue.got) == 2, "nothing is sent twice"
+
+
+@pytest.mark.parametrize("op", [place("A"), cancel("A")])
+async def test_no_answer_in_time_is_an_unknown_outcome(op: Operation) -> None:
+    floor = Floor(timeout_s=0.01)
+    floor.venue.gates["A"] = asyncio.Event()
+    floor.lanes.send(op)
+    await floor.drain()
+    assert floor.outcomes() == [(op.cl_ord_id, Outcome.UNKNOWN)]
+
+
+async def test_a_question_that_fails_is_an_answer_without_an_order() -> None:
+    floor = Floor(timeout_s=0.01)
+    floor.venue.gates["?"] = asyncio.Event()
+    floor.lanes.send(query())
+    await floor.drain()
+    (answer,) = floor.answers
+    assert isinstance(answer, Looked)
+    assert (answer.cl_ord_id, answer.definite) == ("A1", False)
+    assert answer.error
+
+
+async def test_questions_wait_for_no_lane_and_are_bounded() -> None:
+    floor = Floor()
+    floor.venue.gates = {"A": asyncio.Event(), "?": asyncio.Event()}
+    floor.lanes.send(place("A"))
+    for number in range(1, 3 * QUESTIONS):
+        floor.lanes.send(query(number))
+    await until(lambda: floor.venue.working.get("?") == QUESTIONS)
+    floor.venue.gates["?"].set()
+    await until(lambda: len(floor.answers) == 3 * QUESTIONS - 1)
+    assert floor.venue.most == QUESTIONS
+    assert floor.outcomes() == []
+    floor.venue.gates["A"].set()
+    await floor.drain()
+
+
+async def test_a_breaker_refuses_orders_and_lets_cancels_and_questions_pass() -> None:
+    floor = Floor()
+    floor.venue.outcome = lambda op: (Outcome.UNKNOWN, "down")
+    for number in range(FAILURES):
+        floor.lanes.send(place("A", number))
+    await floor.drain()
+    sent = len(floor.venue.got)
+    for op in (place("A", 50), place("B", 51), cancel("A", 1), query()):
+        floor.lanes.send(op)
+    await floor.drain()
+    assert [type(op) for op in floor.venue.got[sent:]] in ([Cancel, Query], [Query, Cancel])
+    refused = [answer for answer in floor.answers if type(answer) is Answered and answer.outcome is Outcome.REFUSED]
+    assert sorted(answer.cl_ord_id for answer in refused) == ["A50", "B51"]
+    assert all("not sent" in (answer.reason or "") and "down" in (answer.reason or "") for answer in refused)
+
+
+async def test_identical_refusals_open_the_breaker() -> None:
+    floor = Floor()
+    floor.venue.outcome = lambda op: (Outcome.REFUSED, "margin")
+    for number in range(REFUSALS + 3):
+        floor.lanes.send(place("A", number))
+    await floor.drain()
+    assert len(floor.venue.got) == REFUSALS
+    assert len(floor.answers) == REFUSALS + 3
+
+
+async def test_too_many_requests_is_a_pause_and_opens_no_breaker() -> None:
+    floor = Floor()
+    floor.venue.outcome = lambda op: (Outcome.REFUSED, "rate_limit") if type(op) is Place else (Outcome.DONE, None)
+    floor.lanes.send(place("A"))
+    await until(lambda: len(floor.answers) == 1)
+    floor.lanes.send(place("B"))
+    floor.lanes.send(cancel("C"))
+    await until(lambda: len(floor.answers) == 2)
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A1", "C1.c"]
+    await floor.lanes.stop()
+
+
+async def test_a_cancel_that_comes_while_an_order_waits_for_its_turn_is_not_held_up() -> None:
+    floor = Floor()
+    floor.venue.outcome = lambda op: (Outcome.REFUSED, "rate_limit") if op.cl_ord_id == "A1" else (Outcome.DONE, None)
+    floor.lanes.send(place("A", 1))
+    await until(lambda: len(floor.answers) == 1)
+    floor.lanes.send(place("A", 2))
+    await asyncio.sleep(0.01)
+    floor.lanes.send(cancel("A", 9))
+    await floor.drain()
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A1", "A9.c", "A2"]
+
+
+async def test_stop_leaves_nothing_running() -> None:
+    floor = Floor()
+    floor.venue.gates = {"A": asyncio.Event(), "?": asyncio.Event()}
+    for op in (place("A", 1), place("A", 2), cancel("A", 3), query()):
+        floor.lanes.send(op)
+    await until(lambda: len(floor.venue.got) == 2)
+    before = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+    await floor.lanes.stop()
+    assert floor.lanes.busy == 0
+    assert all(task.done() for task in before)
+    assert floor.answers == []
+
+
+async def test_an_answer_that_cannot_be_taken_loses_no_later_request() -> None:
+    floor = Floor()
+    taken: list[str | None] = []
+
+    async def take(answer: Answered | Looked) -> None:
+        taken.append(answer.cl_ord_id)
+        if answer.cl_ord_id == "A1":
+            raise RuntimeError("no room")
+
+    floor.lanes = Lanes({"v": floor.venue}, take, per_second=100_000)
+    floor.lanes.send(place("A", 1))
+    floor.lanes.send(place("A", 2))
+    await floor.drain()
+    floor.lanes.send(place("A", 3))
+    await floor.drain()
+    assert taken == ["A1", "A2", "A3"]
