@@ -120,6 +120,9 @@ class Engine:
         ledger = effects.ledger
         assert ledger is not None
         if not child.flags & _QUARANTINED:
+            if effects.bound:
+                # It may go on as another venue order now: the end of the one before is not its end.
+                child.settle()
             try:
                 check(child, ledger, effects.told, effects.published)
             except Broken as broken:
