@@ -18,7 +18,7 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import check_whole
 from partfill.core.parent import Parent
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, ReplaceQty
 from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Restarted, Resubmit, Stop, Submit, Tick
 from partfill.model.events import Alarm, AlarmKind, CommandRefused, ParentDone, ResubmitTriggered
 from partfill.model.inputs import Input, VenueDeclared
@@ -71,12 +71,11 @@ class Driven:
         for inp in inputs:
             self.now += MS
             self.log.append((inp, self.now))
-            before = {parent.id: parent.exposure for parent in self.engine.desk.parents.values()}
             effects = self.engine.step(inp, self.now)
             self.events.extend(effects.events)
             self.ops.extend(effects.operations)
             self.fresh.extend(effects.operations)
-            self.check(effects.operations, before)
+            self.check(effects.operations)
         return effects
 
     def submit(self, qty: str | None = "10", price: str | None = "100", *, ref: str = "p", resubmit: Resubmit | None = None,
@@ -114,6 +113,14 @@ class Driven:
         else:
             raise AssertionError("a timer that is always due")
         self.now = max(self.now, end)
+        return self.take()
+
+    def wake(self) -> list[Operation]:
+        """Let time pass until the desk asks for something, or wants nothing more."""
+        timers = self.engine.desk.timers
+        while timers and not self.fresh:
+            self.now = max(self.now, timers[0][0])
+            self.feed(Tick())
         return self.take()
 
     # ------------------------------------------------------------------ what a venue says
@@ -208,7 +215,7 @@ class Driven:
 
     # ------------------------------------------------------------------ what must hold
 
-    def check(self, operations: Sequence[Operation], before: dict[int, Decimal]) -> None:
+    def check(self, operations: Sequence[Operation]) -> None:
         """See the head of this file."""
         bad = [
             event.text for event in self.events if type(event) is Alarm and event.kind in (AlarmKind.LAW, AlarmKind.INVARIANT)
@@ -229,11 +236,24 @@ class Driven:
         for kinds in ((Place, Cancel, Replace), (Query,)):
             orders = [op.order for op in operations if isinstance(op, kinds)]
             assert len(orders) == len(set(orders)), "two at once for one child"
-        changed = {engine.children[op.order].work.parent.id for op in operations if isinstance(op, Place | Replace)}  # type: ignore[union-attr]
         for parent in engine.desk.parents.values():
-            self.check_parent(parent, changed, before)
+            self.check_parent(parent)
+        for op in operations:
+            if isinstance(op, Place | Replace):
+                self.check_room(op)
 
-    def check_parent(self, parent: Parent, changed: set[int], before: dict[int, Decimal]) -> None:
+    def check_room(self, op: Place | Replace) -> None:
+        """What an operation asks for fits beside all else that filled and may fill."""
+        child = self.engine.children[op.order]
+        assert child.work is not None
+        parent = child.work.parent
+        if parent.terms.cash_order_qty is None:
+            total = op.terms.order_qty if isinstance(op, Place) else self.total(op, child)
+            assert total is not None
+            beside = sum((self.most(each) for each in parent.active if each is not child), ZERO)
+            assert parent.cum + beside + max(ZERO, total - child.cum) <= parent.asked
+
+    def check_parent(self, parent: Parent) -> None:
         """The sums and the law of one parent."""
         active = [child for child in parent.children if child.work is not None and not child.work.settled]
         assert active == sorted(parent.active, key=parent.children.index)
@@ -248,8 +268,6 @@ class Driven:
         could = parent.cum + sum((self.most(child) for child in active), ZERO)
         assert could <= parent.exposure, f"{could} could fill, the law counts {parent.exposure}"
         assert parent.exposure <= parent.limit
-        if parent.id in changed:
-            assert parent.exposure <= max(parent.asked, before.get(parent.id, ZERO))
 
     def most(self, child: Child) -> Decimal:
         """What may still fill: in force, or asked for in the one request that is not answered."""
@@ -259,9 +277,13 @@ class Driven:
         assert total is not None
         if work.request is Request.REPLACE:
             op = next(op for op in reversed(self.ops) if type(op) is Replace and op.cl_ord_id == work.request_id)
-            asked = op.order_qty if child.rules.replace_qty == "total" else op.order_qty + op.cum_qty
-            total = max(total, asked)
+            total = max(total, self.total(op, child))
         return max(ZERO, total - child.cum)
+
+    @staticmethod
+    def total(op: Replace, child: Child) -> Decimal:
+        """The total quantity that a replace asks for."""
+        return op.order_qty if child.rules.replace_qty is ReplaceQty.TOTAL else op.order_qty + op.cum_qty
 
 
 def execution(key: str, qty: str, order_id: str | None = "O1", px: str = "100", **also: Any) -> Execution:

@@ -2,6 +2,7 @@
 
 Rules
 - Only the placing of an order that nobody ever heard of can be refused for good. A refused cancel or replace means look.
+- A report or a question that shows a request to have done nothing counts like a refusal: the next one comes later.
 - A definite answer closes every request that was sent before the question: it has been applied or never will be.
 - A definite "no such order" ends an order of which nothing was ever heard. Of one that worked it means nothing: venues
   forget; the question is asked again and a person is told.
@@ -9,15 +10,17 @@ Rules
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
-from partfill.model.capabilities import Chain
+from partfill.model.capabilities import Chain, ClientId
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
+from partfill.model.numbers import ZERO
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import OrdStatus, Request
 
@@ -56,7 +59,6 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
         return
     if a.outcome is Outcome.DONE:
         work.accepted = True
-        work.tries = 0
         work.look_at = now + GRACE_NS
     elif a.outcome is Outcome.UNKNOWN:
         work.doubt = True
@@ -68,11 +70,7 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
     else:
         work.doubt = True
         work.look_at = now
-        work.tries += 1
-        work.act_at = now + backoff(work.tries)
-        if work.tries == MANY:
-            said = f"{a.request} was refused {MANY} times: {a.reason}"
-            engine.alarm(effects, child, AlarmKind.REFUSED, said)
+        desk.in_vain(child, work, a.reason or "refused", now, effects)
 
 
 def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
@@ -85,6 +83,7 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
     if child is None and answer.order_id is not None:
         ledger = index.by_order.get((answer.venue, answer.account, answer.order_id))
         child = ledger.child if ledger is not None else None
+    before = None if child is None else (child.order_qty, child.price)
     if answer.order is not None:
         if child is None:
             engine.apply_snapshot(answer.order, now, effects)
@@ -95,43 +94,56 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
     effects.duplicate, effects.bound = False, True
     work = child.work
     work.looking = False
-    if answer.error is not None or not answer.definite:
-        work.looks += 1
-        work.look_at = now + backoff(work.looks)
-        return
-    if answer.order is None:
-        _not_known(desk, child, work, now, effects)
-        return
     as_of = now if answer.as_of is None else answer.as_of
-    if as_of < max(work.sent_at, work.terms_at):
+    if answer.error is not None or not answer.definite:
+        _again(work, now)
+    elif as_of < max(work.sent_at, work.terms_at):
         # It was asked before our last request, or before the venue's last word on the terms: it may be older than they are.
         if work.doubt or work.request is not None:
-            work.looks += 1
-            work.look_at = now + backoff(work.looks)
-        return
-    if work.request is not None:
-        _settle_request(desk, child, work, now)
-    _terms(child, answer.order, effects)
+            _again(work, now)
+    elif answer.order is None:
+        _not_known(desk, child, work, now, effects)
+    else:
+        _last_word(desk, child, work, answer.order, before, now, effects)
+
+
+def _again(work: Work, now: int) -> None:
+    """The question is still open."""
+    work.looks += 1
+    work.look_at = now + backoff(work.looks)
+
+
+def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: tuple[Decimal | None, Decimal | None] | None,
+               now: int, effects: Effects) -> None:  # fmt: skip
+    """A definite answer: whatever was in flight has been applied or never will be. `before` are the terms until now."""
+    request, looks = work.request, work.looks
+    if request is not None:
+        desk.close_request(child, work)
+    _terms(child, s, effects)
     work.max_qty = child.order_qty if child.order_qty is not None else work.max_qty
-    work.doubt, work.look_at = False, 0
-    if not effects.query:
-        # Else they still differ: the next question comes later than the last.
-        work.looks = 0
-    if answer.order.ord_status in _ENDS and not child.open_at_venue:
+    if child.open_at_venue:
+        if request is Request.REPLACE and (child.order_qty, child.price) != before:
+            work.tries = work.act_at = 0
+        elif request in (Request.CANCEL, Request.REPLACE):
+            desk.in_vain(child, work, "it changed nothing", now, effects)
+        work.doubt, work.look_at = False, 0
+        # An answer that is itself a reason to look does not begin the waits anew.
+        work.looks = looks if effects.query else 0
+    elif s.ord_status in _ENDS or s.leaves_qty == ZERO or child.rules.end_is_final:
+        # The venue confirms that nothing of it works. Where its word was final, no more is needed than that it answered.
         desk.settle(child, work)
-
-
-def _settle_request(desk: Desk, child: Child, work: Work, now: int) -> None:
-    """A definite answer came: whatever was in flight has been applied or never will be."""
-    if work.request is Request.CANCEL and child.open_at_venue:
-        work.tries += 1
-        work.act_at = now + backoff(work.tries)
-    desk.close_request(child, work)
+    else:
+        work.doubt, work.looks = True, looks
+        _again(work, now)
+        if work.looks == MANY:
+            said = f"the venue shows order {child.order_id} as {s.ord_status or s.status_text} after it said that it had ended"
+            desk.engine.alarm(effects, child, AlarmKind.MISSING, said)
 
 
 def _terms(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     """The terms in force are those of the venue's last word: of a replace whose answer was lost, or that it cut down."""
-    if s.order_qty is None:
+    if s.order_qty is None or (s.order_id is not None and s.order_id != child.order_id):
+        # Nothing, or the terms of a venue order that was replaced since.
         return
     total = child.leg_qty(s.order_qty) if child.rules.chain is Chain.RESTARTS else s.order_qty
     price = child.price if s.price is None else s.price
@@ -145,15 +157,16 @@ def _terms(child: Child, s: OrderSnapshot, effects: Effects) -> None:
 
 def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> None:
     """The venue's last word is that it knows no such order."""
-    if not heard_of(child):
+    # Where the venue knows our ids, an order that it said it took and does not find is a record that is gone, or not there yet.
+    taken = work.request is Request.PLACE and work.accepted and child.rules.client_id is not ClientId.NONE
+    if not heard_of(child) and not taken:
         _never_worked(desk, child, now, "it never reached the venue", effects)
         return
     if not child.open_at_venue:
         desk.close_request(child, work)
         desk.settle(child, work)
         return
-    work.looks += 1
-    work.look_at = now + backoff(work.looks)
+    _again(work, now)
     if work.looks == MANY:
         said = f"the venue does not know order {child.order_id}, which was working; nothing is placed in its stead"
         desk.engine.alarm(effects, child, AlarmKind.MISSING, said)

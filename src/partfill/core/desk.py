@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import reports
-from partfill.core.answers import backoff, heard_of
+from partfill.core.answers import MANY, backoff, heard_of
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent, Work
@@ -183,7 +183,7 @@ class Desk:
         while self.timers and self.timers[0][0] <= now:
             _, number = heappop(self.timers)
             child = self.engine.children.get(number)
-            if child is not None and child.work is not None:
+            if child is not None and child.work is not None and not child.work.settled:
                 self._advance(child.work.parent, now, effects)
 
     # ------------------------------------------------------------------ after every input about a child
@@ -194,11 +194,11 @@ class Desk:
         assert work is not None
         parent = work.parent
         effects.parent(parent)
-        if child.cum is not work.seen_cum:
+        if child.cum is not work.seen_cum and child.cum != work.seen_cum:
             parent.cum = add(parent.cum, sub(child.cum, work.seen_cum))
             work.seen_cum = child.cum
         if work.request is not None and self._is_answered(child, work):
-            self.close_request(child, work)
+            self._answered_by_report(child, work, now, effects)
         if work.request is not Request.REPLACE and child.order_qty is not None and work.max_qty is not child.order_qty:
             if work.max_qty != child.order_qty:
                 work.terms_at = now
@@ -225,18 +225,44 @@ class Desk:
         """Whether the venue's own words have closed the request in flight."""
         if work.request is Request.PLACE:
             return heard_of(child)
-        if child.in_flight is None or work.request_id not in child.in_flight:
+        # A request that the venue has acknowledged is not answered yet.
+        if work.request_id not in (child.in_flight or ()) and work.request_id not in (child.requests or ()):
             return True
         if child.open_at_venue:
             return False
         # It has ended. A replace may still make it go on, where that has a new id or reopens a filled order.
         return work.request is Request.CANCEL or (not child.works and child.rules.chain is Chain.CONTINUES)
 
+    def _answered_by_report(self, child: Child, work: Work, now: int, effects: Effects) -> None:
+        """The venue's words closed the request: it worked, or was rejected, which means look."""
+        replaced = work.request is Request.REPLACE and work.request_id in (child.ids or ())
+        rejected = child.open_at_venue and not replaced and work.request is not Request.PLACE
+        if rejected:
+            self.in_vain(child, work, "rejected", now, effects)
+        else:
+            work.tries = work.act_at = 0
+        self.close_request(child, work)
+        if rejected and not work.looking:
+            work.doubt, work.look_at = True, now
+
+    def in_vain(self, child: Child, work: Work, reason: str, now: int, effects: Effects) -> None:
+        """The newest request did nothing: the next comes later, and in the end a person is told. Counts once per request."""
+        if work.act_at > work.sent_at:
+            return
+        work.tries += 1
+        work.act_at = now + backoff(work.tries)
+        if work.tries == MANY:
+            said = f"{MANY} requests in a row changed nothing: {reason}"
+            self.engine.alarm(effects, child, AlarmKind.REFUSED, said)
+
     def close_request(self, child: Child, work: Work) -> None:
         """The request in flight is answered, one way or the other."""
         if child.in_flight is not None:
             child.in_flight.pop(work.request_id, None)
             child.in_flight = child.in_flight or None
+        if child.requests is not None and child.requests.pop(work.request_id, None) is not None:
+            child.requests = child.requests or None
+            child.settle()
         work.request, work.request_id, work.accepted = None, "", False
         if child.open_at_venue:
             # We did not take it off. If it ends now, it ends by itself.
@@ -249,6 +275,7 @@ class Desk:
     def settle(self, child: Child, work: Work) -> None:
         """The end is proven: the child counts with what filled and no more."""
         work.settled, work.looking = True, False
+        work.tries = work.act_at = 0
         work.doubt, work.look_at, work.looks = False, 0, 0
         if child in work.parent.active:
             work.parent.active.remove(child)
@@ -257,13 +284,19 @@ class Desk:
 
     def _advance(self, parent: Parent, now: int, effects: Effects) -> None:
         """Check the law, carry out the plan, check the law again."""
-        if self.killed and parent.stop is None and self._killed(parent.venue, parent.account) is not None:
-            # It came, or came back, after the switch was put on: a void, a late report, an order to track.
+        killed = bool(self.killed) and parent.stop is None and self._killed(parent.venue, parent.account) is not None
+        if killed and parent.done is None:
+            # It came, or came back, after the switch was put on: a late report, an order to track.
             effects.parent(parent)
             parent.stop = Done.KILLED
         before = self._law(parent, effects)
         first = len(effects.operations)
         for step in plan(parent, now):
+            if killed and step.request is Request.PLACE:
+                # What had ended before the switch was put on lacks quantity again: a void.
+                effects.parent(parent)
+                parent.stop = Done.KILLED
+                break
             self._carry_out(parent, step, now, effects)
         if parent.terms.cash_order_qty is None and parent.exposure > max(parent.asked, before):
             parent.halted = True
@@ -292,7 +325,10 @@ class Desk:
     def _carry_out(self, parent: Parent, step: Step, now: int, effects: Effects) -> None:
         if step.at:
             assert step.child is not None
-            heappush(self.timers, (step.at, step.child.id))
+            assert step.child.work is not None
+            if step.child.work.wake_at != step.at:
+                step.child.work.wake_at = step.at
+                heappush(self.timers, (step.at, step.child.id))
             return
         effects.parent(parent)
         if step.done is not None:

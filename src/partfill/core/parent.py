@@ -138,6 +138,7 @@ class Work:
         "settled",
         "terms_at",
         "tries",
+        "wake_at",
     )
 
     def __init__(self, parent: Parent, qty: Decimal) -> None:
@@ -163,7 +164,7 @@ class Work:
         self.act_at = 0
         """Not before this time is a refused request tried anew."""
         self.tries = 0
-        """Requests in a row that were refused."""
+        """Requests in a row that were refused or changed nothing."""
         self.requests = 0
         """Requests made on this child, for their ids."""
         self.retarget = False
@@ -172,6 +173,8 @@ class Work:
         """True when nothing more can fill, as far as the venue's word goes, and what filled is known."""
         self.seen_cum = ZERO
         """What of the child's `cum` is in the parent's."""
+        self.wake_at = 0
+        """The newest timer set for it; no part of the journal, since timers are set anew after a start."""
 
     def worst(self, child: Child) -> Decimal:
         """What may still fill of the child."""

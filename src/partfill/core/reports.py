@@ -294,7 +294,10 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
         if s.cl_ord_id is not None and s.cl_ord_id != child.cl_ord_id:
             child.answered = (child.answered or set()) | {s.cl_ord_id}
         child.requests = None
-        child.in_flight = None
+        # Where a replace begins a new venue order, the end of the one before may be the first word of it.
+        goes_on = child.work is not None and child.rules.chain is Chain.RESTARTS
+        sent = {each: what for each, what in (child.in_flight or {}).items() if goes_on and what[0] is Request.REPLACE}
+        child.in_flight = sent or None
         return
     if effect.acknowledges is not None:
         if s.exec_type is None:
