@@ -326,10 +326,12 @@ class FillManager:
     # ------------------------------------------------------------------ venues
 
     async def _listen(self, venue: Venue, account: str, since: int) -> None:
+        # It misses nothing from here on: what fills while history is read would else be in neither.
+        stream = venue.stream(account)
         await self.backfill(venue, account, since)
         while True:
             try:
-                async for observation in venue.stream(account):
+                async for observation in stream:
                     await self.take(observation)
                     if type(observation) is Gap:
                         await self.backfill(venue, account, observation.since or since)
@@ -339,6 +341,7 @@ class FillManager:
             except Exception:
                 log.exception("the stream of %s failed", venue.name)
             await asyncio.sleep(1)
+            stream = venue.stream(account)
             await self.take(Gap(venue=venue.name, account=account, since=None, reason="the stream ended"))
 
     async def backfill(self, venue: Venue, account: str, since: int) -> None:

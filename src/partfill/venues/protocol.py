@@ -72,7 +72,7 @@ class Venue(Protocol):
         ...
 
     def stream(self, account: str) -> AsyncIterator[Observation]:
-        """Observations as they come, for ever; connects again by itself and says `Gap` each time."""
+        """Observations as they come, for ever, none missed from this call on; connects again and says `Gap` each time."""
         ...
 
     async def close(self) -> None:
