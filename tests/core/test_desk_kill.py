@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from partfill.model.capabilities import Capabilities, ReplaceQty
-from partfill.model.commands import EVERYWHERE, KillSwitch, Restarted, Stop, Track, Untrack
-from partfill.model.events import AlarmKind, KillSwitchChanged, ParentDone
+from partfill.model.commands import EVERYWHERE, Answered, KillSwitch, Outcome, Restarted, Stop, Track, Untrack
+from partfill.model.events import Alarm, AlarmKind, KillSwitchChanged, ParentDone
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query
-from partfill.model.words import ExecType
+from partfill.model.words import ExecType, Request
 from tests.core.driven import SECOND, VENUE, Driven, execution, rule, terms
 
 D = Decimal
@@ -196,3 +196,29 @@ def test_a_released_order_that_the_venue_opens_again_stays_released() -> None:
     desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="a", leaves_qty=D(10)))
     assert desk.parent().done == "released"
     assert desk.wait(60 * SECOND) == []
+
+
+def test_a_halted_order_is_taken_off_all_the_same() -> None:
+    desk = working()
+    desk.parent().halted = True
+    assert [type(op) for op in desk.kill()] == [Cancel]
+
+
+def test_a_released_order_is_taken_off_all_the_same() -> None:
+    desk = working()
+    desk.feed(Untrack(venue=VENUE, ref="p"))
+    assert [type(op) for op in desk.kill()] == [Cancel]
+
+
+def test_a_refused_order_that_fills_all_the_same_is_asked_for_and_has_no_successor_beside_it() -> None:
+    desk = Driven(PLAIN)
+    (place,) = desk.submit("10", resubmit=rule())
+    assert isinstance(place, Place)
+    refused = Answered(venue=VENUE, request=Request.PLACE, cl_ord_id=place.cl_ord_id, outcome=Outcome.REFUSED, reason="margin")
+    desk.feed(refused)
+    assert desk.parent().done == "rejected"
+    desk.acknowledge(place)
+    desk.fill("a", "4")
+    assert [type(op) for op in desk.ops] == [Place, Query]
+    assert desk.parent().exposure == 10
+    assert any(event.kind is AlarmKind.MISSING for event in desk.events if type(event) is Alarm)

@@ -177,12 +177,26 @@ def _never_worked(desk: Desk, child: Child, now: int, reason: str, effects: Effe
     assert child.work is not None
     status = child.status
     child.ledger.ends |= Fact.REJECTED
+    child.work.presumed = True
     child.ended_at = now
     child.settle()
     ids = (child.id, child.order_id, child.cl_ord_id)
     effects.events.append(StatusChanged(*ids, status, child.status, child.cum, child.leaves, True, reason))
     desk.close_request(child, child.work)
     desk.settle(child, child.work)
+
+
+def revive(desk: Desk, child: Child, now: int, effects: Effects) -> None:
+    """An order that was refused, or never arrived, shows signs of life: the venue's deeds count, and it is asked."""
+    work = child.work
+    assert work is not None
+    work.presumed = False
+    child.ledger.ends &= ~int(Fact.REJECTED)
+    child.ended_at = 0
+    child.settle()
+    work.doubt, work.look_at = True, now
+    said = f"{child.cl_ord_id} was taken for refused or lost, and the venue works on it"
+    desk.engine.alarm(effects, child, AlarmKind.MISSING, said)
 
 
 def _apply(engine: Engine, child: Child, s: OrderSnapshot, name: str | None, now: int, effects: Effects) -> None:

@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import reports
-from partfill.core.answers import MANY, backoff, heard_of
+from partfill.core.answers import MANY, backoff, heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent, Work
@@ -161,7 +161,7 @@ class Desk:
             if child.work is None and child.known and child.open and self._within(scope, child.venue, child.account):
                 self._take_over(child, effects)
         for parent in list(self.parents.values()):
-            if parent.done is None and self._within(scope, parent.venue, parent.account):
+            if (parent.done is None or parent.active) and self._within(scope, parent.venue, parent.account):
                 effects.parent(parent)
                 parent.stop = parent.stop or Done.KILLED
                 self._advance(parent, now, effects)
@@ -198,6 +198,8 @@ class Desk:
         if child.cum is not work.seen_cum and child.cum != work.seen_cum:
             parent.cum = add(parent.cum, sub(child.cum, work.seen_cum))
             work.seen_cum = child.cum
+        if work.presumed and (child.cum or child.facts):
+            revive(self, child, now, effects)
         if work.request is not None and self._is_answered(child, work):
             self._answered_by_report(child, work, now, effects)
         if work.request is not Request.REPLACE and child.order_qty is not None and work.max_qty is not child.order_qty:

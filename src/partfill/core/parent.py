@@ -129,6 +129,7 @@ class Work:
         "looks",
         "max_qty",
         "parent",
+        "presumed",
         "request",
         "request_id",
         "requests",
@@ -169,6 +170,8 @@ class Work:
         """Requests made on this child, for their ids."""
         self.retarget = False
         """True when we took it off to place the rest elsewhere."""
+        self.presumed = False
+        """True when we took it for ended without a word of the venue about the order: refused, or never arrived."""
         self.settled = False
         """True when nothing more can fill, as far as the venue's word goes, and what filled is known."""
         self.seen_cum = ZERO

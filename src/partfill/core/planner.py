@@ -52,7 +52,8 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
 
     Each step must be carried out before the next is asked for: what one child takes, the next cannot have.
     """
-    if parent.halted:
+    if parent.halted and parent.stop is None:
+        # Nothing leaves for it until a person has looked; but what works can always be taken off.
         return
     for child in list(parent.active):
         assert child.work is not None

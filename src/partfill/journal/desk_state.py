@@ -54,6 +54,7 @@ class WorkState(msgspec.Struct, array_like=True, gc=False):
     settled: bool
     seen_cum: Decimal = ZERO
     terms_at: int = 0
+    presumed: bool = False
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

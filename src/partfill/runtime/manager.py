@@ -328,9 +328,12 @@ class FillManager:
     async def _listen(self, venue: Venue, account: str, since: int) -> None:
         # It misses nothing from here on: what fills while history is read would else be in neither.
         stream = venue.stream(account)
-        await self.backfill(venue, account, since)
+        ended = False
         while True:
             try:
+                if ended:
+                    await self.take(Gap(venue=venue.name, account=account, since=None, reason="the stream ended"))
+                await self.backfill(venue, account, since)
                 async for observation in stream:
                     await self.take(observation)
                     if type(observation) is Gap:
@@ -342,7 +345,7 @@ class FillManager:
                 log.exception("the stream of %s failed", venue.name)
             await asyncio.sleep(1)
             stream = venue.stream(account)
-            await self.take(Gap(venue=venue.name, account=account, since=None, reason="the stream ended"))
+            ended = True
 
     async def backfill(self, venue: Venue, account: str, since: int) -> None:
         """Read what happened since `since` (ns UTC), and how every order stands now."""

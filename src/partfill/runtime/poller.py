@@ -83,3 +83,6 @@ class FillPoller:
                 await self.poll_once()
             except JournalDown:
                 return
+            except Exception:
+                log.exception("a poll of %s failed", self.venue.name)
+                self.failures += 1
