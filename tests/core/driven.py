@@ -30,6 +30,10 @@ from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
 
 D = Decimal
 VENUE = "venue"
+TOTAL = Capabilities(can_replace=True)
+GUARDED = Capabilities(can_replace=True, replace_guarded=True, replace_qty=ReplaceQty.OPEN)
+UNGUARDED = Capabilities(can_replace=True, replace_qty=ReplaceQty.OPEN)
+PLAIN = Capabilities()
 MS, SECOND = 1_000_000, 1_000_000_000
 _REQUEST = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
 
@@ -289,3 +293,14 @@ class Driven:
 def execution(key: str, qty: str, order_id: str | None = "O1", px: str = "100", **also: Any) -> Execution:
     """One fill at the venue of these tests."""
     return Execution(venue=VENUE, order_id=order_id, key=key, qty=D(qty), px=D(px), **also)
+
+
+def working(rules: Capabilities = PLAIN, qty: str = "10", filled: str | None = None, **also: object) -> Driven:
+    """One order that works, perhaps partly filled."""
+    desk = Driven(rules)
+    desk.submit(qty, **also)  # type: ignore[arg-type]
+    desk.acknowledge()
+    if filled is not None:
+        desk.fill("first", filled)
+    desk.take()
+    return desk

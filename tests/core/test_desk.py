@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
 from partfill.model.capabilities import BelowCum, Capabilities, Chain, ReplaceQty
@@ -11,25 +9,7 @@ from partfill.model.commands import Restarted, Submit
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus
-from tests.core.driven import SECOND, VENUE, Driven, rule, terms
-
-D = Decimal
-TOTAL = Capabilities(can_replace=True)
-GUARDED = Capabilities(can_replace=True, replace_guarded=True, replace_qty=ReplaceQty.OPEN)
-UNGUARDED = Capabilities(can_replace=True, replace_qty=ReplaceQty.OPEN)
-PLAIN = Capabilities()
-
-
-def working(rules: Capabilities = PLAIN, qty: str = "10", filled: str | None = None, **also: object) -> Driven:
-    """One order that works, perhaps partly filled."""
-    desk = Driven(rules)
-    desk.submit(qty, **also)  # type: ignore[arg-type]
-    desk.acknowledge()
-    if filled is not None:
-        desk.fill("first", filled)
-    desk.take()
-    return desk
-
+from tests.core.driven import GUARDED, PLAIN, SECOND, TOTAL, UNGUARDED, VENUE, D, Driven, rule, terms, working
 
 # ---------------------------------------------------------------------- submit
 

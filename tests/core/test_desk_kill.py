@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
-from partfill.model.capabilities import Capabilities, ReplaceQty
 from partfill.model.commands import EVERYWHERE, Answered, KillSwitch, Outcome, Restarted, Stop, Track, Untrack
 from partfill.model.events import Alarm, AlarmKind, KillSwitchChanged, ParentDone
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query
 from partfill.model.words import ExecType, Request
-from tests.core.driven import SECOND, VENUE, Driven, execution, rule, terms
-
-D = Decimal
-TOTAL = Capabilities(can_replace=True)
-GUARDED = Capabilities(can_replace=True, replace_guarded=True, replace_qty=ReplaceQty.OPEN)
-UNGUARDED = Capabilities(can_replace=True, replace_qty=ReplaceQty.OPEN)
-PLAIN = Capabilities()
-
-
-def working(rules: Capabilities = PLAIN, qty: str = "10", filled: str | None = None, **also: object) -> Driven:
-    """One order that works, perhaps partly filled."""
-    desk = Driven(rules)
-    desk.submit(qty, **also)  # type: ignore[arg-type]
-    desk.acknowledge()
-    if filled is not None:
-        desk.fill("first", filled)
-    desk.take()
-    return desk
-
+from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D, Driven, execution, rule, terms, working
 
 # ---------------------------------------------------------------------- kill switch
 

@@ -8,12 +8,14 @@ from decimal import Decimal
 import pytest
 
 from partfill.core.claims import admit, best
+from partfill.core.engine import Engine
 from partfill.core.rows import Row, pack, pack_plain, unpack
 from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
 from partfill.model.numbers import ratio
+from partfill.model.observations import OrderSnapshot
 from partfill.model.words import ExecType, ExecutionState, Flag, OrdStatus, Side
-from tests.core.evidence import CLIENT, ORDER, Desk, charge, correct, fill, placed, poll, report, view, void
+from tests.core.evidence import CLIENT, ORDER, VENUE, Desk, charge, correct, fill, placed, poll, report, view, void
 
 D = Decimal
 
@@ -504,3 +506,13 @@ def test_a_charge_of_a_corrected_execution_counts_in_any_order() -> None:
     for order in itertools.permutations(said):
         child = Desk(None, placed("10"), *order, *order).child
         assert (child.cum, child.fees()) == (2, ({"USD": D("1")}, True))
+
+
+def test_a_confirmation_with_other_digits_leaves_one_number_for_order_and_ledger() -> None:
+    # What comes back from the journal is summed from the ledger: the text of both must be the same.
+    engine = Engine()
+    engine.step(placed("10"), 1)
+    engine.step(OrderSnapshot(venue=VENUE, order_id=ORDER, cum_qty=Decimal(5), avg_px=Decimal(100), as_of=2), 2)
+    child = engine.step(fill("a", "5.00"), 3).child
+    assert child is not None
+    assert (str(child.cum), str(child.ledger.cum)) == ("5.00", "5.00")

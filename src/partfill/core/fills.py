@@ -183,8 +183,11 @@ def _moved(engine: Engine, child: Child, ledger: Ledger, old: Decimal, key: str 
             _unpriced(engine, child, effects)
         if total is not None and cum > total >= was:
             _overfill(engine, child, effects)
-    elif child.cash_qty is not None:
-        child.settle()
+    else:
+        # The same quantity, perhaps with other digits: an order of one ledger shares its number with it.
+        child.cum = child.sum_cum()
+        if child.cash_qty is not None:
+            child.settle()
     if qty is not None and delta != qty and child.known:
         assert key is not None
         _confirm(child, sub(qty, delta), px, key, effects)
@@ -260,6 +263,7 @@ def _publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, old:
         px = unpack(packed).px if packed is not None else None
         _moved(engine, child, ledger, old, key, delta, px, effects)
     else:
+        child.cum = child.sum_cum()
         child.settle()
 
 

@@ -124,7 +124,7 @@ class Keeper:
         if not child.flags & Flag.QUARANTINED:
             try:
                 check_whole(child)
-            except Broken:
+            except (Broken, ArithmeticError):
                 # Rows and totals disagree: nothing is done with this order until a person looks; `verify` says where.
                 child.mark(Flag.QUARANTINED)
                 self.engine.counters.quarantined += 1
