@@ -47,6 +47,7 @@ async def test_a_tracked_order_from_start_to_end(tmp_path: Path) -> None:
         assert [type(event) for event in events] == [PartialFill, PartialFill, FullFill]
         assert isinstance(events[0], PartialFill)
         assert (events[0].fill.size, events[0].fill.price) == (3, D("24.5"))
+        assert tracked.created_at < events[0].fill.timestamp <= tracked.last_checked
         assert events[2] == FullFill("o1", D("24.9"), D(10))
         assert await tracking.process_fills() == []
 

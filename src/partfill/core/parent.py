@@ -57,7 +57,6 @@ class Parent:
         "resubmits",
         "stop",
         "terms",
-        "updated",
         "venue",
     )
 
@@ -87,7 +86,6 @@ class Parent:
         self.children: list[Child] = []
         self.active: list[Child] = []
         """Children whose end is not proven."""
-        self.updated = 0
 
     @property
     def exposure(self) -> Decimal:

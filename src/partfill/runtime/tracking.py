@@ -169,8 +169,10 @@ class Tracking:
         if parent is None:
             return
         if isinstance(event, FillTold):
+            child = self._manager.engine.children.get(event.order)
             left = self._manager.view(parent).leaves_qty
-            self._told.append(PartialFill(parent.ref, Fill(event.qty, event.px, parent.updated), left))
+            at = child.updated if child is not None else 0
+            self._told.append(PartialFill(parent.ref, Fill(event.qty, event.px, at), left))
         elif isinstance(event, ResubmitTriggered):
             self._told.append(Resubmitted(event.cl_ord_id or parent.ref, event.new_cl_ord_id, event.qty))
         elif isinstance(event, ParentDone):
