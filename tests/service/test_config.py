@@ -94,6 +94,19 @@ def test_a_journal_that_cannot_be_is_a_mistake(tmp_path: Path) -> None:
     assert "control socket" in mistakes(f'{venue}path = "{deep}/f.db"')[0]
 
 
+def test_a_venue_of_no_known_kind_has_its_other_mistakes_named_too(good: str) -> None:
+    found = mistakes(f'{good}\n[[venues]]\nkind = "papr"\nspeeed = 3\nseed = "x"')
+    assert len(found) == 4
+    told = "\n".join(found)
+    for each in (
+        "kind: is the text 'papr'",
+        "speeed: is no key here; did you mean speed?",
+        "seed: is the text 'x'",
+        "name: is missing",
+    ):
+        assert f"venues[1].{each}" in told
+
+
 def test_nothing_at_all_names_what_is_needed() -> None:
     assert mistakes("") == [
         "journal: is missing (allowed: a table)",

@@ -2,8 +2,8 @@
 
 Theory. Steps that come together are committed together. A step stages its input, its new execution rows, its audit
 row and its alarms; the order it touched is only remembered. When the batch is sealed, every touched order is encoded
-once, in the state after the last step staged so far. Sealing runs where the engine runs, so that no step can come in
-between; writing runs in the writer's thread on plain tuples.
+once, in the state after the last step staged so far. Sealing and applying run where the engine runs, so that no step can
+come in between; only the commit runs in the writer's thread.
 """
 
 from __future__ import annotations

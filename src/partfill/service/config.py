@@ -279,6 +279,12 @@ class _Reader:
             kind = table.get("kind", PAPER)
             if kind not in _VENUES:
                 self.wrong(f"{path}.kind", f"is {_shown(kind)}", ", ".join(_VENUES))
+                # Whatever kind was meant, the other mistakes are named in the same go, by the keys of any kind.
+                every = {name: key for keys in _VENUES.values() for name, key in keys.items()}
+                for name in sorted(table.keys() - every.keys()):
+                    self._unknown(name, every, path)
+                known = {name: value for name, value in table.items() if name in every}
+                self.table(known, {name: key for name, key in every.items() if name in known or name in _ANY_VENUE}, path)
                 continue
             values = self.table(table, _VENUES[kind], path)
             self._venue(values, path)
