@@ -15,6 +15,7 @@ import lzma
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -154,7 +155,7 @@ def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame | TooLong]:
                     yield from ((number, part) for part in _FIX_STARTS.split(line) if part.strip())
                 else:
                     yield number, line
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
         raise Unusable(f"the packed input is broken: {error}") from None
 
 
