@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from partfill.model.capabilities import Capabilities, ClientId
 from partfill.model.commands import EVERYWHERE, Answered, KillSwitch, Outcome, Restarted, Stop, Track, Untrack
 from partfill.model.events import Alarm, AlarmKind, KillSwitchChanged, ParentDone
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query
-from partfill.model.words import ExecType, Request
+from partfill.model.words import ExecType, Flag, OrdStatus, Request, Side
 from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D, Driven, execution, rule, terms, working
 
 # ---------------------------------------------------------------------- kill switch
@@ -58,6 +59,57 @@ def test_orders_that_the_user_placed_are_taken_off_too() -> None:
     desk.ended("U1")
     desk.ended("U2")
     assert [outcome for outcome, _ in desk.outcomes()] == ["killed", "killed"]
+
+
+ANONYMOUS = Capabilities(client_id=ClientId.NONE, end_is_final=False)
+
+
+def killed_before_the_reply() -> Driven:
+    """A venue that knows no ids of ours has told of two like orders; the reply to our placing is on its way at the kill."""
+    desk = Driven(ANONYMOUS)
+    desk.submit()
+    said = {"order_qty": "10", "price": "100", "instrument": "ACME", "side": Side.BUY, "ord_status": OrdStatus.NEW}
+    desk.feed(desk.report(ExecType.NEW, "O1", **said), desk.report(ExecType.NEW, "O2", **said))
+    desk.feed(desk.report(ExecType.NEW, "O3", **said | {"side": Side.SELL}))
+    desk.fill("first", "4")
+    desk.take()
+    assert [op.order_id for op in desk.kill() if isinstance(op, Cancel)] == ["O3"]
+    return desk
+
+
+def test_an_order_that_may_be_ours_is_taken_off_once_it_is_known_whose_it_is() -> None:
+    desk = killed_before_the_reply()
+    taken = desk.done(desk.last(Place), order=desk.report(None, "O1", ord_status=OrdStatus.PARTIALLY_FILLED, order_qty="10"))
+    assert sorted(op.order_id for op in taken if isinstance(op, Cancel)) == ["O1", "O2"]
+    for order_id in ("O1", "O2", "O3"):
+        desk.ended(order_id)
+    for query in desk.wake():
+        assert isinstance(query, Query)
+        desk.looked(query, desk.report(None, query.order_id, ord_status=OrdStatus.CANCELED))
+    assert sorted(desk.outcomes()) == [("killed", D(0)), ("killed", D(0)), ("killed", D(4))]
+    assert desk.parent().cum == 4
+    assert not any(child.flags & Flag.UNCLAIMED for child in desk.engine.children.values())
+
+
+def test_an_order_that_was_not_ours_after_all_is_taken_off_too() -> None:
+    desk = killed_before_the_reply()
+    taken = desk.refused(desk.last(Place))
+    assert [op.order_id for op in taken if isinstance(op, Cancel)] == ["O1", "O2"]
+    assert desk.parent().cum == 0
+
+
+def test_an_order_that_may_be_ours_and_ends_meanwhile_is_left_alone() -> None:
+    desk = killed_before_the_reply()
+    desk.ended("O2")
+    taken = desk.done(desk.last(Place), order=desk.report(None, "O1", ord_status=OrdStatus.PARTIALLY_FILLED, order_qty="10"))
+    assert [op.order_id for op in taken if isinstance(op, Cancel)] == ["O1"]
+
+
+def test_lifting_the_switch_forgets_what_it_would_have_taken_off() -> None:
+    desk = killed_before_the_reply()
+    assert desk.kill(on=False) == []
+    assert not desk.engine.desk.unclaimed
+    assert desk.refused(desk.last(Place)) == []
 
 
 def test_an_order_that_filled_before_the_kill_and_is_voided_after_it_has_no_successor() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,17 @@ from partfill.journal.engine_state import freeze_engine
 from partfill.journal.journal import Journal
 from partfill.journal.state import freeze
 from partfill.journal.verify import verify
+from partfill.model.capabilities import Capabilities, ClientId
 from partfill.model.codec import to_json
-from partfill.model.commands import Restarted
+from partfill.model.commands import Answered, KillSwitch, Outcome, Restarted, Submit
+from partfill.model.inputs import VenueDeclared
+from partfill.model.observations import OrderSnapshot
+from partfill.model.operations import Cancel, Place
+from partfill.model.terms import Terms
+from partfill.model.words import ExecType, Request, Side
 from partfill.sim.world import World
 
+D = Decimal
 SEEDS = range(700_000, 700_012)
 
 
@@ -85,3 +93,24 @@ async def test_a_finished_parent_leaves_memory_with_its_children_and_comes_back(
     assert (back.cum, back.asked, back.done, back.avg_px) == (parent.cum, parent.asked, parent.done, parent.avg_px)
     assert [child.client_ids for child in back.children] == [child.client_ids for child in parent.children]
     await journal.close()
+
+
+async def test_what_the_kill_switch_left_for_later_is_taken_off_after_a_restart(tmp_path: Path) -> None:
+    rules = Capabilities(client_id=ClientId.NONE, end_is_final=False)
+    terms = Terms(instrument="ACME", side=Side.BUY, order_qty=D(10), price=D(100))
+    db = tmp_path / "killed.db"
+    journal = await Journal.open(db)
+    journal.stage(VenueDeclared(venue="v", capabilities=rules), 1)
+    journal.stage(Restarted(desk="d"), 2)
+    (place,) = journal.stage(Submit(venue="v", ref="p", terms=terms), 3).operations
+    assert isinstance(place, Place)
+    new = OrderSnapshot(venue="v", order_id="O1", exec_type=ExecType.NEW, order_qty=D(10), instrument="ACME", side=Side.BUY)
+    journal.stage(new, 4)
+    assert not journal.stage(KillSwitch(venue="v", on=True, by="operator"), 5).operations
+    await journal.close()
+    journal = await Journal.open(db)
+    journal.stage(Restarted(desk="d"), 6)
+    refused = Answered(venue="v", request=Request.PLACE, cl_ord_id=place.cl_ord_id, outcome=Outcome.REFUSED)
+    assert [op.order_id for op in journal.stage(refused, 7).operations if isinstance(op, Cancel)] == ["O1"]
+    await journal.close()
+    assert verify(db).problems == []

@@ -9,8 +9,8 @@ Rules
 - A request is closed by the venue's report, by a reply that carries it, or by a definite answer to a question. A reply
   "done" alone is a promise, a refusal of a cancel or replace a reason to look, and silence an unknown that counts as open.
 - An order that a definite answer does not know, and of which nothing was ever heard, never arrived.
-- Client ids come from the journal: desk, parent, attempt; request ids from the child's id and a counter. A retry has no
-  other id, since there is no retry: a lost request is asked for.
+- The kill switch takes off what works when it is put on. An order that the venue spoke of under no id of ours waits while
+  one of our placings is on its way: it may be that one.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import reports
+from partfill.core import reports, requests
 from partfill.core.answers import MANY, backoff, heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent, Work
 from partfill.core.planner import Step, plan
-from partfill.model.capabilities import Chain, ReplaceQty
+from partfill.model.capabilities import Chain
 from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Stop, Submit, Track, Untrack
-from partfill.model.events import AlarmKind, CommandRefused, KillSwitchChanged, ParentDone, ResubmitTriggered
+from partfill.model.events import AlarmKind, CommandRefused, KillSwitchChanged, ParentDone
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
-from partfill.model.operations import Cancel, Place, Query, Replace
-from partfill.model.terms import Terms
-from partfill.model.words import OrdType, Request, Side, TimeInForce
+from partfill.model.words import Flag, Request
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
@@ -43,7 +41,7 @@ Scope = tuple[str, str]
 class Desk:
     """Parent orders, the kill switch and timers of one engine."""
 
-    __slots__ = ("by_ref", "engine", "killed", "name", "next_id", "parents", "timers")
+    __slots__ = ("by_ref", "engine", "killed", "name", "next_id", "parents", "timers", "unclaimed")
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -56,6 +54,8 @@ class Desk:
         """(venue, account) -> who put the kill switch on."""
         self.timers: list[tuple[int, int]] = []
         """(ns UTC, order): a heap of what is due; entries may be outdated, never missing."""
+        self.unclaimed: set[int] = set()
+        """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
 
     # ------------------------------------------------------------------ commands
 
@@ -155,11 +155,18 @@ class Desk:
         effects.engine = True
         if not k.on:
             del self.killed[scope]
+            self._sweep(now, effects)
             return
         self.killed[scope] = k.by
+        on_their_way = self._on_their_way()
         for child in list(self.engine.children.values()):
             if child.work is None and child.known and child.open and self._within(scope, child.venue, child.account):
-                self._take_over(child, effects)
+                if any(_may_be(child, each) for each in on_their_way):
+                    effects.touch(child)
+                    child.mark(Flag.UNCLAIMED)
+                    self.unclaimed.add(child.id)
+                else:
+                    self._take_over(child, effects)
         for parent in list(self.parents.values()):
             if (parent.done is None or parent.active) and self._within(scope, parent.venue, parent.account):
                 effects.parent(parent)
@@ -225,6 +232,8 @@ class Desk:
             elif not work.look_at:
                 work.doubt, work.look_at = True, now
         self._advance(parent, now, effects)
+        if self.unclaimed:
+            self._sweep(now, effects)
 
     def _is_answered(self, child: Child, work: Work) -> bool:
         """Whether the venue's own words have closed the request in flight."""
@@ -339,96 +348,13 @@ class Desk:
         if step.done is not None:
             self._done(parent, step.done, effects)
         elif step.child is None:
-            self._place(parent, step, now, effects)
+            requests.place(self, parent, step, now, effects)
         elif step.ask:
-            self._ask(step.child, effects)
+            requests.ask(step.child, effects)
         elif step.request is Request.CANCEL:
-            self._cancel(step.child, step.retarget, now, effects)
+            requests.cancel(self, step.child, step.retarget, now, effects)
         else:
-            self._replace(parent, step.child, step.qty, now, effects)
-
-    def _place(self, parent: Parent, step: Step, now: int, effects: Effects) -> None:
-        engine = self.engine
-        last = parent.children[-1] if parent.children else None
-        cl_ord_id = self._client_id(parent)
-        terms = parent.terms
-        if terms.cash_order_qty is None:
-            terms = terms.sized(step.qty, parent.price)
-        child = engine.new_child(parent.venue, parent.account, None, cl_ord_id)
-        effects.touch(child)
-        reports.placed(engine, child, OrderPlaced(venue=parent.venue, account=parent.account, terms=terms, cl_ord_id=cl_ord_id),
-                       effects)  # fmt: skip
-        work = child.work = Work(parent, ZERO if terms.order_qty is None else terms.order_qty)
-        work.request, work.request_id, work.sent_at = Request.PLACE, cl_ord_id, now
-        parent.children.append(child)
-        parent.active.append(child)
-        parent.done = None
-        if step.resubmit and last is not None:
-            parent.resubmits += 1
-            ids = (last.id, last.order_id, last.cl_ord_id)
-            effects.events.append(ResubmitTriggered(*ids, parent.ref, cl_ord_id, step.qty, parent.resubmits))
-        effects.send(
-            Place(venue=parent.venue, account=parent.account, instrument=terms.instrument, order=child.id,
-                  cl_ord_id=cl_ord_id, terms=terms)
-        )  # fmt: skip
-
-    def _client_id(self, parent: Parent) -> str:
-        while True:
-            parent.attempts += 1
-            cl_ord_id = f"{self.name}{parent.id}-{parent.attempts}"
-            if (parent.venue, parent.account, cl_ord_id) not in self.engine.index.by_client:
-                return cl_ord_id
-
-    def _request(self, child: Child, request: Request, qty: Decimal | None, price: Decimal | None, now: int,
-                 effects: Effects) -> str:  # fmt: skip
-        """Note a request as in flight; returns its id."""
-        work = child.work
-        assert work is not None
-        effects.touch(child)
-        index = self.engine.index
-        first = child.client_ids[0] if child.client_ids else f"{self.name}{child.id}"
-        name = ""
-        while not name or (child.venue, child.account, name) in index.by_client:
-            # A user may have used what looks like one of our ids.
-            work.requests += 1
-            name = f"{first}.{work.requests}"
-        index.bind_client(child, name)
-        child.in_flight = child.in_flight or {}
-        child.in_flight[name] = (request, qty, price)
-        work.request, work.request_id, work.sent_at, work.accepted = request, name, now, False
-        return name
-
-    def _cancel(self, child: Child, retarget: bool, now: int, effects: Effects) -> None:
-        assert child.work is not None
-        child.work.retarget = child.work.retarget or retarget
-        name = self._request(child, Request.CANCEL, None, None, now, effects)
-        effects.send(
-            Cancel(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,
-                   orig_cl_ord_id=child.cl_ord_id or "", order_id=child.order_id)
-        )  # fmt: skip
-
-    def _replace(self, parent: Parent, child: Child, total: Decimal, now: int, effects: Effects) -> None:
-        work = child.work
-        assert work is not None
-        qty = sub(total, child.cum) if child.rules.replace_qty is ReplaceQty.OPEN else total
-        orig = child.cl_ord_id or ""
-        name = self._request(child, Request.REPLACE, qty, parent.price, now, effects)
-        work.max_qty = max(work.max_qty, total)
-        effects.send(
-            Replace(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,
-                    orig_cl_ord_id=orig, order_id=child.order_id, order_qty=qty, price=parent.price, cum_qty=child.cum)
-        )  # fmt: skip
-
-    def _ask(self, child: Child, effects: Effects) -> None:
-        work = child.work
-        assert work is not None
-        effects.touch(child)
-        work.looking, work.look_at = True, 0
-        effects.send(
-            Query(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id,
-                  cl_ord_id=child.cl_ord_id or "", order_id=child.order_id, terms=terms_of(child),
-                  since=work.sent_at)
-        )  # fmt: skip
+            requests.replace(self, parent, step.child, step.qty, now, effects)
 
     def _done(self, parent: Parent, done: Done, effects: Effects) -> None:
         parent.done = done
@@ -441,11 +367,11 @@ class Desk:
 
     # ------------------------------------------------------------------ help
 
-    def _take_over(self, child: Child, effects: Effects) -> None:
+    def _take_over(self, child: Child, effects: Effects) -> Parent:
         """An order that the user placed gets a parent, so that it can be canceled."""
         # One order's client id may be another's venue id: our own number keeps their names apart.
         ref = f"tracked:{child.id}:{child.cl_ord_id or child.order_id}"
-        parent = Parent(self.next_id, child.venue, child.account, ref, terms_of(child), None)
+        parent = Parent(self.next_id, child.venue, child.account, ref, requests.terms_of(child), None)
         self.next_id += 1
         work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
         work.seen_cum = child.cum
@@ -455,6 +381,32 @@ class Desk:
         self.remember(parent)
         effects.parent(parent)
         effects.touch(child)
+        return parent
+
+    def _on_their_way(self) -> list[Child]:
+        """Orders that we asked for and whose venue id is not known yet: any of them may work under an id nobody connects."""
+        return [
+            child
+            for parent in self.parents.values()
+            for child in parent.active
+            if child.work is not None and child.work.request is Request.PLACE and not child.order_ids
+        ]
+
+    def _sweep(self, now: int, effects: Effects) -> None:
+        """Take off what the kill switch left until it was known whose it is."""
+        on_their_way = self._on_their_way()
+        for number in sorted(self.unclaimed):
+            child = self.engine.children.get(number)
+            wanted = child is not None and child.work is None and child.open and self._killed(child.venue, child.account)
+            if child is not None and wanted and any(_may_be(child, each) for each in on_their_way):
+                continue
+            self.unclaimed.discard(number)
+            if child is None:
+                continue
+            effects.touch(child)
+            child.flags &= ~int(Flag.UNCLAIMED)
+            if wanted:
+                self._advance(self._take_over(child, effects), now, effects)
 
     def _killed(self, venue: str, account: str) -> str | None:
         for scope, who in self.killed.items():
@@ -487,10 +439,8 @@ class Desk:
         del self.by_ref[parent.venue, parent.account, parent.ref]
 
 
-def terms_of(child: Child) -> Terms:
-    """The terms in force of an order."""
-    return Terms(
-        instrument=child.instrument or "", side=child.side or Side.BUY, order_qty=child.order_qty,
-        cash_order_qty=child.cash_qty if child.order_qty is None else None, price=child.price, stop_px=child.stop_px,
-        ord_type=child.ord_type or OrdType.OTHER, time_in_force=child.tif or TimeInForce.DAY, base=child.base,
+def _may_be(child: Child, ours: Child) -> bool:
+    """Whether an order that only its venue ever named may turn out to be the one that we asked for."""
+    return child.nameless and (child.venue, child.account, child.instrument or ours.instrument, child.side or ours.side) == (
+        ours.venue, ours.account, ours.instrument, ours.side,
     )  # fmt: skip

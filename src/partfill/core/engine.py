@@ -58,6 +58,7 @@ from partfill.model.numbers import ZERO
 from partfill.model.words import Flag
 
 _QUARANTINED = int(Flag.QUARANTINED)
+_UNCLAIMED = int(Flag.UNCLAIMED)
 
 COMPACT_AFTER = 1024
 """Orders forgotten, beyond twice those left, after which the dictionaries are made anew. Amortised O(1)."""
@@ -393,7 +394,7 @@ class Engine:
         keep.instrument = keep.instrument or parked.instrument
         keep.side = keep.side or parked.side
         keep.facts |= parked.facts
-        keep.flags |= parked.flags
+        keep.flags |= parked.flags & ~_UNCLAIMED
         keep.seen = (keep.seen or set()) | parked.seen if parked.seen else keep.seen
         del self.children[parked.id]
         self.counters.orders -= 1
@@ -441,3 +442,5 @@ class Engine:
         self.children[child.id] = child
         self.next_id = max(self.next_id, child.id + 1)
         self.index.remember(child, ledgers)
+        if child.flags & _UNCLAIMED:
+            self.desk.unclaimed.add(child.id)

@@ -40,14 +40,15 @@ class Batch:
     """Steps staged for one transaction. `size` counts inputs."""
 
     __slots__ = (
-        *("_alarms", "_audit", "_engine", "_inputs", "_merged", "_parents", "_rows", "_touched", "first_id", "last_seq"),
+        *("_alarms", "_audit", "_engine", "_inputs", "_merged", "_parents", "_rows", "_touched", "_first", "last_seq"),
         "size",
     )
 
     def __init__(self, engine: Engine) -> None:
         self.size = 0
         self.last_seq = 0
-        self.first_id = engine.next_id
+        self._first = (engine.next_id, engine.desk.next_id)
+        """The numbers that the next order and the next parent had before."""
         self._inputs: list[Row] = []
         self._touched: dict[int, tuple[Child, int]] = {}
         self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, str | None]] = {}
@@ -119,7 +120,7 @@ class Batch:
             row = execution_row(ledger, key, born, seq, venue_time, leg)
             (executions if len(row) == ORDINARY else unusual).append(row)
         merged = self._merged
-        moved = self._engine or merged or engine.next_id != self.first_id
+        moved = self._engine or merged or (engine.next_id, engine.desk.next_id) != self._first
         return {
             "journal": self._inputs,
             "children": children,

@@ -148,6 +148,8 @@ class Flag(IntEnum):
     """An invariant broke: nothing is applied to this order any more until a person looks."""
     VANISHED = 131072
     """A complete list of executions no longer holds one that was there."""
+    UNCLAIMED = 262144
+    """The kill switch wants it off, and it may yet turn out to be an order of ours that is on its way: taken off once not."""
 
 
 DERIVED_FLAGS = Flag.PARKED | Flag.PROVISIONAL | Flag.UNPRICED | Flag.APPROXIMATE | Flag.OVERFILL

@@ -445,6 +445,8 @@ class World:
                     )
                 if child.work is None and kind.capabilities.client_id is not ClientId.NONE:
                     raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
+                if child.work is not None and child.work.parent.id != parent_of(order):
+                    raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
         known = {order.first for venue in self.venues.values() for order in venue.orders.values()}
         for child in self.engine.children.values():
             if not child.flags & 65536:
