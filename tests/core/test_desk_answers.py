@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from partfill.core.answers import BACKOFF_MAX_NS, GRACE_NS, MANY
+from partfill.core.waiting import BACKOFF_MAX_NS, GRACE_NS, MANY
 from partfill.model.capabilities import Capabilities, Cumulative, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind

@@ -13,10 +13,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from partfill.core import afterwards
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
+from partfill.core.waiting import BACKOFF_NS, GRACE_NS, MANY, backoff
 from partfill.model.capabilities import Chain, ClientId
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
@@ -27,14 +29,6 @@ from partfill.model.words import OrdStatus, Request
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
     from partfill.core.engine import Engine
-
-BACKOFF_NS = 200_000_000
-"""First wait before a question or a refused request is tried anew; it doubles up to `BACKOFF_MAX_NS`."""
-BACKOFF_MAX_NS = 30_000_000_000
-GRACE_NS = 2_000_000_000
-"""How long the report of a request that was answered "done" may take before the venue is asked."""
-MANY = 5
-"""Refusals or fruitless questions in a row after which a person is told."""
 
 _ENDS = frozenset({OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED, OrdStatus.CALCULATED, OrdStatus.FILLED})
 
@@ -94,6 +88,9 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
     effects.duplicate, effects.bound = False, True
     work = child.work
     work.looking = False
+    if work.settled and not child.open_at_venue:
+        afterwards.answered(desk, child, work, now, effects, definite=answer.definite and answer.error is None)
+        return
     as_of = now if answer.as_of is None else answer.as_of
     if answer.error is not None or not answer.definite:
         _again(work, now)
@@ -131,7 +128,7 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
         work.looks = looks if effects.query else 0
     elif s.ord_status in _ENDS or s.leaves_qty == ZERO or child.rules.end_is_final:
         # The venue confirms that nothing of it works. Where its word was final, no more is needed than that it answered.
-        desk.settle(child, work)
+        desk.settle(child, work, now)
     else:
         work.doubt, work.looks = True, looks
         _again(work, now)
@@ -164,7 +161,7 @@ def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects)
         return
     if not child.open_at_venue:
         desk.close_request(child, work)
-        desk.settle(child, work)
+        desk.settle(child, work, now)
         return
     _again(work, now)
     if work.looks == MANY:
@@ -183,7 +180,7 @@ def _never_worked(desk: Desk, child: Child, now: int, reason: str, effects: Effe
     ids = (child.id, child.order_id, child.cl_ord_id)
     effects.events.append(StatusChanged(*ids, status, child.status, child.cum, child.leaves, True, reason))
     desk.close_request(child, child.work)
-    desk.settle(child, child.work)
+    desk.settle(child, child.work, now)
 
 
 def revive(desk: Desk, child: Child, now: int, effects: Effects) -> None:
@@ -211,11 +208,6 @@ def _apply(engine: Engine, child: Child, s: OrderSnapshot, name: str | None, now
     if name is not None and engine.index.by_client.get((venue, account, s.cl_ord_id or "")) is not child:
         s = s.named(name)
     engine.apply_snapshot(s, now, effects)
-
-
-def backoff(tries: int) -> int:
-    """Wait before try number `tries` (ns)."""
-    return min(BACKOFF_NS << min(max(tries - 1, 0), 20), BACKOFF_MAX_NS)
 
 
 def heard_of(child: Child) -> bool:

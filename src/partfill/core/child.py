@@ -194,13 +194,19 @@ class Child:
 
     @property
     def open(self) -> bool:
-        """Whether anything may still happen by itself: a request is open, it works and is not complete, its parent goes on.
+        """Whether anything may still happen by itself: it is awaited, its parent goes on, its venue is to be asked about it.
 
         A parked order is not open: nothing is known to work, and whatever comes for it brings it back.
         """
-        if self.requests or self.in_flight or (self.work is not None and self.work.parent.done is None):
+        work = self.work
+        if work is not None and (work.parent.done is None or work.look_at or work.looking):
             return True
-        return self.open_at_venue
+        return self.awaited
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the venue may fill more of it or has a request to answer."""
+        return bool(self.requests or self.in_flight) or self.open_at_venue
 
     @property
     def open_at_venue(self) -> bool:

@@ -19,12 +19,13 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import reports, requests
-from partfill.core.answers import MANY, backoff, heard_of, revive
+from partfill.core import afterwards, reports, requests
+from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent, Work
 from partfill.core.planner import Step, plan
+from partfill.core.waiting import MANY, backoff
 from partfill.model.capabilities import Chain
 from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Stop, Submit, Track, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, KillSwitchChanged, ParentDone
@@ -184,6 +185,9 @@ class Desk:
                 assert work is not None
                 effects.touch(child)
                 work.doubt, work.looking, work.looks, work.look_at = True, False, 0, now
+            for child in parent.children:
+                if child.work is not None and child.work.settled:
+                    afterwards.restarted(self, child, now, effects)
             self._advance(parent, now, effects)
 
     def tick(self, now: int, effects: Effects) -> None:
@@ -191,7 +195,11 @@ class Desk:
         while self.timers and self.timers[0][0] <= now:
             _, number = heappop(self.timers)
             child = self.engine.children.get(number)
-            if child is not None and child.work is not None and not child.work.settled:
+            if child is None or child.work is None:
+                continue
+            if child.work.settled:
+                afterwards.due(child, now, effects)
+            else:
                 self._advance(child.work.parent, now, effects)
 
     # ------------------------------------------------------------------ after every input about a child
@@ -228,9 +236,11 @@ class Desk:
         elif not work.settled and work.request is None:
             complete = child.order_qty is not None and child.cum >= child.order_qty
             if complete or (child.rules.end_is_final and not work.doubt):
-                self.settle(child, work)
+                self.settle(child, work, now)
             elif not work.look_at:
                 work.doubt, work.look_at = True, now
+        elif work.settled:
+            afterwards.heard(self, child, work, now, effects)
         self._advance(parent, now, effects)
         if self.unclaimed:
             self._sweep(now, effects)
@@ -286,13 +296,14 @@ class Desk:
         if not work.looking:
             work.doubt, work.look_at, work.looks = False, 0, 0
 
-    def settle(self, child: Child, work: Work) -> None:
+    def settle(self, child: Child, work: Work, now: int) -> None:
         """The end is proven: the child counts with what filled and no more."""
         work.settled, work.looking = True, False
         work.tries = work.act_at = 0
         work.doubt, work.look_at, work.looks = False, 0, 0
         if child in work.parent.active:
             work.parent.active.remove(child)
+        afterwards.ended(self, child, work, now)
 
     # ------------------------------------------------------------------ decisions
 

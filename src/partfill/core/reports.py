@@ -359,7 +359,7 @@ def _say(engine: Engine, child: Child, s: OrderSnapshot, status: OrdStatus, tota
         why = s.restatement or s.reason
         effects.events.append(TermsChanged(*ids, child.order_qty, child.price, child.cum, child.leaves, child.status, why))
     if child.status is not status:
-        ended = not child.open
+        ended = not child.awaited
         effects.events.append(StatusChanged(*ids, status, child.status, child.cum, child.leaves, ended, s.reason))
         told = any(isinstance(event, Alarm) and event.kind is AlarmKind.UNPRICED for event in effects.events)
         if ended and not told and child.cum and child.avg_px is None:

@@ -63,6 +63,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """True when a known key with other content is a correction; if False it is an alarm."""
     executions_complete: bool = False
     """True when a snapshot's execution list is the whole list."""
+    itemised: bool = True
+    """True when the venue tells single executions; the executions of a mere total are then asked for until they come."""
     can_replace: bool = False
     """True when the venue changes a working order in one request. Used only where a fill on the way cannot make it too much:
     `replace_qty` total, or `replace_guarded`."""

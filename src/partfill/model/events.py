@@ -117,6 +117,7 @@ class AlarmKind(StrEnum):
     LAW = "law"
     REFUSED = "refused"
     MISSING = "missing"
+    UNPROVEN = "unproven"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

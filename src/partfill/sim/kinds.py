@@ -24,7 +24,7 @@ class Kind(NamedTuple):
 
 KINDS = (
     Kind("itemised", Capabilities(executions_complete=True)),
-    Kind("cumulative", Capabilities(), itemised=False),
+    Kind("cumulative", Capabilities(itemised=False), itemised=False),
     Kind("keys", Capabilities(cumulative=Cumulative.ABSENT, end_is_final=False), totals=False, late_fills=True),
     Kind("reversible", Capabilities(can_replace=True), reversible=True),
     Kind("anonymous", Capabilities(client_id=ClientId.NONE, end_is_final=False)),
