@@ -142,14 +142,16 @@ def _terms(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     if s.order_qty is None or (s.order_id is not None and s.order_id != child.order_id):
         # Nothing, or the terms of a venue order that was replaced since.
         return
-    total = child.leg_qty(s.order_qty) if child.rules.chain is Chain.RESTARTS else s.order_qty
-    price = child.price if s.price is None else s.price
-    if (total, price) == (child.order_qty, child.price):
+    before = (child.order_qty, child.price)
+    if child.rules.chain is Chain.RESTARTS:
+        child.accept_leg(child.ledger, s.order_qty, s.price)
+    else:
+        child.accept_terms(s.order_qty, s.price)
+    if before == (child.order_qty, child.price):
         return
-    child.accept_terms(total, price)
     child.settle()
-    ids = (child.id, child.order_id, child.cl_ord_id)
-    effects.events.append(TermsChanged(*ids, total, price, child.cum, child.leaves, child.status, "as the venue shows it"))
+    terms = (child.order_qty, child.price, child.cum, child.leaves, child.status)
+    effects.events.append(TermsChanged(child.id, child.order_id, child.cl_ord_id, *terms, "as the venue shows it"))
 
 
 def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> None:

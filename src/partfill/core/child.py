@@ -142,6 +142,12 @@ class Child:
 
     def settle(self) -> None:
         """Derive status and leaves from facts, quantities and requests. Called after every change; O(1)."""
+        ledger = self.ledger
+        if self.flags & _CORRECTED:
+            self.removed = self._removed()
+        if ledger.qty is not None:
+            # What is in force is that of this leg, whatever is still heard of those before it.
+            self.accept_terms(self.leg_qty(ledger.qty), None)
         facts = self.facts
         cum = self.cum
         total = self.order_qty
@@ -150,15 +156,13 @@ class Child:
                 facts |= _FILLED if cum >= total > ZERO else _PARTIAL
             else:
                 facts |= _FILLED if self._complete(cum, total) else _PARTIAL
-        ends = self.ledger.ends
+        ends = ledger.ends
         facts |= ends
         requests = self.requests
         if requests:
             for request in requests.values():
                 facts |= _PENDING_CANCEL if request is Request.CANCEL else _PENDING_REPLACE
         self.status = STATUS_BY_RANK[facts.bit_length()]
-        if self.flags & _CORRECTED:
-            self.removed = self._removed()
         if total is None or (self.facts | ends) & self.end_mask:
             self.leaves = ZERO
         else:
@@ -344,6 +348,14 @@ class Child:
         if price is not None:
             self.price = price
 
+    def accept_leg(self, ledger: Ledger, qty: Decimal | None, price: Decimal | None) -> None:
+        """The venue says for how much one venue order is, of a chain in which each counts for itself; None for unchanged."""
+        own = len(self.ledgers) > 1 and self.rules.replace_qty is ReplaceQty.OPEN
+        if own and qty is not None:
+            ledger.qty = qty
+        if ledger is self.ledger:
+            self.accept_terms(None if qty is None else self.leg_qty(qty), price)
+
     def replaced_qty(self, asked: Decimal) -> Decimal | None:
         """Total quantity in force after a replace to `asked`, by this venue's meaning; None when it ends the order.
 
@@ -374,7 +386,10 @@ class Child:
         if self.order_qty is None:
             return False
         fits = qty <= self.leaves
-        self.order_qty = sub(self.order_qty, qty if fits else self.leaves)
+        off = qty if fits else self.leaves
+        self.order_qty = sub(self.order_qty, off)
+        if self.ledger.qty is not None:
+            self.ledger.qty = sub(self.ledger.qty, off)
         return fits
 
     def split(self, numerator: Decimal, denominator: Decimal) -> None:

@@ -27,7 +27,7 @@ from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
 from partfill.core.merging import merge
-from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain
+from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain, ReplaceQty
 from partfill.model.events import Adopted, Alarm, AlarmKind, Reversal
 from partfill.model.inputs import (
     Amend,
@@ -369,6 +369,9 @@ class Engine:
         new: list[tuple[Ledger, str]] = []
         one_count = keep.rules.chain is Chain.CONTINUES
         later = parked.ledger.order_id is not None and keep.ledger.order_id is not None and not parked.client_ids
+        if not one_count and len(parked.ledgers) == 1 and keep.rules.replace_qty is ReplaceQty.OPEN:
+            # What was the quantity of an order of its own is that of one leg.
+            parked.ledger.qty = parked.order_qty
         for ledger in parked.ledgers:
             ledger.child = keep
             if one_count or keep.ledger.order_id is None or ledger.order_id is None:
@@ -389,6 +392,7 @@ class Engine:
         if later and not one_count:
             # What may have ended before was the leg before.
             keep.ledger, keep.ended_at = parked.ledger, parked.ended_at
+            keep.price = keep.price if parked.price is None else parked.price
         keep.order_ids += parked.order_ids
         keep.client_ids += parked.client_ids
         keep.instrument = keep.instrument or parked.instrument
@@ -406,6 +410,9 @@ class Engine:
         else:
             keep.cum = keep.sum_cum()
             keep.settle()
+            if keep.known:
+                # The other one told for how much it is.
+                self.adopt(keep, effects)
         return into
 
     def adopt(self, child: Child, effects: Effects) -> None:

@@ -57,6 +57,7 @@ class Ledger:
         "into",
         "losses",
         "off",
+        "qty",
     )
 
     def __init__(self, child: Child, order_id: str | None) -> None:
@@ -95,6 +96,8 @@ class Ledger:
         self.owed: dict[str, dict[str, Decimal]] | None = None
         """Charges whose execution has not come yet: key -> amount per currency. They are in `fees` already."""
         self.era = 0
+        self.qty: Decimal | None = None
+        """Where each replace begins a venue order of its own: what the venue says that this later one is for, alone."""
         self.scales: Scales | None = None
         """Splits so far."""
 
@@ -229,6 +232,7 @@ class Ledger:
             for key, versions in (self.losses or {}).items()
         }
         self.off = scale(self.off, numerator, denominator)
+        self.qty = None if self.qty is None else scale(self.qty, numerator, denominator)
         self.itemised, self.unpriced, self.claims, self.losses = itemised, unpriced, claims, losses or None
         self.scales = [*(self.scales or ()), (era, numerator, denominator)]
         self.era = era

@@ -53,6 +53,7 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
     for key in [key for key in ledger.owed or {} if key in ledger.rows]:
         ledger.settle_owed(key)
     ledger.ends |= other.ends
+    ledger.qty = other.qty if ledger.qty is None else ledger.qty
     if other.order_id is not None:
         ledger.order_id = other.order_id
     ledger.rejoin()

@@ -86,9 +86,13 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     _describe(child, s, effects)
     if not was_known and (s.order_qty is not None or child.known):
         # The first word about its size: what comes with it, or was parked, is a fill of a known order.
-        child.accept_terms(s.order_qty, s.price)
+        if _is_leg(child):
+            child.accept_leg(ledger, s.order_qty, s.price)
+        else:
+            child.accept_terms(s.order_qty, s.price)
         child.settle()
-        engine.adopt(child, effects)
+        if child.known:
+            engine.adopt(child, effects)
     duplicates = engine.counters.duplicates
     fresh = _executions(engine, child, ledger, s, now, effects)
     facts, claims = (child.facts, ledger.ends), ledger.claims
@@ -96,9 +100,9 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
         _terms(engine, child, ledger, s, as_of, effects)
-    elif s.order_qty is not None and ledger is child.ledger and len(child.ledgers) > 1 and child.rules.chain is Chain.RESTARTS:
+    elif s.order_qty is not None and _is_leg(child):
         # Whatever is the first to be heard of a new leg, it says for how much that is.
-        child.accept_terms(child.leg_qty(s.order_qty), None)
+        child.accept_leg(ledger, s.order_qty, None)
     if s.day_cum_qty == ZERO and child.day_cum_qty > ZERO and effect.terms:
         child.roll_day(child.day)
     known = s.exec_type is ExecType.TRADE and bool(s.executions) and not fresh
@@ -111,7 +115,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
             fills.claim(engine, child, ledger, s.cum_qty, s.avg_px, as_of, effects)
     _facts(engine, child, ledger, s, effect, as_of, effects)
     if s.reduced_qty:
-        _reduce(engine, child, s, effects)
+        _reduce(engine, child, ledger, s, effects)
     child.settle()
     if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
@@ -196,7 +200,9 @@ def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of
     if kind is ExecType.REPLACED:
         _replaced(child, ledger, s, as_of)
     elif kind is ExecType.RESTATED:
-        _restated(engine, child, s, effects)
+        _restated(engine, child, ledger, s, effects)
+    elif _is_leg(child):
+        child.accept_leg(ledger, s.order_qty, s.price)
     elif child.order_qty is None or (kind is ExecType.NEW and not child.facts & Fact.NEW):
         # An order sized in cash gets a quantity here when the venue states one.
         child.accept_terms(s.order_qty, s.price)
@@ -225,7 +231,10 @@ def _replaced(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> Non
     if asked is None:
         child.accept_terms(None, price)
         return
-    total = child.leg_qty(asked) if restarts else child.replaced_qty(asked)
+    if restarts:
+        child.accept_leg(ledger, asked, price)
+        return
+    total = child.replaced_qty(asked)
     if total is None:
         child.ledger.ends |= Fact.CANCELED
         child.ended_at = as_of
@@ -233,7 +242,12 @@ def _replaced(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> Non
         child.accept_terms(total, price)
 
 
-def _restated(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) -> None:
+def _is_leg(child: Child) -> bool:
+    """Whether the order went on under a venue order that counts for itself: its reports state the quantity of one leg."""
+    return len(child.ledgers) > 1 and child.rules.chain is Chain.RESTARTS
+
+
+def _restated(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effects: Effects) -> None:
     child.mark(Flag.RESTATED)
     old, new = child.order_qty, s.order_qty
     if s.restatement == "split" and old and new and new != old:
@@ -249,6 +263,9 @@ def _restated(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) 
         return
     if s.restatement == "renewal":
         child.roll_day(child.day)
+    if _is_leg(child):
+        child.accept_leg(ledger, new, s.price)
+        return
     child.accept_terms(new, s.price)
     if s.leaves_qty is not None and child.removed and new is not None:
         off = max(ZERO, min(child.removed, sub(sub(new, child.cum), s.leaves_qty)))
@@ -326,10 +343,10 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
         child.in_flight = None
 
 
-def _reduce(engine: Engine, child: Child, s: OrderSnapshot, effects: Effects) -> None:
+def _reduce(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effects: Effects) -> None:
     """The report takes quantity off: part of it while the order works on, all that was left when it ends."""
     assert s.reduced_qty is not None
-    if child.order_qty is None:
+    if child.order_qty is None or (ledger is not child.ledger and _is_leg(child)):
         return
     if not child.works:
         left = max(ZERO, sub(sub(child.order_qty, child.cum), child.removed))

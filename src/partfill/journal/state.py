@@ -41,6 +41,7 @@ class LedgerState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False)
     off: Decimal = ZERO
     ends: int = 0
     owed: dict[str, dict[str, Decimal]] | None = None
+    qty: Decimal | None = None
 
 
 class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
@@ -93,7 +94,7 @@ def freeze(child: Child) -> bytes:
         (
             each.order_id, each.itemised, each.notional, each.unpriced, each.count, each.fee_unknown, each.claims,
             each.losses, each.links, each.low, each.high, each.fees, each.era, each.scales, each.cases, each.off, each.ends,
-            each.owed,
+            each.owed, *(() if each.qty is None else (each.qty,)),
         )
         for each in child.ledgers
     ]  # fmt: skip
@@ -127,6 +128,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
         ledger.low, ledger.high, ledger.fees = each.low, each.high, each.fees
         ledger.era, ledger.scales, ledger.cases = each.era, each.scales, each.cases
         ledger.off, ledger.ends, ledger.owed = each.off, each.ends, each.owed
+        ledger.qty = each.qty
         ledger.rejoin()
         child.ledgers.append(ledger)
         if each.order_id is not None:
