@@ -9,6 +9,7 @@ import pytest
 
 from partfill.core.claims import admit, best
 from partfill.core.engine import Engine
+from partfill.core.invariants import check_whole
 from partfill.core.rows import Row, pack, pack_plain, unpack
 from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
@@ -454,6 +455,23 @@ def test_a_split_that_is_no_exact_number_alarms_and_changes_nothing() -> None:
     desk.hear(report(ExecType.RESTATED, qty="10", restatement="split", key="s"))
     assert len(desk.alarms(AlarmKind.SPLIT_INEXACT)) == 1
     assert (desk.child.order_qty, desk.child.cum) == (3, 1)
+
+
+def test_a_split_that_is_exact_in_sum_and_not_for_each_execution_alarms_and_changes_nothing() -> None:
+    desk = Desk(None, placed("3"), fill("x", "1"), fill("y", "2"), void("z"))
+    desk.hear(report(ExecType.RESTATED, qty="4", restatement="split", key="s"))
+    assert len(desk.alarms(AlarmKind.SPLIT_INEXACT)) == 1
+    child = desk.child
+    assert (child.order_qty, child.cum, child.ledger.off, child.ledger.scales, child.era) == (3, 3, 0, None, 0)
+    assert child.all_flags() & Flag.QUARANTINED
+    check_whole(child)
+
+
+def test_a_split_counts_versions_that_a_correction_replaced() -> None:
+    desk = Desk(None, placed("6"), fill("x", "1"), correct("x", "3", "100"))
+    desk.hear(report(ExecType.RESTATED, qty="8", restatement="split", key="s"))
+    assert len(desk.alarms(AlarmKind.SPLIT_INEXACT)) == 1
+    check_whole(desk.child)
 
 
 # ---------------------------------------------------------------------- parked evidence

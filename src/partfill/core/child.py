@@ -397,8 +397,10 @@ class Child:
         names = ("order_qty", "peak_qty", "put_back", "day_cum")
         values = [getattr(self, name) for name in names]
         scaled = [None if value is None else scale(value, numerator, denominator) for value in values]
-        for ledger in self.ledgers:
-            ledger.split(self.era + 1, numerator, denominator)
+        # All or nothing: what is not exact anywhere changes nothing anywhere.
+        after = [ledger.multiplied(numerator, denominator) for ledger in self.ledgers]
+        for ledger, each in zip(self.ledgers, after, strict=True):
+            ledger.split(self.era + 1, numerator, denominator, each)
         self.era += 1
         for name, value in zip(names, scaled, strict=True):
             setattr(self, name, value)

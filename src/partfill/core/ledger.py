@@ -16,17 +16,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from partfill.core.booked import Booked
 from partfill.core.claims import Claim, Losses, admit, best
-from partfill.core.corrections import Case, Scales, Version, Void, derive, history, off_qty
+from partfill.core.corrections import Case, Scales, Version, Void, derive, history, off_qty, scaled
 from partfill.core.repeats import again
 from partfill.core.rows import Row, pack, pack_plain, unpack
 from partfill.model.numbers import ZERO, add, mul, ratio, scale, sub
 
 if TYPE_CHECKING:
     from partfill.core.child import Child
+
+
+class Multiplied(NamedTuple):
+    """Quantities of a ledger after a split."""
+
+    itemised: Decimal
+    unpriced: Decimal
+    off: Decimal
+    qty: Decimal | None
+    claims: tuple[Claim, ...]
+    losses: Losses | None
 
 
 class Ledger:
@@ -219,21 +230,31 @@ class Ledger:
         self.rows[root] = pack(replace(row, fee=fee, fee_currency=currency))
         return root
 
-    def split(self, era: int, numerator: Decimal, denominator: Decimal) -> None:
-        """Multiply every quantity so far by numerator / denominator; what was paid stays. Raises `Inexact`."""
-        itemised = scale(self.itemised, numerator, denominator)
-        unpriced = scale(self.unpriced, numerator, denominator)
-        claims = tuple(
-            (at, scale(cum, numerator, denominator), None if avg is None else ratio(mul(avg, denominator), numerator))
-            for at, cum, avg in self.claims
-        )
-        losses = {
-            key: tuple((at, scale(qty, numerator, denominator)) for at, qty in versions)
-            for key, versions in (self.losses or {}).items()
-        }
-        self.off = scale(self.off, numerator, denominator)
-        self.qty = None if self.qty is None else scale(self.qty, numerator, denominator)
-        self.itemised, self.unpriced, self.claims, self.losses = itemised, unpriced, claims, losses or None
+    def multiplied(self, numerator: Decimal, denominator: Decimal) -> Multiplied:
+        """Every quantity times numerator / denominator, each execution by itself too. Raises `Inexact`; changes nothing."""
+        for _, row in self.live():
+            scale(self._live_qty(row), numerator, denominator)
+        for case in (self.cases or {}).values():
+            for version in (*case.versions.values(), *(() if case.first is None else (case.first,))):
+                scale(scaled(version, self.scales), numerator, denominator)
+        return Multiplied(
+            scale(self.itemised, numerator, denominator),
+            scale(self.unpriced, numerator, denominator),
+            scale(self.off, numerator, denominator),
+            None if self.qty is None else scale(self.qty, numerator, denominator),
+            tuple(
+                (at, scale(cum, numerator, denominator), None if avg is None else ratio(mul(avg, denominator), numerator))
+                for at, cum, avg in self.claims
+            ),
+            {
+                key: tuple((at, scale(qty, numerator, denominator)) for at, qty in versions)
+                for key, versions in (self.losses or {}).items()
+            } or None,
+        )  # fmt: skip
+
+    def split(self, era: int, numerator: Decimal, denominator: Decimal, after: Multiplied) -> None:
+        """From `era` on every quantity so far counts as in `after`, which `multiplied` gave; what was paid stays."""
+        self.itemised, self.unpriced, self.off, self.qty, self.claims, self.losses = after
         self.scales = [*(self.scales or ()), (era, numerator, denominator)]
         self.era = era
         self.low = self.high = None
