@@ -13,6 +13,7 @@ from partfill.core.waiting import BACKOFF_MAX_NS, GRACE_NS, MANY
 from partfill.model.capabilities import Capabilities, Cumulative, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind
+from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided, OrderSnapshot
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, Request
@@ -326,9 +327,9 @@ def test_answers_to_what_was_never_asked_change_nothing_of_ours() -> None:
         Answered(venue=VENUE, request=Request.CANCEL, cl_ord_id="never", outcome=Outcome.DONE),
         Answered(venue=VENUE, request=Request.CANCEL, cl_ord_id="d1-1", outcome=Outcome.REFUSED),
         Answered(venue=VENUE, request=Request.PLACE, cl_ord_id="d1-1", outcome=Outcome.REFUSED),
-        Looked(venue=VENUE, cl_ord_id="never", definite=True),
-        Looked(venue=VENUE, order_id="never", definite=True),
-        Looked(venue=VENUE, cl_ord_id="d1-1", order=polled(desk), definite=True),
+        Looked(venue=VENUE, cl_ord_id="never", definite=True, as_of=1),
+        Looked(venue=VENUE, order_id="never", definite=True, as_of=1),
+        Looked(venue=VENUE, cl_ord_id="d1-1", order=polled(desk), definite=True, as_of=1),
     )
     assert desk.take() == []
     assert desk.child().open_at_venue
@@ -375,3 +376,8 @@ def test_a_batch_refused_as_a_whole_leaves_nothing_live() -> None:
         desk.refused(op)
     assert desk.outcomes() == [("rejected", D(0))] * 3
     assert desk.wait(60 * SECOND) == []
+
+
+def test_a_definite_answer_says_of_when_it_is() -> None:
+    with pytest.raises(NotANumber, match="give the time of the question"):
+        Looked(venue=VENUE, cl_ord_id="d1-1", definite=True)

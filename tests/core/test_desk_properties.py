@@ -145,14 +145,15 @@ def as_input(move: Move, ops: list[Operation], now: int) -> Input:
         case "look" if questions:
             asked = questions[-1 - move.pick % len(questions) % 2]
             return Looked(venue=VENUE, cl_ord_id=asked.cl_ord_id, order_id=asked.order_id, order=order,
-                          definite=move.pick < 4, error="no" if move.pick == 3 else None, as_of=as_of)  # fmt: skip
+                          definite=move.pick < 4 and as_of is not None,
+                          error="no" if move.pick == 3 else None, as_of=as_of)  # fmt: skip
         case "wild answer":
             return Answered(
                 venue=VENUE, request=move.request, cl_ord_id=cl or "mine", outcome=move.outcome, order=order, as_of=as_of
             )
         case "wild look":
             return Looked(venue=VENUE, cl_ord_id=cl, order_id=move.order_id if cl is not None else "O1", order=order,
-                          definite=move.no, as_of=as_of)  # fmt: skip
+                          definite=move.no and as_of is not None, as_of=as_of)  # fmt: skip
         case "report":
             return snapshot(move, cl if cl is not None or move.order_id is not None else "mine")
         case _:

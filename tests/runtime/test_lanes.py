@@ -74,7 +74,7 @@ class SmallVenue:
             self.outcome(op)
         finally:
             self.working["?"] -= 1
-        return Looked(venue="v", cl_ord_id=op.cl_ord_id, definite=True)
+        return Looked(venue="v", cl_ord_id=op.cl_ord_id, definite=True, as_of=1)
 
     async def snapshot(self, account: str, order_ids: Sequence[str] = ()) -> list[OrderSnapshot]:
         return []

@@ -6,6 +6,7 @@ Rules
 - A definite answer closes every request that was sent before the question: it has been applied or never will be.
 - A definite "no such order" ends an order of which nothing was ever heard. Of one that worked it means nothing: venues
   forget; the question is asked again and a person is told.
+- An order that somebody else replaced has not ended: what is left may work under an order that nobody named yet.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
 from partfill.model.numbers import ZERO
 from partfill.model.observations import OrderSnapshot
-from partfill.model.words import OrdStatus, Request
+from partfill.model.words import Flag, OrdStatus, Request
 
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
@@ -91,10 +92,9 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
     if work.settled and not child.open_at_venue:
         afterwards.answered(desk, child, work, now, effects, definite=answer.definite and answer.error is None)
         return
-    as_of = now if answer.as_of is None else answer.as_of
-    if answer.error is not None or not answer.definite:
+    if answer.error is not None or not answer.definite or answer.as_of is None:
         _again(work, now)
-    elif as_of < max(work.sent_at, work.terms_at):
+    elif answer.as_of < max(work.sent_at, work.terms_at):
         # It was asked before our last request, or before the venue's last word on the terms: it may be older than they are.
         if work.doubt or work.request is not None:
             _again(work, now)
@@ -126,6 +126,8 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
         work.doubt, work.look_at = False, 0
         # An answer that is itself a reason to look does not begin the waits anew.
         work.looks = looks if effects.query else 0
+    elif child.flags & Flag.REPLACED:
+        _went_on(desk, child, work, looks, now, effects)
     elif s.ord_status in _ENDS or s.leaves_qty == ZERO or child.rules.end_is_final:
         # The venue confirms that nothing of it works. Where its word was final, no more is needed than that it answered.
         desk.settle(child, work, now)
@@ -161,6 +163,9 @@ def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects)
     if not heard_of(child) and not taken:
         _never_worked(desk, child, now, "it never reached the venue", effects)
         return
+    if not child.open_at_venue and child.flags & Flag.REPLACED:
+        _went_on(desk, child, work, work.looks, now, effects)
+        return
     if not child.open_at_venue:
         desk.close_request(child, work)
         desk.settle(child, work, now)
@@ -168,6 +173,15 @@ def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects)
     _again(work, now)
     if work.looks == MANY:
         said = f"the venue does not know order {child.order_id}, which was working; nothing is placed in its stead"
+        desk.engine.alarm(effects, child, AlarmKind.MISSING, said)
+
+
+def _went_on(desk: Desk, child: Child, work: Work, looks: int, now: int, effects: Effects) -> None:
+    """It was replaced, not by us, and what goes on in its stead is not known: whatever is left may work there."""
+    work.doubt, work.looks = True, looks
+    _again(work, now)
+    if work.looks == MANY:
+        said = f"order {child.order_id} went on under an order that is not known here; nothing is placed in its stead"
         desk.engine.alarm(effects, child, AlarmKind.MISSING, said)
 
 

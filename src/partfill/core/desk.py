@@ -235,7 +235,8 @@ class Desk:
                 work.look_at = now + backoff(work.looks)
         elif not work.settled and work.request is None:
             complete = child.order_qty is not None and child.cum >= child.order_qty
-            if complete or (child.rules.end_is_final and not work.doubt):
+            gone_on = bool(child.flags & Flag.REPLACED)
+            if complete or (child.rules.end_is_final and not work.doubt and not gone_on):
                 self.settle(child, work, now)
             elif not work.look_at:
                 work.doubt, work.look_at = True, now

@@ -58,6 +58,7 @@ from partfill.model.numbers import ZERO
 from partfill.model.words import Flag
 
 _QUARANTINED = int(Flag.QUARANTINED)
+_REPLACED = int(Flag.REPLACED)
 _UNCLAIMED = int(Flag.UNCLAIMED)
 
 COMPACT_AFTER = 1024
@@ -337,6 +338,7 @@ class Engine:
             child.ledgers.append(child.ledger)
             # What may have ended was the venue order before; this one goes on.
             child.ended_at = 0
+        child.flags &= ~_REPLACED
         self.index.bind_order(child.ledger, order_id)
         effects.bound = True
         return child.ledger
@@ -392,6 +394,7 @@ class Engine:
         if later and not one_count:
             # What may have ended before was the leg before.
             keep.ledger, keep.ended_at = parked.ledger, parked.ended_at
+            keep.flags &= ~_REPLACED
             keep.price = keep.price if parked.price is None else parked.price
         keep.order_ids += parked.order_ids
         keep.client_ids += parked.client_ids

@@ -286,7 +286,7 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
     child.facts = (child.facts & ~clears) | (effect.sets & ~ENDED)
     if ends and not child.ended_at:
         child.ended_at = as_of
-    if s.replaced:
+    if s.replaced and s.order_id in (None, child.order_id):
         child.mark(Flag.REPLACED)
     _requests(child, s, effect)
     word = s.ord_status

@@ -140,7 +140,8 @@ class Looked(_Command, frozen=True, tag="looked"):
     """The answer to a query about one order, by the ids it was asked under.
 
     `order` None: the venue does not know it. `definite`: every request sent before `as_of`, the time of the question, has
-    been applied or never will be, and everything that had filled by then is in the answer. `error`: no answer came.
+    been applied or never will be, and everything that had filled by then is in the answer; such an answer needs `as_of`.
+    `error`: no answer came.
     """
 
     cl_ord_id: str | None = None
@@ -154,6 +155,8 @@ class Looked(_Command, frozen=True, tag="looked"):
         check_times(self)
         if self.cl_ord_id is None and self.order_id is None:
             raise NotANumber("an answer about neither cl_ord_id nor order_id; give at least one")
+        if self.definite and self.as_of is None:
+            raise NotANumber("a definite answer without as_of; give the time of the question, ns UTC")
 
 
 class KillSwitch(_Command, frozen=True, tag="kill_switch"):

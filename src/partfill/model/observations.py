@@ -164,7 +164,7 @@ class OrderSnapshot(_Observation, frozen=True, tag="order_snapshot"):
     restatement: str | None = None
     reason: str | None = None
     replaced: bool = False
-    """True when the venue says that the rest went on under another order."""
+    """True when the venue says that the rest went on under another order. It is not over then: `OrderLinked` names that one."""
 
     def __post_init__(self) -> None:
         check_times(self)

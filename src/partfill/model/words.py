@@ -137,7 +137,7 @@ class Flag(IntEnum):
     STATUS_AHEAD = 2048
     """The venue calls the order filled and its quantities do not say so."""
     REPLACED = 4096
-    """The rest went on under another venue order."""
+    """The venue says that the rest went on under another order, which is not known here."""
     RESTATED = 8192
     """The venue restated quantities by itself (a split, a decline, a renewal)."""
     DUPLICATE_ID = 16384
