@@ -18,11 +18,11 @@ from partfill.journal.verify import verify
 from partfill.model.capabilities import Capabilities, ClientId
 from partfill.model.codec import to_json
 from partfill.model.commands import Answered, KillSwitch, Outcome, Restarted, Submit
-from partfill.model.inputs import VenueDeclared
-from partfill.model.observations import OrderSnapshot
+from partfill.model.inputs import OrderPlaced, VenueDeclared
+from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.operations import Cancel, Place
 from partfill.model.terms import Terms
-from partfill.model.words import ExecType, Request, Side
+from partfill.model.words import ExecType, OrdStatus, Request, Side
 from partfill.sim.world import World
 
 D = Decimal
@@ -93,6 +93,24 @@ async def test_a_finished_parent_leaves_memory_with_its_children_and_comes_back(
     assert (back.cum, back.asked, back.done, back.avg_px) == (parent.cum, parent.asked, parent.done, parent.avg_px)
     assert [child.client_ids for child in back.children] == [child.client_ids for child in parent.children]
     await journal.close()
+
+
+async def test_an_id_that_an_order_in_quarantine_got_is_still_its_own_after_a_restart(tmp_path: Path) -> None:
+    db = tmp_path / "held.db"
+    journal = await Journal.open(db)
+    terms = Terms(instrument="ACME", side=Side.BUY, order_qty=D(3), price=D(100))
+    journal.stage(OrderPlaced(venue="v", terms=terms, cl_ord_id="c1", order_id="O1"), 1)
+    split = OrderSnapshot(venue="v", order_id="O1", exec_type=ExecType.RESTATED, order_qty=D(10), restatement="split")
+    journal.stage(Execution(venue="v", order_id="O1", key="x", qty=D(1), px=D(100)), 2)
+    journal.stage(split, 2)
+    journal.stage(OrderSnapshot(venue="v", order_id="O1", cl_ord_id="c2", ord_status=OrdStatus.NEW), 3)
+    await journal.close()
+    journal = await Journal.open(db)
+    journal.stage(OrderSnapshot(venue="v", cl_ord_id="c2", ord_status=OrdStatus.CANCELED), 4)
+    assert journal.engine.counters.held == 1
+    assert len(journal.engine.children) == 1
+    await journal.close()
+    assert verify(db).problems == []
 
 
 async def test_what_the_kill_switch_left_for_later_is_taken_off_after_a_restart(tmp_path: Path) -> None:

@@ -82,6 +82,9 @@ class Effects:
         if child.flags & _QUARANTINED:
             engine.counters.held += 1
             self.child = None
+            if self.bound:
+                # Whatever else comes under the id that it has now is held too, after a restart as well.
+                self.touch(child)
             return False
         return True
 

@@ -152,6 +152,8 @@ class Engine:
         for change in effects.others:
             child = change.child
             child.updated = now
+            if child.flags & _QUARANTINED:
+                continue
             try:
                 check(child, child.ledger, child.cum, ZERO)
             except Broken as broken:
