@@ -103,6 +103,7 @@ async def test_an_id_that_an_order_in_quarantine_got_is_still_its_own_after_a_re
     split = OrderSnapshot(venue="v", order_id="O1", exec_type=ExecType.RESTATED, order_qty=D(10), restatement="split")
     journal.stage(Execution(venue="v", order_id="O1", key="x", qty=D(1), px=D(100)), 2)
     journal.stage(split, 2)
+    await journal.flush()
     journal.stage(OrderSnapshot(venue="v", order_id="O1", cl_ord_id="c2", ord_status=OrdStatus.NEW), 3)
     await journal.close()
     journal = await Journal.open(db)
