@@ -99,7 +99,20 @@ class FillManager:
     # ------------------------------------------------------------------ life
 
     async def __aenter__(self) -> Self:
+        """Open the journal, recover, and begin to listen. What fails on the way is raised, with everything let go again."""
         await self.journal.__aenter__()
+        try:
+            await self._start()
+        except BaseException:
+            try:
+                await self.close(drain=False)
+            except Exception:
+                # Why it could not start is the news.
+                log.exception("what had been started could not all be let go")
+            raise
+        return self
+
+    async def _start(self) -> None:
         self.clock.go_on_from(self.journal.last_now)
         last = self.journal.last_now or self.clock()
         for venue in self.venues.values():
@@ -111,7 +124,6 @@ class FillManager:
                 self.pollers.append(poller)
                 self._tasks.append(asyncio.create_task(self._listen(venue, account, last)))
                 self._tasks.append(poller.spawn_polling_task())
-        return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         await self.close(drain=kind is None)
@@ -126,11 +138,12 @@ class FillManager:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._ticking is not None:
+            # It may still hand operations to the lanes.
+            await asyncio.gather(self._ticking, return_exceptions=True)
         if drain and self.down is None:
             await self.lanes.drain()
         await self.lanes.stop()
-        if self._ticking is not None:
-            await asyncio.gather(self._ticking, return_exceptions=True)
         self.bus.close()
         await self.journal.close()
 
