@@ -192,8 +192,9 @@ class Journal:
             self._fail(ClosedError("it was closed"))
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
-            self._writer.close()
+            # The last connection folds the write-ahead log into the file and takes it away; a reader cannot.
             self._reader.close()
+            self._writer.close()
 
     # ------------------------------------------------------------------ the loop's side
 
