@@ -260,6 +260,22 @@ class Store:
         row = self.db.execute(f"SELECT id FROM parents WHERE {where}", (venue, account, ref)).fetchone()
         return int(row[0]) if row else None
 
+    def accounts(self, venue: str) -> list[str]:
+        """Every account of a venue that has an order: one look into an index for each, however many orders there are."""
+        found: set[str] = set()
+        for table in ("parents", "names"):
+            account: str | None = None
+            while True:
+                after = "" if account is None else "AND account > ?2"
+                row = self.db.execute(
+                    f"SELECT min(account) FROM {table} WHERE venue = ?1 {after}", (venue, account)[: 1 + bool(after)]
+                ).fetchone()
+                if row is None or row[0] is None:
+                    break
+                account = row[0]
+                found.add(row[0])
+        return sorted(found)
+
     def parent_state(self, number: int) -> tuple[str, list[tuple[int, str]]] | None:
         """(state, [(child, state of its work)], oldest first) of one parent order."""
         row = self.db.execute("SELECT state FROM parents WHERE id = ?", (number,)).fetchone()
