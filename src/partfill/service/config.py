@@ -65,7 +65,8 @@ class Invalid(ValueError):
 
 
 class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue. `paper` runs in the daemon's own process and begins anew with it; `paper-remote` is a process of its own.
+    """One venue. `paper` runs in the daemon's own process and restarts with it, which ends its orders; `paper-remote` is a
+    process of its own.
 
     `speed`: market time per real time. `warm_up`: market events before the first request. `session` is the name under which
     a remote venue knows this desk; it must stay the same through restarts and belong to one desk only. `per_second`: requests
