@@ -97,7 +97,7 @@ class Floor:
     def __init__(self, **options: Any) -> None:
         self.venue = SmallVenue()
         self.answers: list[Answered | Looked] = []
-        self.lanes = Lanes({"v": self.venue}, self.take, per_second=100_000, **options)
+        self.lanes = Lanes({"v": self.venue}, self.take, per_second={"v": 100_000}, **options)
 
     async def take(self, answer: Answered | Looked) -> None:
         self.answers.append(answer)
@@ -306,7 +306,7 @@ async def test_an_answer_that_cannot_be_taken_loses_no_later_request() -> None:
         if answer.cl_ord_id == "A1":
             raise RuntimeError("no room")
 
-    floor.lanes = Lanes({"v": floor.venue}, take, per_second=100_000)
+    floor.lanes = Lanes({"v": floor.venue}, take, per_second={"v": 100_000})
     floor.lanes.send(place("A", 1))
     floor.lanes.send(place("A", 2))
     await floor.drain()

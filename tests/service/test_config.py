@@ -47,7 +47,22 @@ def test_a_number_with_a_point_is_read_exactly(good: str) -> None:
 
 def test_a_remote_venue_has_keys_of_its_own(good: str) -> None:
     config = parse(good + 'kind = "paper-remote"\nport = 9000\naccounts = ["a", "b"]')
-    assert (config.venues[0].host, config.venues[0].port, config.accounts) == ("127.0.0.1", 9000, ("a", "b"))
+    assert (config.venues[0].host, config.venues[0].port, config.accounts) == ("127.0.0.1", 9000, {"paper": ("a", "b")})
+
+
+def test_every_venue_has_its_own_accounts_and_requests_and_the_limits_hold_where_it_does_not_say(good: str) -> None:
+    said = """
+    accounts = ["main", "hedge"]
+    per_second = 7
+    [[venues]]
+    name = "second"
+    [limits]
+    per_second = 20
+    """
+    config = parse(good + said)
+    assert config.accounts == {"paper": ("main", "hedge"), "second": ("",)}
+    assert config.per_second == {"paper": 7, "second": 20}
+    assert parse(good).per_second == {"paper": 50}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +89,9 @@ def test_a_remote_venue_has_keys_of_its_own(good: str) -> None:
         ('[[venues]]\nname = "b"\ninstruments = ["ACM"]', "venues[1].instruments: 'ACM' is not listed; did you mean ACME?"),
         ('[[venues]]\nname = "b"\naccounts = []', "venues[1].accounts: is empty (allowed: one or more, each once)"),
         ('[[venues]]\nname = "b"\naccounts = ["x", "x"]', "venues[1].accounts: holds one of them twice"),
+        ('[[venues]]\nname = "b"\naccounts = "x"', "venues[1].accounts: is the text 'x'; give a list of texts"),
+        ('[[venues]]\nname = "b"\nper_second = 0', "venues[1].per_second: is 0, out of range (allowed: 1 to 10000)"),
+        ('[[venues]]\nname = "b"\nper_secnd = 1', "venues[1].per_secnd: is no key here; did you mean per_second?"),
         ('[[venues]]\nname = "b"\nspeed = 0', "venues[1].speed: is 0, out of range (allowed: 1 to 1000)"),
     ],
 )
@@ -135,6 +153,7 @@ def test_check_says_what_would_run(tmp_path: Path, good: str) -> None:
     assert done.exit_code == 0
     assert "right" in done.stdout
     assert "paper (paper): ACME" in done.stdout
+    assert "accounts: the unnamed one; 50 requests a second" in done.stdout
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -80,6 +80,9 @@ def test_the_same_ref_is_the_same_order_and_other_terms_are_refused(tmp_path: Pa
         ({"cmd": "cancel", "ref": "nope"}, "no order nope"),
         ({"cmd": "kill", "on": True, "by": "me", "venue": "papr"}, "never met venue"),
         ({"cmd": "kill", "on": True, "by": "me", "account": "a"}, "without a venue"),
+        ({"cmd": "submit", "ref": "x", **RESTING, "account": "mian"}, "venue 'paper' has no account 'mian'; it has ''"),
+        ({"cmd": "kill", "on": True, "by": "me", "venue": "paper", "account": "mian"}, "no account 'mian'; it has ''"),
+        ({"cmd": "cancel", "ref": "x", "account": "mian"}, "no order x of account 'mian'"),
         ({"cmd": "dance"}, "dance"),
         ([1, 2], "object"),
     ],
@@ -97,6 +100,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One daemon for tests that change nothing."""
     with local(tmp_path_factory.mktemp("served")) as daemon:
         yield daemon
+
+
+@pytest.mark.parametrize("command", [("kill", "on", "no account 'mian'; it has ''"), ("cancel", "x", "of account 'mian'")])
+def test_a_misspelt_account_is_refused_on_the_command_line(command: tuple[str, str, str], served: Daemon) -> None:
+    done = partfill(*command[:2], served.db, "--venue", "paper", "--account", "mian")
+    assert (done.returncode, command[2] in done.stderr) == (1, True), done.stderr
+    assert served.ask("status")["killed"] == []
 
 
 def test_a_line_without_end_is_cut_off_and_others_go_on(served: Daemon) -> None:

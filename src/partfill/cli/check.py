@@ -30,6 +30,8 @@ def check(config: Path) -> None:
     for venue in found.venues:
         where = ", ".join(venue.instruments) if venue.instruments else f"{venue.host}:{venue.port}"
         click.echo(f"venue    {venue.name} ({venue.kind}): {where}")
+        accounts = ", ".join(account or "the unnamed one" for account in venue.accounts)
+        click.echo(f"         accounts: {accounts}; {venue.per_second} requests a second to each")
     click.echo(f"fills    {'followed' if management.enabled else 'followed, nothing is placed by itself'}, "
                f"polled every {management.poll_interval_ms} ms")  # fmt: skip
     click.echo(f"rest     {'resubmitted ' + again if management.resubmit else 'left, unless an order says otherwise'}")

@@ -42,6 +42,9 @@ def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str
     daemon on DB does it at once; without one it is written into the journal and holds from the next start on. Fills that
     happen before a cancel arrives are still booked.
 
+    A venue or account that nobody knows is refused: it would stop nothing. Known are the accounts that the daemon was given
+    and those that have orders in DB.
+
     Off lifts exactly the switch that was put on: one for everywhere is not lifted by naming a venue.
 
     Both may be repeated. Prints a line of JSON: whether anything changed, how many orders are being taken off, and every

@@ -89,12 +89,16 @@ class Journal:
         try:
             # The writer's connection belongs to its thread; what has left memory is read through this one.
             self._reader = Store(self._path, read_only=True)
-            self.keeper: Keeper = recover(self._reader, self._quiet_ns, self._max_finished)
+            try:
+                self.keeper: Keeper = recover(self._reader, self._quiet_ns, self._max_finished)
+                self.seq, self.last_now = self._reader.last_input()
+            except BaseException:
+                self._reader.close()
+                raise
         except BaseException:
             self._writer.close()
             raise
         self.engine: Engine = self.keeper.engine
-        self.seq, self.last_now = self._reader.last_input()
         self.durable_seq = self.seq
         """Every input up to this number is on disk."""
         self._batch = self.batch_type(self.engine)
@@ -188,8 +192,9 @@ class Journal:
             self._fail(ClosedError("it was closed"))
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
-            self._writer.close()
+            # The last connection folds the write-ahead log into the file and takes it away; a reader cannot.
             self._reader.close()
+            self._writer.close()
 
     # ------------------------------------------------------------------ the loop's side
 

@@ -3,6 +3,7 @@
 Rules
 - WAL and `synchronous=FULL`: a committed batch survives a kill and a power cut. There is exactly one writer per file:
   it holds a lock on `<path>.lock` while it is open. Readers open read-only and never checkpoint.
+- A writer that closes last leaves the file itself and nothing beside it. What a kill leaves the next writer takes over.
 - The schema lives in numbered files in `sql/`; `PRAGMA user_version` says how many have run.
 - A batch is one transaction. It is written whole or not at all.
 """
@@ -131,19 +132,28 @@ class Store:
     def _take_lock(self) -> int | None:
         if self.path in (":memory:", ""):
             return None
-        try:
-            lock = os.open(os.path.realpath(self.path) + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise NotAJournal(f"{self.path} cannot be opened for writing: {error.strerror}") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        self._lock_path = os.path.realpath(self.path) + ".lock"
+        while True:
+            try:
+                lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise NotAJournal(f"{self.path} cannot be opened for writing: {error.strerror}") from None
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                raise InUse(f"{self.path} is being written by another process; stop it, or read the file instead") from None
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), os.stat(self._lock_path)):
+                    return lock
+            # Whoever closed in between took this file away: a lock on it would keep nobody out.
             os.close(lock)
-            raise InUse(f"{self.path} is being written by another process; stop it, or read the file instead") from None
-        return lock
 
     def _drop_lock(self) -> None:
         if self._lock is not None:
+            # While it is still held: nobody else can have a lock on the file of this name.
+            with suppress(OSError):
+                os.unlink(self._lock_path)
             os.close(self._lock)
             self._lock = None
 
@@ -249,6 +259,22 @@ class Store:
         where = "venue = ? AND account = ? AND ref = ?"
         row = self.db.execute(f"SELECT id FROM parents WHERE {where}", (venue, account, ref)).fetchone()
         return int(row[0]) if row else None
+
+    def accounts(self, venue: str) -> list[str]:
+        """Every account of a venue that has an order: one look into an index for each, however many orders there are."""
+        found: set[str] = set()
+        for table in ("parents", "names"):
+            account: str | None = None
+            while True:
+                after = "" if account is None else "AND account > ?2"
+                row = self.db.execute(
+                    f"SELECT min(account) FROM {table} WHERE venue = ?1 {after}", (venue, account)[: 1 + bool(after)]
+                ).fetchone()
+                if row is None or row[0] is None:
+                    break
+                account = row[0]
+                found.add(row[0])
+        return sorted(found)
 
     def parent_state(self, number: int) -> tuple[str, list[tuple[int, str]]] | None:
         """(state, [(child, state of its work)], oldest first) of one parent order."""

@@ -1,39 +1,74 @@
 """Events again, from the journal: for whoever missed some, or was not there.
 
 The journal holds inputs, and the same inputs give the same events; so they are not stored a second time but made again.
-That costs a replay from the first input on: some microseconds each, and memory for the orders that the file ever had. It
-holds up nobody: it reads the file through a connection of its own.
+That costs a replay from the first input on, some microseconds each. It holds up nobody: it reads the file through a
+connection of its own.
+
+Memory is bounded whatever the file holds: by the orders that are open at the moment that is replayed, by `max_finished`
+that have ended, and by what `BATCH` inputs touch. Finished orders leave for a temporary file, with the same code as in live
+trading, and come back when a late input names them. They cannot be taken from the journal's own tables instead: those hold
+every order as it stands now, and here it is wanted as it stood then.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from partfill.core.engine import Engine
+from partfill.journal.batch import Batch
+from partfill.journal.keeper import MAX_FINISHED, recover
 from partfill.journal.store import Store
 from partfill.model.codec import input_from_journal
 from partfill.model.events import Event
 from partfill.runtime.bus import Told
 
+BATCH = 500
+"""Inputs between two looks at how many finished orders are in memory."""
+MOST = 50_000
+"""Inputs after which memory is written down however few orders are in it."""
 
-def events_between(path: str | Path, first_seq: int, last_seq: int | None = None) -> Iterator[Told]:
+
+def events_between(
+    path: str | Path, first_seq: int, last_seq: int | None = None, *, max_finished: int = MAX_FINISHED
+) -> Iterator[Told]:
     """Every event that inputs `first_seq` to `last_seq` (the newest, if None) led to, oldest first.
 
-    Raises `NotAJournal` for a file that is none.
+    `max_finished`: orders that have ended and stay in memory. Raises `NotAJournal` for a file that is none.
     """
-    store = Store(path, read_only=True)
+    live = Store(path, read_only=True)
     try:
-        engine = Engine()
-        for seq, now, body in store.inputs():
-            if last_seq is not None and seq > last_seq:
-                return
-            effects = engine.step(input_from_journal(body), now)
-            if seq >= first_seq:
-                for event in effects.events:
-                    yield Told(seq, _parent_of(engine, event), event)
+        with tempfile.TemporaryDirectory(prefix="partfill-events-") as folder:
+            spill = Store(Path(folder) / "spill.db", durable=False)
+            try:
+                yield from _replay(live, spill, first_seq, last_seq, max_finished)
+            finally:
+                spill.close()
     finally:
-        store.close()
+        live.close()
+
+
+def _replay(live: Store, spill: Store, first_seq: int, last_seq: int | None, max_finished: int) -> Iterator[Told]:
+    # Recorded time says nothing about when a late input may come: only the number in memory counts.
+    keeper = recover(spill, quiet_ns=1 << 62, max_finished=max_finished)
+    engine = keeper.engine
+    batch = Batch(engine)
+    for seq, now, body in live.inputs():
+        if last_seq is not None and seq > last_seq:
+            return
+        inp = input_from_journal(body)
+        keeper.recall(inp)
+        effects = engine.step(inp, now)
+        batch.stage(seq, inp, now, effects, None)
+        keeper.note(effects, seq)
+        if seq >= first_seq:
+            for event in effects.events:
+                yield Told(seq, _parent_of(engine, event), event)
+        if batch.size >= BATCH and (keeper.crowded or batch.size >= MOST):
+            spill.write(batch.seal(engine))
+            keeper.release(0, seq)
+            batch = Batch(engine)
 
 
 def _parent_of(engine: Engine, event: Event) -> int:

@@ -19,6 +19,7 @@ from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
 from partfill.runtime.limits import Breaker, Budget
+from partfill.runtime.per_venue import PER_SECOND
 from partfill.venues.protocol import Venue
 
 QUESTIONS = 8
@@ -34,13 +35,16 @@ _REQUEST = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLA
 
 
 class Lanes:
-    """Carries operations to venues and their answers to `answer`."""
+    """Carries operations to venues and their answers to `answer`.
+
+    `per_second`: requests a second to each account, by the venue's name; `timeout_s`: seconds that a request may take.
+    """
 
     def __init__(self, venues: Mapping[str, Venue], answer: Callable[[Answered | Looked], Awaitable[None]], *,
-                 per_second: int = 50, timeout_s: float = TIMEOUT_S) -> None:  # fmt: skip
+                 per_second: Mapping[str, int] | None = None, timeout_s: float = TIMEOUT_S) -> None:  # fmt: skip
         self._venues = venues
         self._answer = answer
-        self._per_second = per_second
+        self._per_second = per_second if per_second is not None else {}
         self._timeout_s = timeout_s
         self._first: dict[Lane, deque[Operation]] = {}
         self._then: dict[Lane, deque[Operation]] = {}
@@ -111,7 +115,7 @@ class Lanes:
 
     async def _turn(self, lane: Lane, op: Operation) -> bool:
         """Wait until the budget lets `op` go; False when a cancel came before that, which goes first."""
-        budget = self._budget(op.venue, op.account)
+        budget = self.budget(op.venue, op.account)
         if type(op) is Cancel:
             await budget.take(cancel=True)
             return True
@@ -140,7 +144,7 @@ class Lanes:
         if type(op) is Place and breaker is not None and breaker.open:
             await self._answer(self._refused(op, f"not sent: {breaker.reason}"))
             return
-        budget = self._budget(op.venue, op.account)
+        budget = self.budget(op.venue, op.account)
         self.sent += 1
         answer = await self._request(op)
         if answer.outcome is Outcome.REFUSED and answer.reason == "rate_limit":
@@ -201,8 +205,9 @@ class Lanes:
                 )  # fmt: skip
         await self._answer(answer)
 
-    def _budget(self, venue: str, account: str) -> Budget:
+    def budget(self, venue: str, account: str) -> Budget:
+        """The requests that one account of a venue has left."""
         budget = self._budgets.get((venue, account))
         if budget is None:
-            budget = self._budgets[venue, account] = Budget(self._per_second, time.monotonic)
+            budget = self._budgets[venue, account] = Budget(self._per_second.get(venue, PER_SECOND), time.monotonic)
         return budget

@@ -22,7 +22,7 @@ class Budget:
     """Requests per second to one venue and account: a bucket that fills evenly."""
 
     def __init__(self, per_second: int, clock: Callable[[], float], reserve: int | None = None) -> None:
-        self._per_second = per_second
+        self.per_second = per_second
         self._clock = clock
         # Never all of it: an order has to leave some time.
         self._reserve = min(max(1, per_second // 5) if reserve is None else reserve, per_second - 1)
@@ -37,7 +37,7 @@ class Budget:
     def wait(self, *, cancel: bool) -> float:
         """Take one request out, or the seconds to wait before asking again."""
         now = self._clock()
-        self._left = min(self._per_second * 1.0, self._left + (now - self._at) * self._per_second)
+        self._left = min(self.per_second * 1.0, self._left + (now - self._at) * self.per_second)
         self._at = now
         if not cancel and now < self._paused_until:
             return self._paused_until - now
@@ -45,7 +45,7 @@ class Budget:
         if self._left >= need:
             self._left -= 1.0
             return 0.0
-        return (need - self._left) / self._per_second
+        return (need - self._left) / self.per_second
 
     async def take(self, *, cancel: bool) -> None:
         """Wait for one request's worth."""

@@ -38,6 +38,7 @@ from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.lanes import TIMEOUT_S, Lanes
 from partfill.runtime.order import Order, View, view_of
+from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
 from partfill.runtime.poller import FillPoller
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
@@ -65,18 +66,24 @@ class Busy(RuntimeError):
 
 
 class FillManager:
-    """Places orders, keeps them exactly tracked, and tells what happened. Make it with `open`."""
+    """Places orders, keeps them exactly tracked, and tells what happened. Make it with `open`.
+
+    `accounts` and `per_second` (requests a second to each account) are for all venues, or mappings by a venue's name.
+    `timeout_s`: seconds until the outcome of a request counts as unknown. Raises `per_venue.Wrong`, a `ValueError`.
+    """
 
     def __init__(
         self, path: str | Path, venues: Iterable[Venue] = (), *, settings: FillManagement | None = None,
-        accounts: Iterable[str] = ("",), clock: Clock = CLOCK, per_second: int = 50, timeout_s: float = TIMEOUT_S,
+        accounts: Accounts = ACCOUNTS, clock: Clock = CLOCK, per_second: PerSecond = PER_SECOND, timeout_s: float = TIMEOUT_S,
     ) -> None:  # fmt: skip
         self.settings = settings if settings is not None else FillManagement()
-        self.venues = {venue.name: venue for venue in venues}
-        self.accounts = tuple(accounts)
+        given = list(venues)
+        self.accounts, self.per_second = settle([venue.name for venue in given], accounts, per_second)
+        """By the name of each venue."""
+        self.venues = {venue.name: venue for venue in given}
         self.bus = Bus()
         self.journal = Journal(path)
-        self.lanes = Lanes(self.venues, self._answered, per_second=per_second, timeout_s=timeout_s)
+        self.lanes = Lanes(self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s)
         self.pollers: list[FillPoller] = []
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""
@@ -99,19 +106,38 @@ class FillManager:
     # ------------------------------------------------------------------ life
 
     async def __aenter__(self) -> Self:
+        """Open the journal, recover, and begin to listen. What fails on the way is raised, with everything let go again."""
         await self.journal.__aenter__()
+        try:
+            await self._start()
+        except BaseException:
+            try:
+                await self.close(drain=False)
+            except Exception:
+                # Why it could not start is the news.
+                log.exception("what had been started could not all be let go")
+            raise
+        return self
+
+    async def _start(self) -> None:
         self.clock.go_on_from(self.journal.last_now)
         last = self.journal.last_now or self.clock()
         for venue in self.venues.values():
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
         await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-"))
+        self._say_who_is_left()
         for venue in self.venues.values():
-            for account in self.accounts:
+            for account in self.accounts[venue.name]:
                 poller = FillPoller(self, venue, account)
                 self.pollers.append(poller)
                 self._tasks.append(asyncio.create_task(self._listen(venue, account, last)))
                 self._tasks.append(poller.spawn_polling_task())
-        return self
+
+    def _say_who_is_left(self) -> None:
+        """Orders of an account that is not configured any more go on, and nobody listens or polls for them."""
+        for venue, known in self.accounts.items():
+            for account in sorted(self.known_accounts(venue) - set(known)):
+                log.warning("orders go on that nobody follows: %s", no_such_account(venue, account, known))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         await self.close(drain=kind is None)
@@ -126,11 +152,12 @@ class FillManager:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._ticking is not None:
+            # It may still hand operations to the lanes.
+            await asyncio.gather(self._ticking, return_exceptions=True)
         if drain and self.down is None:
             await self.lanes.drain()
         await self.lanes.stop()
-        if self._ticking is not None:
-            await asyncio.gather(self._ticking, return_exceptions=True)
         self.bus.close()
         await self.journal.close()
 
@@ -209,9 +236,11 @@ class FillManager:
         """Place an order. Returns once it is durable: its request may still be on its way.
 
         `ref` is an id of your own; the same `ref` again is the same order. `venue` may be left out when there is one.
-        Raises `Refused` (kill switch, a `ref` with other terms, a size or price the venue does not take), `Busy`.
+        Raises `Refused` (kill switch, a `ref` with other terms, an account that the venue was not given, a size or price
+        that it does not take), `Busy`.
         """
         where = self._venue(venue)
+        self._check_account(where, account)
         self._check(where, terms)
         if self.lanes.waiting >= MAX_WAITING:
             raise Busy(f"{self.lanes.waiting} operations wait for the venues; submit again later")
@@ -225,8 +254,12 @@ class FillManager:
 
     async def track(self, terms: Terms, *, cl_ord_id: str | None = None, order_id: str | None = None, ref: str | None = None,
                     venue: str | None = None, account: str = "", resubmit: Resubmit | None = None) -> Order:  # fmt: skip
-        """Keep an order that you placed yourself. Give it before you place it, with `cl_ord_id`, and no fill is missed."""
+        """Keep an order that you placed yourself. Give it before you place it, with `cl_ord_id`, and no fill is missed.
+
+        Raises `Refused`, also for an account that the venue was not given: nobody would listen there.
+        """
         where = venue if venue is not None else self._venue(None)
+        self._check_account(where, account)
         name = ref if ref is not None else cl_ord_id or order_id or ""
         rule = resubmit if resubmit is not None else self.settings.resubmit
         track = Track(
@@ -243,7 +276,7 @@ class FillManager:
     async def cancel(self, ref: str, *, venue: str | None = None, account: str = "", reason: str | None = None) -> None:
         """Nothing of the order may work any more. Raises `Refused` for an order nobody knows, or that has ended."""
         where = venue if venue is not None else self._venue(None)
-        self._raise_if_refused(await self.take(Stop(venue=where, account=account, ref=ref, reason=reason)))
+        self._known(where, account, await self.take(Stop(venue=where, account=account, ref=ref, reason=reason)))
 
     async def amend(self, ref: str, *, venue: str | None = None, account: str = "", qty: Decimal | str | int | None = None,
                     price: Decimal | str | int | None = None) -> None:  # fmt: skip
@@ -251,17 +284,21 @@ class FillManager:
         where = venue if venue is not None else self._venue(None)
         new_qty = None if qty is None else dec(qty, "qty")
         new_price = None if price is None else dec(price, "price")
-        self._raise_if_refused(
-            await self.take(Amend(venue=where, account=account, ref=ref, order_qty=new_qty, price=new_price))
-        )
+        amend = Amend(venue=where, account=account, ref=ref, order_qty=new_qty, price=new_price)
+        self._known(where, account, await self.take(amend))
 
     async def release(self, ref: str, *, venue: str | None = None, account: str = "") -> None:
         """Do nothing more for an order: what works of it goes on, its fills are still booked."""
         where = venue if venue is not None else self._venue(None)
-        self._raise_if_refused(await self.take(Untrack(venue=where, account=account, ref=ref)))
+        self._known(where, account, await self.take(Untrack(venue=where, account=account, ref=ref)))
 
     async def kill(self, on: bool, *, by: str, reason: str | None = None, venue: str = EVERYWHERE, account: str = "") -> None:
-        """Cancel everything that works and start nothing (of one venue and account, or everywhere), or lift that."""
+        """Cancel everything that works and start nothing (of one venue and account, or everywhere), or lift that.
+
+        Raises `Refused` for an account that the venue was not given and that has no order: it would stop nothing.
+        """
+        if on and venue in self.accounts and account not in self.known_accounts(venue):
+            raise Refused(no_such_account(venue, account, self.known_accounts(venue)))
         await self.take(KillSwitch(venue=venue, account=account, on=on, by=by, reason=reason))
 
     def _venue(self, name: str | None) -> str:
@@ -272,6 +309,24 @@ class FillManager:
         if name not in self.venues:
             raise Refused(f"venue {name!r} is not connected; there are: {', '.join(self.venues) or 'none'}")
         return name
+
+    def known_accounts(self, venue: str) -> set[str]:
+        """The accounts that a venue was given, and those of which orders are in memory all the same."""
+        orders = self.engine.children.values()
+        return {*self.accounts.get(venue, ()), *(order.account for order in orders if order.venue == venue)}
+
+    def _check_account(self, venue: str, account: str) -> None:
+        known = self.accounts.get(venue)
+        if known is not None and account not in known:
+            raise Refused(no_such_account(venue, account, known))
+
+    def _known(self, venue: str, account: str, effects: Effects) -> None:
+        """Raise what was refused; where the account is one that nobody knows, that is why."""
+        for event in effects.events:
+            if type(event) is CommandRefused:
+                if venue in self.accounts and account not in self.known_accounts(venue):
+                    raise Refused(f"{event.reason}: {no_such_account(venue, account, self.known_accounts(venue))}")
+                raise Refused(event.reason)
 
     def _check(self, venue: str, terms: Terms) -> None:
         listed = self.venues[venue].instruments

@@ -78,7 +78,7 @@ class Order:
 
     @property
     def leaves_qty(self) -> Decimal:
-        """What is still to be filled; 0 once nothing works any more."""
+        """What is still to be filled; 0 once nothing works any more, and for an order sized in cash."""
         return self.view.leaves_qty
 
     @property

@@ -1,4 +1,5 @@
-"""Where the control socket of a journal is: `<journal>.ctl`, beside the file, whatever link led there."""
+"""What stands beside a journal, whatever link led there: its control socket `<journal>.ctl`, and `<journal>.paper`, the record
+of the paper exchanges that run with it."""
 
 from __future__ import annotations
 
@@ -14,4 +15,9 @@ def control_path(journal: str | Path) -> str:
     return os.path.realpath(journal) + ".ctl"
 
 
-__all__ = ["MAX_BYTES", "control_path"]
+def paper_path(journal: str | Path) -> str:
+    """The file in which paper exchanges keep what they did for the desk of this journal."""
+    return os.path.realpath(journal) + ".paper"
+
+
+__all__ = ["MAX_BYTES", "control_path", "paper_path"]

@@ -6,12 +6,14 @@ venues; the bare journal's when no daemon runs, so that it is what the next star
 Rules
 - Idempotent: what is so already changes nothing, and the answer says that it was so.
 - An order is named by the user's `ref`. Where two venues or accounts use the same one, it is refused until one is named.
-- A kill switch for a venue that the journal has never met is refused: a misspelt venue would protect nothing.
+- A kill switch for a venue that the journal has never met is refused: a misspelt venue would protect nothing. The same
+  for an account: one is known that the daemon was given, or that has an order in the journal. Where a journal has no order
+  of a venue yet, every account of it is believed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from partfill.model.commands import EVERYWHERE, KillSwitch, Stop
 from partfill.model.events import CommandRefused, KillSwitchChanged
 from partfill.model.inputs import Input
 from partfill.runtime.manager import Refused
+from partfill.runtime.per_venue import no_such_account
 from partfill.service.picture import PARENT_STATE
 from partfill.venues.clock import CLOCK
 
@@ -30,13 +33,20 @@ Take = Callable[[Input], Awaitable[Effects]]
 Answer = dict[str, Any]
 
 
-async def kill(take: Take, engine: Engine, switch: KillSwitch) -> Answer:
-    """Put the kill switch of a scope on or lift it. Raises `Refused`, `JournalDown`."""
+async def kill(take: Take, engine: Engine, path: Path, switch: KillSwitch, given: Iterable[str] = ()) -> Answer:
+    """Put the kill switch of a scope on or lift it. Raises `Refused`, `JournalDown`.
+
+    `given` are accounts of its venue that exist whatever the journal at `path` holds.
+    """
     if switch.venue == EVERYWHERE and switch.account:
         raise Refused(f"account {switch.account!r} without a venue; name the venue too, or leave both out for everything")
     if switch.on and switch.venue != EVERYWHERE and switch.venue not in engine.rules:
-        known = ", ".join(sorted(engine.rules)) or "none"
-        raise Refused(f"this journal has never met venue {switch.venue!r}, so nothing would be stopped; it knows {known}")
+        met = ", ".join(sorted(engine.rules)) or "none"
+        raise Refused(f"this journal has never met venue {switch.venue!r}, so nothing would be stopped; it knows {met}")
+    if switch.on and switch.venue != EVERYWHERE:
+        known = {*given, *accounts_in(path, switch.venue)}
+        if known and switch.account not in known:
+            raise Refused(no_such_account(switch.venue, switch.account, known))
     effects = await take(switch)
     changed = any(type(event) is KillSwitchChanged for event in effects.events)
     return {
@@ -72,12 +82,26 @@ def find(path: Path, ref: str, venue: str | None, account: str | None) -> list[A
         store.close()
 
 
+def accounts_in(path: Path, venue: str) -> list[str]:
+    """Every account of `venue` that has an order in the journal at `path`. Raises `NotAJournal`."""
+    store = Store(path, read_only=True)
+    try:
+        return store.accounts(venue)
+    finally:
+        store.close()
+
+
 def the_one(path: Path, ref: str, venue: str | None, account: str | None) -> Answer:
     """The one order of this `ref`. Raises `Refused` for none or several, `NotAJournal`."""
     found = find(path, ref, venue, account)
     if not found:
         where = f" at {venue}" if venue else ""
-        raise Refused(f"no order {ref}{where} in {path}; partfill orders --parents {path} lists them")
+        elsewhere = find(path, ref, venue, None) if account is not None else []
+        if elsewhere:
+            known = ", ".join(repr(each["account"]) for each in elsewhere)
+            raise Refused(f"no order {ref} of account {account!r}{where} in {path}; there is one of account {known}")
+        whose = f" of account {account!r}" if account is not None else ""
+        raise Refused(f"no order {ref}{whose}{where} in {path}; partfill orders --parents {path} lists them")
     if len(found) > 1:
         places = ", ".join(f"{each['venue']} {each['account']}".rstrip() for each in found)
         raise Refused(f"{len(found)} orders have ref {ref}: at {places}; say which with --venue and --account")
@@ -87,7 +111,7 @@ def the_one(path: Path, ref: str, venue: str | None, account: str | None) -> Ans
 async def kill_in_journal(path: Path, switch: KillSwitch) -> Answer:
     """`kill` where no daemon runs. Raises `NotAJournal`, `InUse`, `Refused`, `JournalDown`."""
     async with Journal(path) as journal:
-        return await kill(_taking(journal), journal.engine, switch)
+        return await kill(_taking(journal), journal.engine, path, switch)
 
 
 async def cancel_in_journal(path: Path, stop: Stop) -> Answer:
@@ -105,4 +129,4 @@ def _taking(journal: Journal) -> Take:
     return take
 
 
-__all__ = ["cancel", "cancel_in_journal", "find", "kill", "kill_in_journal", "the_one"]
+__all__ = ["accounts_in", "cancel", "cancel_in_journal", "find", "kill", "kill_in_journal", "the_one"]

@@ -37,6 +37,7 @@ import msgspec
 
 from partfill.model.commands import MAX_ATTEMPTS
 from partfill.model.numbers import ZERO, NotANumber, dec, text
+from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
 from partfill.runtime.settings import FillManagement
 from partfill.service.address import MAX_BYTES, control_path
 from partfill.venues.paper.market import SHAPES
@@ -64,15 +65,18 @@ class Invalid(ValueError):
 
 
 class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue. `paper` runs in the daemon's own process and begins anew with it; `paper-remote` is a process of its own.
+    """One venue. `paper` runs in the daemon's own process and restarts with it, which ends its orders; `paper-remote` is a
+    process of its own.
 
     `speed`: market time per real time. `warm_up`: market events before the first request. `session` is the name under which
-    a remote venue knows this desk; it must stay the same through restarts and belong to one desk only.
+    a remote venue knows this desk; it must stay the same through restarts and belong to one desk only. `per_second`: requests
+    to each account; a venue without has that of `[limits]`.
     """
 
     name: str
     kind: str
     accounts: tuple[str, ...]
+    per_second: int
     instruments: tuple[str, ...] = ()
     seed: int = 0
     speed: int = 1
@@ -83,18 +87,22 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that `partfill run` needs. `per_second`: requests per venue and account; `timeout_s`: of one request."""
+    """Everything that `partfill run` needs. `timeout_s`: seconds until the outcome of a request counts as unknown."""
 
     journal: Path
     venues: tuple[VenueConfig, ...]
     fill_management: FillManagement
-    per_second: int
     timeout_s: Decimal
 
     @property
-    def accounts(self) -> tuple[str, ...]:
-        """Every account of every venue, once, in the order of the file."""
-        return tuple(dict.fromkeys(account for venue in self.venues for account in venue.accounts))
+    def accounts(self) -> dict[str, tuple[str, ...]]:
+        """The accounts of each venue, by its name."""
+        return {venue.name: venue.accounts for venue in self.venues}
+
+    @property
+    def per_second(self) -> dict[str, int]:
+        """Requests a second to each account of a venue, by its name."""
+        return {venue.name: venue.per_second for venue in self.venues}
 
 
 class _Key(NamedTuple):
@@ -132,8 +140,14 @@ _FILL_MANAGEMENT = {
     "poll_interval_ms": _Key("int", 1000, 10, 3_600_000),
     "max_resubmit_attempts": _Key("int", 3, 0, MAX_ATTEMPTS),
 }
-_LIMITS = {"per_second": _Key("int", 50, 1, 10_000), "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
-_ANY_VENUE = {"name": _Key("text", needed=True), "kind": _Key("text", PAPER), "accounts": _Key("words", ("",))}
+_RATE = _Key("int", PER_SECOND, 1, 10_000)
+_LIMITS = {"per_second": _RATE, "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
+_ANY_VENUE = {
+    "name": _Key("text", needed=True),
+    "kind": _Key("text", PAPER),
+    "accounts": _Key("words", ACCOUNTS),
+    "per_second": _RATE._replace(default=None),
+}
 _VENUES = {
     PAPER: {
         **_ANY_VENUE,
@@ -172,17 +186,19 @@ def parse(said: str, name: str = "config") -> Config:
     reader = _Reader()
     top = reader.table(document, _TOP, "")
     journal = reader.table(top["journal"], _JOURNAL, "journal")
-    venues = reader.venues(top["venues"])
+    tables = reader.venues(top["venues"])
     execution = reader.table(top["execution"], _EXECUTION, "execution")
-    management = reader.table(execution["fill_management"], _FILL_MANAGEMENT, "execution.fill_management")
+    fills = reader.table(execution["fill_management"], _FILL_MANAGEMENT, "execution.fill_management")
     limits = reader.table(top["limits"], _LIMITS, "limits")
     if journal["path"] is not None:
         reader.mistakes.extend(writable(journal["path"]))
     if reader.mistakes:
         raise Invalid(reader.mistakes)
-    return Config(
-        journal=Path(journal["path"]), venues=venues, fill_management=FillManagement(**management), **limits
-    )  # fmt: skip
+    for table in tables:
+        table["per_second"] = table["per_second"] or limits["per_second"]
+    venues = tuple(VenueConfig(**table) for table in tables)
+    management = FillManagement(**fills)
+    return Config(journal=Path(journal["path"]), venues=venues, fill_management=management, timeout_s=limits["timeout_s"])
 
 
 def writable(said: str, path: str = "journal.path") -> list[Mistake]:
@@ -267,13 +283,13 @@ class _Reader:
         self.wrong(path, f"is {text(Decimal(value))}, out of range", key.allowed)
         return key.default
 
-    def venues(self, found: list[dict[str, Any]] | None) -> tuple[VenueConfig, ...]:
-        """The venues, each by the keys of its kind."""
+    def venues(self, found: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+        """The values of every venue's table, each by the keys of its kind."""
         if found is None:
-            return ()
+            return []
         if not found:
             self.wrong("venues", "is empty", "at least one [[venues]]")
-        venues: list[VenueConfig] = []
+        venues: list[dict[str, Any]] = []
         for number, table in enumerate(found):
             path = f"venues[{number}]"
             kind = table.get("kind", PAPER)
@@ -288,10 +304,10 @@ class _Reader:
                 continue
             values = self.table(table, _VENUES[kind], path)
             self._venue(values, path)
-            if values["name"] is not None and values["name"] in [venue.name for venue in venues]:
+            if values["name"] is not None and values["name"] in [venue["name"] for venue in venues]:
                 self.wrong(f"{path}.name", f"{values['name']!r} is the name of another venue", "a name of its own")
-            venues.append(VenueConfig(**{**values, "name": values["name"] or ""}))
-        return tuple(venues)
+            venues.append(values)
+        return venues
 
     def _venue(self, values: dict[str, Any], path: str) -> None:
         name = values["name"]

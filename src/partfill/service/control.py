@@ -191,7 +191,8 @@ class Control:
             switch = KillSwitch(
                 venue=request.venue, account=request.account, on=request.on, by=request.by, reason=request.reason
             )
-            return await commands.kill(manager.take, manager.engine, switch)
+            given = manager.known_accounts(switch.venue)
+            return await commands.kill(manager.take, manager.engine, self._journal, switch, given)
         if isinstance(request, Cancel):
             found = commands.the_one(self._journal, request.ref, request.venue, request.account)
             stop = Stop(venue=found["venue"], account=found["account"], ref=request.ref, reason=request.reason)

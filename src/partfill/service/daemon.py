@@ -6,7 +6,9 @@ signal ends it at once, which is as safe as a kill. Orders that work go on worki
 
 Rules
 - A journal that cannot be written ends the process with code 1: memory is ahead of the disk then and must not be believed.
-- A `paper` venue lives and dies with this process, its orders with it; `paper-remote` goes on without us.
+- A `paper` venue goes down with this process and comes up with the next: its orders end then, as at an exchange that
+  restarts, and what had filled is in its own file beside the journal. When that cannot be written, the daemon ends with
+  code 1 too. `paper-remote` goes on without us.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ from collections.abc import Callable
 from typing import Any
 
 from partfill.journal.journal import JournalDown
+from partfill.journal.store import InUse
 from partfill.runtime.manager import FillManager
+from partfill.service.address import paper_path
 from partfill.service.config import PAPER, Config, VenueConfig
 from partfill.service.control import Control
 from partfill.venues.clock import CLOCK
+from partfill.venues.paper import kept as paper
 from partfill.venues.paper.client import PaperClient
-from partfill.venues.paper.exchange import Exchange
+from partfill.venues.paper.kept import Kept, KeptExchange
 from partfill.venues.paper.market import SHAPES, generated
 from partfill.venues.paper.venue import PaperVenue
 from partfill.venues.protocol import Venue, VenueDown
@@ -44,6 +49,7 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
     """
     stop = asyncio.Event()
     control: Control | None = None
+    broken: BaseException | None = None
 
     def told(number: int) -> None:
         if stop.is_set():
@@ -59,7 +65,8 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told, number)
     async with contextlib.AsyncExitStack() as stack:
-        venues = [await _connected(venue, config, stack) for venue in config.venues]
+        kept = _kept(config, stack)
+        venues = [await _connected(venue, config, kept, stack) for venue in config.venues]
         manager = FillManager(
             config.journal, venues, settings=config.fill_management, accounts=config.accounts, per_second=config.per_second,
             timeout_s=float(config.timeout_s),
@@ -69,19 +76,20 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
                 control = Control(manager, config.journal)
                 await control.start()
                 try:
-                    for venue in venues:
-                        if isinstance(venue, PaperVenue):
-                            venue.start()
+                    markets = [venue.start() for venue in venues if isinstance(venue, PaperVenue)]
                     names = [venue.name for venue in venues]
                     log.info("ready: journal %s, venues %s, %d orders go on", config.journal, ", ".join(names),
                              len(manager.parents()))  # fmt: skip
                     ready({"ready": True, "pid": os.getpid(), "journal": str(config.journal), "control": control.path,
                            "venues": names})  # fmt: skip
-                    await _until(stop, manager)
+                    broken = await _until(stop, manager, markets)
                 finally:
                     await control.close()
         except JournalDown as down:
             manager.down = down
+    if broken is not None:
+        log.error("%s. Orders are as they were at its last word.", broken)
+        return 1
     if manager.down is not None:
         log.error("%s. Nothing since the last commit is believed; orders at the venues go on working. "
                   "Put it right (disk full?) and start again.", manager.down)  # fmt: skip
@@ -90,19 +98,37 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
     return 0
 
 
-async def _until(stop: asyncio.Event, manager: FillManager) -> None:
+async def _until(stop: asyncio.Event, manager: FillManager, markets: list[asyncio.Task[None]]) -> BaseException | None:
+    """Wait for the end; returns what a market broke down with, None when none did."""
     while not stop.is_set() and manager.down is None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 await stop.wait()
+        for market in markets:
+            # A generated market never ends by itself.
+            if market.done() and (error := market.exception()) is not None:
+                return error
+    return None
 
 
-async def _connected(config: VenueConfig, whole: Config, stack: contextlib.AsyncExitStack) -> Venue:
-    if config.kind == PAPER:
+def _kept(config: Config, stack: contextlib.AsyncExitStack) -> Kept | None:
+    """The file of the paper exchanges of this process, if it has any. Raises `InUse`, `VenueDown`."""
+    if all(venue.kind != PAPER for venue in config.venues):
+        return None
+    try:
+        kept = Kept(paper_path(config.journal))
+    except paper.InUse as error:
+        raise InUse(str(error)) from None
+    stack.callback(kept.close)
+    return kept
+
+
+async def _connected(config: VenueConfig, whole: Config, kept: Kept | None, stack: contextlib.AsyncExitStack) -> Venue:
+    if kept is not None and config.kind == PAPER:
         shapes = [SHAPES[name] for name in config.instruments]
-        # No two lives of this process share ids: their exchanges do not know each other's orders.
+        # No two lives of this process share ids: what an exchange has forgotten it could name again.
         session = f"{time.time_ns() // 1_000_000:x}-"
-        exchange = Exchange([shape.listing for shape in shapes], venue=config.name, session=session)
+        exchange = KeptExchange([shape.listing for shape in shapes], kept, venue=config.name, session=session, now=CLOCK())
         market = generated(shapes, config.seed)
         venue = PaperVenue(exchange, market, now=CLOCK, seed=config.seed, speed=config.speed)
         venue.advance(config.warm_up)

@@ -14,7 +14,8 @@ Rules
 - Stops are triggered by trades, after the event that traded is over, and become market or limit orders then.
 - The end of a day expires day orders. What has ended is forgotten once `remember` others ended after it.
 
-It does not delay, lose or repeat anything: that is `faults` and `venue`.
+It does not delay, lose or repeat anything: that is `faults` and `venue`. It forgets everything with its process: `kept` is one
+that does not.
 """
 
 from __future__ import annotations
@@ -334,11 +335,13 @@ class Exchange:
     def _finish(self, order: PaperOrder) -> None:
         self._finished.append(order)
         if len(self._finished) > self._remember:
-            old = self._finished.popleft()
-            of = self.accounts[old.account]
-            del of.orders[old.order_id]
-            for name in old.client_ids:
-                del of.clients[name]
+            self._forget(self._finished.popleft())
+
+    def _forget(self, old: PaperOrder) -> None:
+        of = self.accounts[old.account]
+        del of.orders[old.order_id]
+        for name in old.client_ids:
+            del of.clients[name]
 
     # ------------------------------------------------------------------ inside
 
@@ -357,9 +360,12 @@ class Exchange:
     def _tell(self, order: PaperOrder, kind: ExecType, **also: Any) -> OrderSnapshot:
         self._reports += 1
         report = order.report(kind, f"{self._session}R{self._reports}", self._now, **also)
+        self._publish(report)
+        return report
+
+    def _publish(self, report: OrderSnapshot) -> None:
         for listener in self.listeners:
             listener(report)
-        return report
 
     def _done(self, op: Cancel | Replace, request: Request, report: OrderSnapshot) -> Answered:
         return Answered(venue=self.venue, account=op.account, request=request, cl_ord_id=op.cl_ord_id,

@@ -104,7 +104,11 @@ class PaperVenue:
             return Looked(venue=self.name, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, error=error,
                           as_of=sent)  # fmt: skip
         definite = not any(number <= before and account == op.account for number, account in self._under_way.items())
-        order = self.exchange.find(op, sent)
+        try:
+            order = self.exchange.find(op, sent)
+        except VenueDown as down:
+            return Looked(venue=self.name, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, error=str(down),
+                          as_of=sent)  # fmt: skip
         return Looked(venue=self.name, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, order=order,
                       definite=definite, as_of=sent)  # fmt: skip
 
@@ -194,7 +198,10 @@ class PaperVenue:
         answer: Answered | None = None
         if fate.applied is Applied.NOW:
             # It leaves in a task of its own: whoever waits may give up, the request is on its way all the same.
-            answer = await self._arrival(self._keep(self._arrive(op, number, fate.delay_there)))
+            try:
+                answer = await self._arrival(self._keep(self._arrive(op, number, fate.delay_there)))
+            except VenueDown as down:
+                return self._answer(op, _REQUESTS[type(op)], Outcome.UNKNOWN, str(down), sent)
         elif fate.applied is Applied.LATE:
             self._keep(self._arrive(op, number, fate.delay_there + fate.delay_back + self._luck.faults.late_ns))
         else:
