@@ -124,6 +124,30 @@ def test_elsewhere_it_is_a_cancel_and_a_successor_for_the_rest(
     assert desk.resubmitted() == []
 
 
+@pytest.mark.parametrize("said", ["refusal", "report"])
+def test_an_amendment_to_more_that_loses_against_the_last_fill_is_placed_anew(said: str) -> None:
+    desk = working(TOTAL, filled="4")
+    (replace,) = desk.amend("15")
+    desk.fill("b", "6")
+    if said == "refusal":
+        (query,) = desk.refused(replace)
+        placed = desk.looked(query, desk.report(None, ord_status=OrdStatus.FILLED, cum_qty="10", leaves_qty="0"))
+    else:
+        desk.feed(desk.report(ExecType.CANCEL_REJECT, cl=replace.cl_ord_id, orig_cl_ord_id=replace.orig_cl_ord_id))
+        placed = desk.take()
+    assert [op.terms.order_qty for op in placed if isinstance(op, Place)] == [5]
+    assert desk.resubmitted() == []
+
+
+def test_an_order_that_was_made_larger_and_ends_by_itself_has_no_successor() -> None:
+    desk = working(TOTAL, filled="4")
+    (replace,) = desk.amend("15")
+    (query,) = desk.refused(replace)
+    # It was applied all the same, and then the venue took it off.
+    assert desk.looked(query, desk.report(None, ord_status=OrdStatus.CANCELED, order_qty="15", cum_qty="4")) == []
+    assert desk.outcomes() == [("canceled", 4)]
+
+
 @pytest.mark.parametrize("rules", [PLAIN, TOTAL, GUARDED, UNGUARDED])
 @pytest.mark.parametrize("qty", ["4", "3"])
 def test_an_amendment_to_no_more_than_filled_cancels_the_rest(rules: Capabilities, qty: str) -> None:

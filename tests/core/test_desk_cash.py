@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.commands import Restarted
 from partfill.model.events import AlarmKind, ParentDone
 from partfill.model.observations import ExecutionVoided
@@ -185,3 +185,49 @@ def test_orders_in_cash_and_in_units_do_not_touch_each_other() -> None:
     desk.fill("a", "1", "O1")
     assert desk.parent().done == "filled"
     assert (desk.parent("units").done, desk.parent("units").exposure) == (None, 10)
+
+
+# ---------------------------------------------------------------------- cash that does not come out even
+
+
+@pytest.mark.parametrize("kind", [ExecType.TRADE, None], ids=["report", "poll"])
+def test_the_venues_word_completes_it_where_lots_do_not_add_up_to_the_cash(kind: ExecType | None) -> None:
+    desk = bought(PLAIN, ("a", "0.9997", "100"))
+    desk.feed(desk.report(kind, ord_status=OrdStatus.FILLED, cum_qty="0.9997", leaves_qty="0", avg_px="100"))
+    is_over(desk, "filled", "0.9997")
+    assert desk.alarms(AlarmKind.STATUS_AHEAD) == []
+
+
+def test_the_word_may_come_before_the_executions_it_counts() -> None:
+    desk = bought(PLAIN)
+    desk.feed(desk.report(None, ord_status=OrdStatus.FILLED, cum_qty="0.9997", leaves_qty="0", avg_px="100"))
+    desk.fill("a", "0.5")
+    desk.fill("b", "0.4997")
+    is_over(desk, "filled", "0.9997")
+    assert (desk.child().executions, desk.child().provisional_qty, desk.child().overfill_qty) == (2, 0, 0)
+
+
+def test_where_totals_are_a_mere_hint_the_executions_complete_it() -> None:
+    desk = bought(Capabilities(cumulative=Cumulative.HINT), ("a", "0.5", "100"))
+    word = desk.report(None, ord_status=OrdStatus.FILLED, cum_qty="0.9997", leaves_qty="0")
+    desk.feed(word)
+    assert desk.outcomes() == []
+    (query,) = desk.wake()
+    desk.fill("b", "0.4997")
+    desk.looked(query, word)
+    is_over(desk, "filled", "0.9997")
+
+
+def test_filled_with_something_left_is_not_the_end() -> None:
+    desk = bought(PLAIN, ("a", "0.5", "100"))
+    desk.feed(desk.report(None, ord_status=OrdStatus.FILLED, cum_qty="0.5", leaves_qty="0.4"))
+    assert desk.outcomes() == []
+    assert desk.child().open_at_venue
+
+
+def test_more_cash_than_was_given_is_told_once() -> None:
+    desk = bought(PLAIN, ("a", "0.9", "100"), ("b", "0.6", "100"))
+    assert desk.alarms(AlarmKind.EXPOSURE) == ["150 spent of 100 asked for: 50 too much"]
+    desk.feed(desk.report(None, ord_status=OrdStatus.FILLED, cum_qty="1.5", leaves_qty="0", avg_px="100"))
+    assert len(desk.alarms(AlarmKind.EXPOSURE)) == 1
+    is_over(desk, "filled", "1.5")

@@ -114,9 +114,9 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
                now: int, effects: Effects) -> None:  # fmt: skip
     """A definite answer: whatever was in flight has been applied or never will be. `before` are the terms until now."""
     request, looks = work.request, work.looks
+    _terms(child, s, effects)
     if request is not None:
         desk.close_request(child, work)
-    _terms(child, s, effects)
     work.max_qty = child.order_qty if child.order_qty is not None else work.max_qty
     if child.open_at_venue:
         if request is Request.REPLACE and (child.order_qty, child.price) != before:

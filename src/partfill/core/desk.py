@@ -288,9 +288,10 @@ class Desk:
         if child.requests is not None and child.requests.pop(work.request_id, None) is not None:
             child.requests = child.requests or None
             child.settle()
+        replacing = work.request is Request.REPLACE
         work.request, work.request_id, work.accepted = None, "", False
-        if child.open_at_venue:
-            # We did not take it off. If it ends now, it ends by itself.
+        if child.open_at_venue or (replacing and child.order_qty is not None and child.order_qty >= work.max_qty):
+            # We did not take it off, or it became what we asked for. If it ends now, it ends by itself.
             work.retarget = False
         if child.order_qty is not None:
             work.max_qty = child.order_qty
@@ -333,20 +334,25 @@ class Desk:
 
     def _law(self, parent: Parent, effects: Effects) -> Decimal:
         """The left side of the law; an excess that venues made is alarmed and remembered."""
-        if parent.terms.cash_order_qty is not None:
+        cash = parent.terms.cash_order_qty
+        if cash is not None:
+            spent = parent.spent
+            if spent is not None and spent > max(cash, parent.limit):
+                self._too_much(parent, spent, cash, "spent", effects)
             return ZERO
         exposure = parent.exposure
         if exposure > parent.limit:
-            effects.parent(parent)
-            parent.limit = exposure
-            parent.excess = sub(exposure, parent.asked)
-            said = f"{text(exposure)} filled or working of {text(parent.asked)} asked for: {text(parent.excess)} too much"
-            last = parent.children[-1] if parent.children else None
-            self.engine.alarm(effects, last, AlarmKind.EXPOSURE, said)
+            self._too_much(parent, exposure, parent.asked, "filled or working", effects)
         elif parent.limit > parent.asked and parent.limit > exposure:
             effects.parent(parent)
             parent.limit = max(parent.asked, exposure)
         return exposure
+
+    def _too_much(self, parent: Parent, much: Decimal, asked: Decimal, what: str, effects: Effects) -> None:
+        effects.parent(parent)
+        parent.limit, parent.excess = much, sub(much, asked)
+        said = f"{text(much)} {what} of {text(asked)} asked for: {text(parent.excess)} too much"
+        self.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.EXPOSURE, said)
 
     def _carry_out(self, parent: Parent, step: Step, now: int, effects: Effects) -> None:
         if step.at:

@@ -77,7 +77,7 @@ class Parent:
         self.cum = ZERO
         self.limit = self.asked
         self.excess = ZERO
-        """By how much venues exceeded what was asked, as far as it was alarmed."""
+        """By how much venues exceeded what was asked, as far as it was alarmed; quote currency for an order sized in cash."""
         self.stop: Done | None = None
         """Why nothing of it may work any more: the user's word or the kill switch."""
         self.done: Done | None = None
@@ -103,8 +103,8 @@ class Parent:
         return rest if rest > ZERO else ZERO
 
     @property
-    def avg_px(self) -> Decimal | None:
-        """Volume weighted average price over all children, 28 digits; None when nothing filled or a price is missing."""
+    def spent(self) -> Decimal | None:
+        """Value of everything that filled, quote currency; None while some of it has no price."""
         value = ZERO
         for child in self.children:
             for ledger in child.ledgers:
@@ -112,7 +112,13 @@ class Parent:
                 if priced is None:
                     return None
                 value = add(value, priced[0])
-        return ratio(value, self.cum) if self.cum else None
+        return value
+
+    @property
+    def avg_px(self) -> Decimal | None:
+        """Volume weighted average price over all children, 28 digits; None when nothing filled or a price is missing."""
+        spent = self.spent if self.cum else None
+        return None if spent is None else ratio(spent, self.cum)
 
 
 class Work:

@@ -8,6 +8,7 @@ Rules
 - A Rejected that still shows a live status, or names a duplicate id, refuses somebody's second use of the id.
 - A Stopped report guarantees a quantity, it does not execute it.
 - An unknown status word means open, and one alarm.
+- An order sized in cash gets a quantity from the first report that states one, or that calls it filled.
 """
 
 from __future__ import annotations
@@ -290,6 +291,8 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
         child.mark(Flag.REPLACED)
     _requests(child, s, effect)
     word = s.ord_status
+    if word is OrdStatus.FILLED and child.cash_qty is not None and child.order_qty is None and not s.leaves_qty:
+        _spent(child, s)
     if word is OrdStatus.FILLED and s.exec_type is None and child.known and not _filled(child):
         effects.query = True
         if child.mark(Flag.STATUS_AHEAD):
@@ -341,6 +344,14 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
         child.requests = None
     if not child.in_flight:
         child.in_flight = None
+
+
+def _spent(child: Child, s: OrderSnapshot) -> None:
+    """An order sized in cash is complete by the venue's word, since lots rarely cost just that: what filled is its quantity."""
+    if s.cum_qty is not None and child.rules.cumulative is Cumulative.TRUTH:
+        child.accept_terms(max(s.cum_qty, child.cum), None)
+    elif child.cum and s.cum_qty in (None, child.cum):
+        child.accept_terms(child.cum, None)
 
 
 def _reduce(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effects: Effects) -> None:

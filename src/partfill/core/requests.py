@@ -101,6 +101,8 @@ def replace(desk: Desk, parent: Parent, child: Child, total: Decimal, now: int, 
     qty = sub(total, child.cum) if child.rules.replace_qty is ReplaceQty.OPEN else total
     orig = child.cl_ord_id or ""
     name = _request(desk, child, Request.REPLACE, qty, parent.price, now, effects)
+    # Should it fill before it is made larger, the rest is placed anew.
+    work.retarget = total > work.max_qty
     work.max_qty = max(work.max_qty, total)
     effects.send(
         Replace(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,
