@@ -9,13 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from partfill import FillManager, Limit
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import NotAJournal, Store
 from partfill.journal.verify import verify
-from partfill.venues.clock import Clock
+from partfill.model.commands import Answered, Looked
+from partfill.model.operations import Cancel, Query
+from partfill.venues.clock import CLOCK, Clock
+from partfill.venues.paper.exchange import Exchange
+from partfill.venues.paper.market import SHAPES, generated
+from partfill.venues.paper.venue import PaperVenue
 from tests.runtime.test_manager import paper, price, same_as_the_venue, until
 
 
@@ -112,3 +118,34 @@ async def test_a_clock_that_goes_back(tmp_path: Path) -> None:
     store.close()
     assert stamps == sorted(set(stamps))
     assert verify(db).problems == []
+
+
+class Garbled(PaperVenue):
+    """A venue whose answers hold text that is no Unicode: half of a surrogate pair."""
+
+    async def cancel(self, op: Cancel) -> Answered:
+        answer = await super().cancel(op)
+        return msgspec.structs.replace(answer, order=None, reason="\udcff")
+
+    async def find(self, op: Query) -> Looked:
+        looked = await super().find(op)
+        self.asked += 1
+        return msgspec.structs.replace(looked, order=None, error="\udcff") if self.asked == 1 else looked
+
+    asked = 0
+
+
+async def test_an_answer_that_no_journal_can_hold_is_one_that_did_not_come(tmp_path: Path) -> None:
+    shape = SHAPES["ACME"]
+    venue = Garbled(Exchange([shape.listing]), generated([shape], 1), now=CLOCK)
+    venue.advance(500)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        orders = [await fills.submit(Limit("ACME", "buy", qty=10, price=price(venue, "ACME", "buy", -20))) for _ in range(3)]
+        await until(lambda: all(order.parent.children[0].order_id for order in orders), "they are acknowledged")
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        await until(lambda: venue.asked == 4, "all are asked for, and the first one again")
+        await fills.kill(True, by="operator")
+        await until(lambda: all(order.status == "killed" for order in fills.orders()), "everything is off")
+        same_as_the_venue(fills, venue)
+    assert len(venue.exchange.accounts[""].orders) == 3
+    assert verify(tmp_path / "f.db").problems == []
