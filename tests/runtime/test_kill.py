@@ -130,10 +130,10 @@ def waiting(fills: FillManager) -> set[str]:
 async def test_orders_that_wait_in_their_lanes_when_the_switch_is_put_on_never_leave(tmp_path: Path) -> None:
     venue = paper()
     async with FillManager.open(tmp_path / "f.db", venues=[venue], per_second=2, settings=AGAIN) as fills:
-        orders = [await fills.submit(resting(name, venue)) for name in NAMES * 10]
+        orders = await asyncio.gather(*(fills.submit(resting(name, venue)) for name in NAMES * 10))
         await fills.kill(True, by="operator")
         left_out = waiting(fills)
-        assert len(left_out) > 20
+        assert left_out, "nothing waited, so nothing was tested"
         await until(lambda: all(order.status == "killed" for order in orders), "everything has ended")
         assert not left_out & set(venue.exchange.accounts[""].clients)
         assert (working(venue), fills.lanes.waiting) == ([], 0)
@@ -144,8 +144,7 @@ async def test_orders_that_wait_in_their_lanes_when_the_switch_is_put_on_never_l
 async def test_an_order_canceled_while_it_waits_in_its_lane_never_leaves_and_the_others_do(tmp_path: Path) -> None:
     venue = paper()
     async with FillManager.open(tmp_path / "f.db", venues=[venue], per_second=4) as fills:
-        orders = [await fills.submit(resting("ACME", venue)) for _ in range(12)]
-        *others, last = orders
+        *others, last = await asyncio.gather(*(fills.submit(resting("ACME", venue)) for _ in range(10)))
         assert last.parent.children[0].cl_ord_id in waiting(fills)
         await last.cancel()
         assert await last.done(WAIT_S) == "canceled"
