@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 from collections.abc import Iterator
@@ -18,11 +19,16 @@ from partfill.journal.store import NotAJournal, Store
 from partfill.journal.verify import verify
 from partfill.model.commands import Answered, Looked
 from partfill.model.operations import Cancel, Query
+from partfill.runtime.settings import FillManagement
 from partfill.venues.clock import CLOCK, Clock
+from partfill.venues.paper.client import PaperClient
 from partfill.venues.paper.exchange import Exchange
+from partfill.venues.paper.faults import Faults
 from partfill.venues.paper.market import SHAPES, generated
+from partfill.venues.paper.server import PaperServer
 from partfill.venues.paper.venue import PaperVenue
-from tests.runtime.test_manager import paper, price, same_as_the_venue, until
+from partfill.venues.paper.wire import Reply
+from tests.runtime.test_manager import WAIT_S, paper, price, same_as_the_venue, until
 
 
 @contextmanager
@@ -149,3 +155,20 @@ async def test_an_answer_that_no_journal_can_hold_is_one_that_did_not_come(tmp_p
         same_as_the_venue(fills, venue)
     assert len(venue.exchange.accounts[""].orders) == 3
     assert verify(tmp_path / "f.db").problems == []
+
+
+async def test_a_close_that_meets_the_answer_to_a_poll_does_not_hang(tmp_path: Path) -> None:
+    slow = Faults(latency_min_ns=10_000_000, latency_max_ns=10_000_000)
+    shape = SHAPES["ACME"]
+    server = PaperServer(PaperVenue(Exchange([shape.listing]), now=CLOCK, faults=slow))
+    client = await PaperClient.connect("127.0.0.1", await server.start(), now=CLOCK)
+    async with asyncio.timeout(WAIT_S):
+        async with FillManager.open(tmp_path / "f.db", venues=[client], settings=FillManagement(poll_interval_ms=50)) as fills:
+            await until(lambda: fills.pollers[0].polls, "the start is over")
+            connection = client._connection
+            assert connection is not None
+            await until(lambda: connection._waiting, "a poll is out")
+            for number, reply in connection._waiting.items():
+                reply.set_result(Reply(id=number))
+    await client.close()
+    await server.close()
