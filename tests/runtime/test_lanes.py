@@ -250,6 +250,38 @@ async def test_a_breaker_refuses_orders_and_lets_cancels_and_questions_pass() ->
     assert all("not sent" in (answer.reason or "") and "down" in (answer.reason or "") for answer in refused)
 
 
+async def test_an_order_that_is_not_wanted_when_its_turn_comes_is_refused_here_and_opens_no_breaker() -> None:
+    unwanted: dict[str, str] = {}
+    floor = Floor(unwanted=lambda op: unwanted.get(op.cl_ord_id))
+    floor.venue.gates["A"] = asyncio.Event()
+    for number in range(1, 3 + REFUSALS):
+        floor.lanes.send(place("A", number))
+    await until(lambda: len(floor.venue.got) == 1)
+    unwanted.update({f"A{number}": "not sent: killed" for number in range(1, 2 + REFUSALS)})
+    floor.venue.gates["A"].set()
+    await floor.drain()
+    last = f"A{2 + REFUSALS}"
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A1", last], "what has left is not called back"
+    assert floor.outcomes() == [
+        ("A1", Outcome.DONE), *((name, Outcome.REFUSED) for name in list(unwanted)[1:]), (last, Outcome.DONE)
+    ]  # fmt: skip
+    assert not floor.lanes.breakers["v"].open
+
+
+async def test_an_order_that_is_not_wanted_does_not_wait_for_the_budget() -> None:
+    floor = Floor(unwanted=lambda op: "not sent: killed" if op.order > 1 else None)
+    floor.venue.outcome = lambda op: (Outcome.REFUSED, "rate_limit")
+    floor.lanes.send(place("A", 1))
+    await until(lambda: len(floor.answers) == 1)
+    for number in (2, 3):
+        floor.lanes.send(place("A", number))
+    # Everything else waits until the pause is over; these need not.
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [name for name, _ in floor.outcomes()] == ["A1", "A2", "A3"]
+    assert len(floor.venue.got) == 1
+
+
 async def test_identical_refusals_open_the_breaker() -> None:
     floor = Floor()
     floor.venue.outcome = lambda op: (Outcome.REFUSED, "margin")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 from collections.abc import Iterator
@@ -9,14 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from partfill import FillManager, Limit
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import NotAJournal, Store
 from partfill.journal.verify import verify
-from partfill.venues.clock import Clock
-from tests.runtime.test_manager import paper, price, same_as_the_venue, until
+from partfill.model.commands import Answered, Looked
+from partfill.model.operations import Cancel, Query
+from partfill.runtime.settings import FillManagement
+from partfill.venues.clock import CLOCK, Clock
+from partfill.venues.paper.client import PaperClient
+from partfill.venues.paper.exchange import Exchange
+from partfill.venues.paper.faults import Faults
+from partfill.venues.paper.market import SHAPES, generated
+from partfill.venues.paper.server import PaperServer
+from partfill.venues.paper.venue import PaperVenue
+from partfill.venues.paper.wire import Reply
+from tests.runtime.test_manager import WAIT_S, paper, price, same_as_the_venue, until
 
 
 @contextmanager
@@ -112,3 +124,51 @@ async def test_a_clock_that_goes_back(tmp_path: Path) -> None:
     store.close()
     assert stamps == sorted(set(stamps))
     assert verify(db).problems == []
+
+
+class Garbled(PaperVenue):
+    """A venue whose answers hold text that is no Unicode: half of a surrogate pair."""
+
+    async def cancel(self, op: Cancel) -> Answered:
+        answer = await super().cancel(op)
+        return msgspec.structs.replace(answer, order=None, reason="\udcff")
+
+    async def find(self, op: Query) -> Looked:
+        looked = await super().find(op)
+        self.asked += 1
+        return msgspec.structs.replace(looked, order=None, error="\udcff") if self.asked == 1 else looked
+
+    asked = 0
+
+
+async def test_an_answer_that_no_journal_can_hold_is_one_that_did_not_come(tmp_path: Path) -> None:
+    shape = SHAPES["ACME"]
+    venue = Garbled(Exchange([shape.listing]), generated([shape], 1), now=CLOCK)
+    venue.advance(500)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        orders = [await fills.submit(Limit("ACME", "buy", qty=10, price=price(venue, "ACME", "buy", -20))) for _ in range(3)]
+        await until(lambda: all(order.parent.children[0].order_id for order in orders), "they are acknowledged")
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        await until(lambda: venue.asked == 4, "all are asked for, and the first one again")
+        await fills.kill(True, by="operator")
+        await until(lambda: all(order.status == "killed" for order in fills.orders()), "everything is off")
+        same_as_the_venue(fills, venue)
+    assert len(venue.exchange.accounts[""].orders) == 3
+    assert verify(tmp_path / "f.db").problems == []
+
+
+async def test_a_close_that_meets_the_answer_to_a_poll_does_not_hang(tmp_path: Path) -> None:
+    slow = Faults(latency_min_ns=10_000_000, latency_max_ns=10_000_000)
+    shape = SHAPES["ACME"]
+    server = PaperServer(PaperVenue(Exchange([shape.listing]), now=CLOCK, faults=slow))
+    client = await PaperClient.connect("127.0.0.1", await server.start(), now=CLOCK)
+    async with asyncio.timeout(WAIT_S):
+        async with FillManager.open(tmp_path / "f.db", venues=[client], settings=FillManagement(poll_interval_ms=50)) as fills:
+            await until(lambda: fills.pollers[0].polls, "the start is over")
+            connection = client._connection
+            assert connection is not None
+            await until(lambda: connection._waiting, "a poll is out")
+            for number, reply in connection._waiting.items():
+                reply.set_result(Reply(id=number))
+    await client.close()
+    await server.close()

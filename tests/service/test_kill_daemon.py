@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import time
 from collections import Counter
 from decimal import Decimal
@@ -134,4 +135,34 @@ def test_after_any_kill_the_ledger_is_the_venues_and_no_order_is_lost_or_doubled
     assert quarantined == []
     assert differences(db, truth, "paper") == []
     assert any(picture.cum_qty for picture in truth), "nothing filled, so nothing was tested"
+    assert verify(db).problems == []
+
+
+def test_a_kill_that_no_venue_heard_and_no_daemon_outlived_is_carried_out_all_the_same(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    orders = {
+        "low": {"ref": "low", "instrument": "ACME", "side": "buy", "qty": "10", "price": "10"},
+        "high": {"ref": "high", "instrument": "BTC-USD", "side": "sell", "qty": "0.01", "price": "90000"},
+    }
+    with paper_venue(tmp_path, faults={"disconnect": 500, "lost_messages": 8}) as venue:
+        with remote(tmp_path, venue, timeout="0.5") as daemon:
+            for order in orders.values():
+                assert submit(daemon, order)
+            until(lambda: len(asyncio.run(everything(venue.ready["port"], []))) == 2, "they work")
+            venue.signal(signal.SIGSTOP)
+            assert partfill("kill", "on", db, "--by", "test").returncode == 0
+            assert partfill("kill", "on", db, "--by", "test").returncode == 0
+            daemon.die()
+        # Without a daemon the journal itself is asked: the switch is on, and nothing lifts it but an operator.
+        assert partfill("kill", "on", db, "--by", "test").returncode == 0
+        venue.signal(signal.SIGCONT)
+        with remote(tmp_path, venue) as daemon:
+            for order in ({**orders["low"], "ref": "new"}, {**orders["high"], "ref": "newer"}):
+                assert not daemon.ask("submit", **order)["ok"]
+            until(lambda: not daemon.ask("orders")["count"], "everything is off")
+            assert asyncio.run(everything(venue.ready["port"], [])) == []
+            assert partfill("kill", "off", db, "--by", "test").returncode == 0
+            assert daemon.ask("submit", **{**orders["low"], "ref": "after"})["ok"]
+            assert daemon.stop() == 0
+        assert venue.stop() == 0
     assert verify(db).problems == []

@@ -113,7 +113,8 @@ class Bus:
         for callback in list(self._callbacks):
             try:
                 callback(told)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                # Nothing is awaited here: a CancelledError comes out of a future that the callback looked at.
                 self.failures += 1
                 log.exception("a subscriber failed on %s", type(told.event).__name__)
 

@@ -3,6 +3,7 @@
 Rules
 - Within a lane cancels go first, then everything in the order in which it was decided.
 - An operation is sent once. Whatever goes wrong on the way is an answer too: `Outcome.UNKNOWN`.
+- An order that is not wanted any more when its turn comes (its parent was stopped, or killed) is refused here and never sent.
 - Questions are reads: they do not wait in lanes, and at most `QUESTIONS` of them are out per venue.
 - A lane exists while it has work; nothing is kept of one that is empty.
 """
@@ -41,11 +42,14 @@ class Lanes:
     """
 
     def __init__(self, venues: Mapping[str, Venue], answer: Callable[[Answered | Looked], Awaitable[None]], *,
-                 per_second: Mapping[str, int] | None = None, timeout_s: float = TIMEOUT_S) -> None:  # fmt: skip
+                 per_second: Mapping[str, int] | None = None, timeout_s: float = TIMEOUT_S,
+                 unwanted: Callable[[Place], str | None] = lambda op: None) -> None:  # fmt: skip
         self._venues = venues
         self._answer = answer
         self._per_second = per_second if per_second is not None else {}
         self._timeout_s = timeout_s
+        self._unwanted = unwanted
+        """Why an order that waits need not leave; None while it is wanted."""
         self._first: dict[Lane, deque[Operation]] = {}
         self._then: dict[Lane, deque[Operation]] = {}
         self._running: dict[Lane, asyncio.Task[None]] = {}
@@ -119,10 +123,9 @@ class Lanes:
         if type(op) is Cancel:
             await budget.take(cancel=True)
             return True
-        breaker = self.breakers.get(op.venue)
         hurry = asyncio.Event()
         while True:
-            if type(op) is Place and breaker is not None and breaker.open:
+            if type(op) is Place and self._why_not(op) is not None:
                 # It does not leave: it needs no budget.
                 return True
             seconds = budget.wait(cancel=False)
@@ -140,9 +143,9 @@ class Lanes:
 
     async def _carry(self, op: Operation) -> None:
         assert not isinstance(op, Query)
-        breaker = self.breakers.get(op.venue)
-        if type(op) is Place and breaker is not None and breaker.open:
-            await self._answer(self._refused(op, f"not sent: {breaker.reason}"))
+        why_not = self._why_not(op) if type(op) is Place else None
+        if type(op) is Place and why_not is not None:
+            await self._answer(self._refused(op, why_not))
             return
         budget = self.budget(op.venue, op.account)
         self.sent += 1
@@ -151,6 +154,13 @@ class Lanes:
             budget.pause(PAUSE_S)
         self._judge(op, answer)
         await self._answer(answer)
+
+    def _why_not(self, op: Place) -> str | None:
+        """Why an order does not leave; None when it does."""
+        breaker = self.breakers.get(op.venue)
+        if breaker is not None and breaker.open:
+            return f"not sent: {breaker.reason}"
+        return self._unwanted(op)
 
     async def _request(self, op: Place | Cancel | Replace) -> Answered:
         venue = self._venues[op.venue]

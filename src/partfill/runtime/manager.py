@@ -7,7 +7,9 @@
 
 Theory of operation. Every input - a command, an answer, an observation, a sign of time - goes through `take`: the engine
 steps, the step becomes durable, and only then its events reach subscribers and its operations their lanes. Inputs that
-come together are committed together, and what follows from them is released in their order.
+come together are committed together, and what follows from them is released in their order, also when whoever gave the
+input has stopped waiting: a kill switch that timed out for its caller takes everything off all the same. An order that still
+waits in its lane when it is stopped never leaves.
 
 Start: recover, declare the venues, mark what was in flight as unknown, ask for it, read each venue's history since the
 last input, then listen. Stop: drain the lanes, commit, close. A kill at any point is as safe as a stop.
@@ -18,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -28,12 +31,27 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.parent import Parent
 from partfill.journal.journal import Journal, JournalDown
-from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Resubmit, Stop, Submit, Tick, Track, Untrack
+from partfill.model.codec import NotAnInput
+from partfill.model.commands import (
+    EVERYWHERE,
+    Amend,
+    Answered,
+    KillSwitch,
+    Looked,
+    Outcome,
+    Restarted,
+    Resubmit,
+    Stop,
+    Submit,
+    Tick,
+    Track,
+    Untrack,
+)
 from partfill.model.events import CommandRefused, Event
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.observations import Observation
-from partfill.model.operations import Query
+from partfill.model.operations import Place, Query
 from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.lanes import TIMEOUT_S, Lanes
@@ -83,7 +101,9 @@ class FillManager:
         self.venues = {venue.name: venue for venue in given}
         self.bus = Bus()
         self.journal = Journal(path)
-        self.lanes = Lanes(self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s)
+        self.lanes = Lanes(
+            self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s, unwanted=self._unwanted
+        )
         self.pollers: list[FillPoller] = []
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""
@@ -91,6 +111,10 @@ class FillManager:
         """Parent orders as of the last durable input about them; the engine itself is ahead of the disk."""
         self.clock = clock
         """Stamps everything, strictly rising; adapters share it."""
+        self._steps: deque[tuple[Effects, list[View]]] = deque()
+        """What was stepped and is not released yet, in order."""
+        self._behind: set[asyncio.Task[None]] = set()
+        """Who releases what nobody waits for any more."""
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -152,9 +176,10 @@ class FillManager:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # They may still hand operations to the lanes.
         if self._ticking is not None:
-            # It may still hand operations to the lanes.
             await asyncio.gather(self._ticking, return_exceptions=True)
+        await asyncio.gather(*self._behind, return_exceptions=True)
         if drain and self.down is None:
             await self.lanes.drain()
         await self.lanes.stop()
@@ -169,17 +194,43 @@ class FillManager:
     # ------------------------------------------------------------------ inputs
 
     async def take(self, inp: Input) -> Effects:
-        """Step with one input, make it durable, then let what follows leave. Raises `JournalDown`."""
-        views: list[View] = []
+        """Step with one input, make it durable, then let what follows leave. Raises `JournalDown`.
+
+        Once it has stepped it is as good as done: a caller that is cancelled hears nothing, and what follows leaves.
+        """
         try:
-            effects = await self.journal.submit(inp, self.clock(), lambda step: views.extend(map(view_of, step.parents)))
+            effects = await self.journal.submit(inp, self.clock(), self._stepped)
         except JournalDown as down:
             self.down = down
             raise
-        for view in views:
-            self.views[view.id] = view
-        self._release(effects)
+        except asyncio.CancelledError:
+            if self._steps:
+                task = asyncio.create_task(self._release_behind())
+                self._behind.add(task)
+                task.add_done_callback(self._behind.discard)
+            raise
+        self._release_until(effects.seq)
         return effects
+
+    def _stepped(self, effects: Effects) -> None:
+        # The last moment at which the engine shows this step and no later one.
+        self._steps.append((effects, list(map(view_of, effects.parents))))
+
+    def _release_until(self, seq: int) -> None:
+        """Let go of every durable step up to number `seq`, in order, whoever waits for it."""
+        while self._steps and self._steps[0][0].seq <= seq:
+            effects, views = self._steps.popleft()
+            for view in views:
+                self.views[view.id] = view
+            self._release(effects)
+
+    async def _release_behind(self) -> None:
+        try:
+            await self.journal.flush()
+        except JournalDown as down:
+            self.down = down
+            log.error("%s", down)
+        self._release_until(self.journal.durable_seq)
 
     def view(self, parent: Parent) -> View:
         """A parent order as of the last durable input about it."""
@@ -223,11 +274,22 @@ class FillManager:
         except JournalDown as down:
             log.error("%s", down)
 
-    async def _answered(self, answer: Input) -> None:
+    async def _answered(self, answer: Answered | Looked) -> None:
         try:
-            await self.take(answer)
+            try:
+                await self.take(answer)
+            except NotAnInput as bad:
+                # No journal can hold what it says: to us it is an answer that did not come.
+                log.warning("an answer of %s: %s", answer.venue, bad)
+                await self.take(_without_words(answer, str(bad)))
         except JournalDown as down:
             log.error("%s", down)
+
+    def _unwanted(self, op: Place) -> str | None:
+        """Why an order that has not left yet need not leave any more; None while it is wanted."""
+        child = self.engine.children.get(op.order)
+        stop = child.work.parent.stop if child is not None and child.work is not None else None
+        return None if stop is None else f"not sent: it was {stop} while it waited"
 
     # ------------------------------------------------------------------ commands
 
@@ -417,3 +479,12 @@ class FillManager:
         for poller in self.pollers:
             if poller.venue is venue and poller.account == account:
                 await poller.poll_once()
+
+
+def _without_words(answer: Answered | Looked, why: str) -> Answered | Looked:
+    """The same answer when nothing that it says can be kept."""
+    if isinstance(answer, Answered):
+        return Answered(venue=answer.venue, account=answer.account, request=answer.request, cl_ord_id=answer.cl_ord_id,
+                        outcome=Outcome.UNKNOWN, reason=why, as_of=answer.as_of)  # fmt: skip
+    return Looked(venue=answer.venue, account=answer.account, cl_ord_id=answer.cl_ord_id, order_id=answer.order_id, error=why,
+                  as_of=answer.as_of)  # fmt: skip

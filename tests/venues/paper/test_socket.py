@@ -23,7 +23,7 @@ from partfill.venues.paper.faults import Faults
 from partfill.venues.paper.server import PaperServer
 from partfill.venues.paper.stream import Stream
 from partfill.venues.paper.venue import PaperVenue
-from partfill.venues.paper.wire import Ask, Hello, line
+from partfill.venues.paper.wire import Ask, Hello, Reply, line
 from partfill.venues.protocol import Venue, VenueDown
 from tests.venues.paper.desk import LISTING, cancel, clock, definite, eventually, place, query, replace, terms
 
@@ -283,3 +283,18 @@ async def test_a_request_cut_in_two_is_no_request() -> None:
         await asyncio.sleep(0.05)
         await eventually(lambda: "other" not in server.sessions)
         assert (await definite(client, "half")).order is None
+
+
+async def test_a_cancellation_that_meets_the_reply_ends_the_task_all_the_same() -> None:
+    async with served(latency_min_ns=10_000_000, latency_max_ns=10_000_000) as (_, client):
+        for ask in (lambda: client.find(query("c1")), lambda: client.snapshot("a"), lambda: client.place(place("c1"))):
+            asking: asyncio.Task[object] = asyncio.create_task(ask())  # type: ignore[arg-type]
+            connection = client._connection
+            assert connection is not None
+            await eventually(lambda of=connection: bool(of._waiting))  # type: ignore[misc]
+            (number, reply), *_ = connection._waiting.items()
+            # Both in one turn of the loop: whoever wants the task to end waits for it.
+            reply.set_result(Reply(id=number))
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking

@@ -87,7 +87,9 @@ class _Connection:
         """Send one request and wait for its reply. Raises `_Lost` when none comes."""
         number, future = self.send(op)
         try:
-            return await asyncio.wait_for(future, timeout_ms / 1000)
+            # Not wait_for: it loses a cancellation that comes together with the reply (Python 3.11).
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await future
         except TimeoutError:
             raise _Lost(f"no reply within {timeout_ms} ms") from None
         finally:
@@ -149,7 +151,8 @@ class PaperClient:
         client = cls(host, port, now=now, session=session, timeout_ms=timeout_ms)
         client._keeper = asyncio.get_running_loop().create_task(client._keep_up())
         try:
-            await asyncio.wait_for(client._up.wait(), timeout_ms / 1000)
+            async with asyncio.timeout(timeout_ms / 1000):
+                await client._up.wait()
         except TimeoutError:
             await client.close()
             raise VenueDown(
@@ -271,7 +274,8 @@ class PaperClient:
     async def _ask(self, op: Ops) -> Reply:
         try:
             if self._connection is None and not self._closed:
-                await asyncio.wait_for(self._up.wait(), self._timeout_ms / 1000)
+                async with asyncio.timeout(self._timeout_ms / 1000):
+                    await self._up.wait()
             if self._connection is None:
                 raise _Lost("not connected")
             reply = await self._connection.ask(op, self._timeout_ms)
@@ -306,8 +310,8 @@ class PaperClient:
             pause = min(2 * pause, LONGEST_PAUSE_MS)
 
     async def _open(self) -> _Connection:
-        opening = asyncio.open_connection(self._host, self._port, limit=MAX_LINE)
-        reader, writer = await asyncio.wait_for(opening, self._timeout_ms / 1000)
+        async with asyncio.timeout(self._timeout_ms / 1000):
+            reader, writer = await asyncio.open_connection(self._host, self._port, limit=MAX_LINE)
         connection = _Connection(reader, writer, self._hear)
         try:
             hello = await connection.ask(Hello(session=self._session), self._timeout_ms)
