@@ -115,11 +115,14 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
     """A definite answer: whatever was in flight has been applied or never will be. `before` are the terms until now."""
     request, looks = work.request, work.looks
     _terms(child, s, effects)
+    terms = (child.order_qty, child.price)
+    applied = request is Request.REPLACE and (terms != before or terms == work.target)
     if request is not None:
-        desk.close_request(child, work)
-    work.max_qty = child.order_qty if child.order_qty is not None else work.max_qty
+        desk.close_request(child, work, applied=applied)
+    elif child.order_qty is not None:
+        work.in_force(child.order_qty)
     if child.open_at_venue:
-        if request is Request.REPLACE and (child.order_qty, child.price) != before:
+        if applied:
             work.tries = work.act_at = 0
         elif request in (Request.CANCEL, Request.REPLACE):
             desk.in_vain(child, work, "it changed nothing", now, effects)

@@ -142,6 +142,11 @@ class Desk:
         if a.order_qty is not None:
             parent.asked = a.order_qty
             parent.limit = max(parent.limit, a.order_qty)
+            for child in parent.active:
+                # What a venue made of an earlier wish says nothing about this one.
+                assert child.work is not None
+                effects.touch(child)
+                child.work.cut = False
         if a.price is not None:
             parent.price = a.price
         self._advance(parent, now, effects)
@@ -220,7 +225,7 @@ class Desk:
         if work.request is not Request.REPLACE and child.order_qty is not None and work.max_qty is not child.order_qty:
             if work.max_qty != child.order_qty:
                 work.terms_at = now
-            work.max_qty = child.order_qty
+            work.in_force(child.order_qty)
         if child.open_at_venue:
             if work.settled:
                 # The venue opened it again.
@@ -266,7 +271,7 @@ class Desk:
             self.in_vain(child, work, "rejected", now, effects)
         else:
             work.tries = work.act_at = 0
-        self.close_request(child, work)
+        self.close_request(child, work, applied=replaced)
         if rejected and not work.looking:
             work.doubt, work.look_at = True, now
 
@@ -280,21 +285,24 @@ class Desk:
             said = f"{MANY} requests in a row changed nothing: {reason}"
             self.engine.alarm(effects, child, AlarmKind.REFUSED, said)
 
-    def close_request(self, child: Child, work: Work) -> None:
-        """The request in flight is answered, one way or the other."""
+    def close_request(self, child: Child, work: Work, *, applied: bool = False) -> None:
+        """The request in flight is answered, one way or the other. `applied`: it is a replace that took effect."""
         if child.in_flight is not None:
             child.in_flight.pop(work.request_id, None)
             child.in_flight = child.in_flight or None
         if child.requests is not None and child.requests.pop(work.request_id, None) is not None:
             child.requests = child.requests or None
             child.settle()
-        replacing = work.request is Request.REPLACE
-        work.request, work.request_id, work.accepted = None, "", False
-        if child.open_at_venue or (replacing and child.order_qty is not None and child.order_qty >= work.max_qty):
-            # We did not take it off, or it became what we asked for. If it ends now, it ends by itself.
+        if applied or child.open_at_venue:
+            # It became what we asked for, or we did not take it off. If it ends now, it ends by itself.
             work.retarget = False
         if child.order_qty is not None:
-            work.max_qty = child.order_qty
+            if applied and work.target is not None:
+                work.max_qty, work.px = work.target
+            elif work.request is Request.REPLACE:
+                work.max_qty = child.order_qty
+            work.in_force(child.order_qty)
+        work.request, work.request_id, work.accepted, work.target = None, "", False, None
         if not work.looking:
             work.doubt, work.look_at, work.looks = False, 0, 0
 
@@ -392,7 +400,7 @@ class Desk:
         parent = Parent(self.next_id, child.venue, child.account, ref, requests.terms_of(child), None)
         self.next_id += 1
         work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
-        work.seen_cum = child.cum
+        work.seen_cum, work.px = child.cum, child.price
         parent.cum, parent.attempts = child.cum, 1
         parent.children.append(child)
         parent.active.append(child)

@@ -53,6 +53,8 @@ class Effects:
     """True when the order's row has to be written."""
     seq: int = 0
     """Number of the input in the journal, once it has one."""
+    now: int = 0
+    """When the step was made (ns UTC), once it has a number."""
     operations: Sequence[Operation] = ()
     """What to ask venues, once this step is durable."""
     others: Sequence[Change] = ()

@@ -127,6 +127,7 @@ class Work:
     __slots__ = (
         "accepted",
         "act_at",
+        "cut",
         "doubt",
         "look_at",
         "looking",
@@ -134,6 +135,7 @@ class Work:
         "max_qty",
         "parent",
         "presumed",
+        "px",
         "request",
         "request_id",
         "requests",
@@ -141,6 +143,7 @@ class Work:
         "seen_cum",
         "sent_at",
         "settled",
+        "target",
         "terms_at",
         "tries",
         "wake_at",
@@ -158,6 +161,12 @@ class Work:
         """True when the venue has to be asked: a lost reply, a refusal, an end without its last fills."""
         self.max_qty = qty
         """Largest total quantity that may be in force, by any request of ours that may still be applied."""
+        self.px = parent.price
+        """The price that we asked for last and the venue took. In force may be another one: venues reprice by themselves."""
+        self.target: tuple[Decimal, Decimal | None] | None = None
+        """Total quantity and price that the replace in flight asks for."""
+        self.cut = False
+        """True when the venue has less in force than we asked for (reduce-only, at the position): it is not made larger again."""
         self.terms_at = 0
         """When the venue last changed the quantity in force by itself (ns UTC)."""
         self.look_at = 0
@@ -182,6 +191,11 @@ class Work:
         """What of the child's `cum` is in the parent's."""
         self.wake_at = 0
         """The newest timer set for it; no part of the journal, since timers are set anew after a start."""
+
+    def in_force(self, total: Decimal) -> None:
+        """The venue has `total` units in force, and no replace of ours is in flight."""
+        self.cut = self.cut or total < self.max_qty
+        self.max_qty = total
 
     def worst(self, child: Child) -> Decimal:
         """What may still fill of the child."""

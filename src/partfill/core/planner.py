@@ -6,6 +6,8 @@ Rules
   quantity); else cancel, wait for the proof of the end, and place what is left.
 - A new child is placed only when every other one is settled, and only for what the law leaves.
 - A request that was refused is tried anew later and later, for as long as it is wanted.
+- What a venue changed by itself is not fought: an order that it cut down or repriced stays so, until the user asks for
+  something else.
 - A child that works without need is canceled; one that could fill too much is made smaller or canceled first.
 
 `plan` decides, `desk` carries it out. It reads state and changes none.
@@ -103,7 +105,10 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
     if room <= ZERO:
         return Step(child, Request.CANCEL, retarget=True)
     wanted = add(child.cum, room)
-    if wanted == work.max_qty and parent.price == child.price:
+    if work.cut and wanted > work.max_qty:
+        # To ask for it again would go on for ever.
+        wanted = work.max_qty
+    if wanted == work.max_qty and parent.price == work.px:
         return None
     if safe_replace(child.rules):
         return Step(child, Request.REPLACE, wanted)

@@ -103,6 +103,7 @@ def replace(desk: Desk, parent: Parent, child: Child, total: Decimal, now: int, 
     name = _request(desk, child, Request.REPLACE, qty, parent.price, now, effects)
     # Should it fill before it is made larger, the rest is placed anew.
     work.retarget = total > work.max_qty
+    work.target = (total, parent.price)
     work.max_qty = max(work.max_qty, total)
     effects.send(
         Replace(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,

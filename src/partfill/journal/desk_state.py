@@ -55,6 +55,9 @@ class WorkState(msgspec.Struct, array_like=True, gc=False):
     seen_cum: Decimal = ZERO
     terms_at: int = 0
     presumed: bool = False
+    px: Decimal | None = None
+    target: tuple[Decimal, Decimal | None] | None = None
+    cut: bool = False
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

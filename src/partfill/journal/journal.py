@@ -144,7 +144,7 @@ class Journal:
         except BaseException as error:
             self._fail(error)
             raise self._down() from error
-        effects.seq = self.seq
+        effects.seq, effects.now = self.seq, now
         self._now = now
         if not self._flushing:
             self._flushing = True

@@ -48,12 +48,13 @@ from partfill.model.commands import (
     Untrack,
 )
 from partfill.model.events import CommandRefused, Event
-from partfill.model.inputs import Gap, Input, VenueDeclared
+from partfill.model.inputs import MAX_RAW, Input, Unreadable, VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.observations import Observation
 from partfill.model.operations import Place, Query
 from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
+from partfill.runtime.follower import Follower
 from partfill.runtime.lanes import TIMEOUT_S, Lanes
 from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
@@ -61,16 +62,10 @@ from partfill.runtime.poller import FillPoller
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
 from partfill.venues.clock import CLOCK, Clock
-from partfill.venues.protocol import Venue, VenueDown
+from partfill.venues.protocol import Venue
 
 MAX_WAITING = 10_000
 """Operations that may wait in lanes before new orders are refused."""
-OVERLAP_NS = 60_000_000_000
-"""How much of a venue's history is read again after a gap: clocks differ, and a repeat changes nothing."""
-
-RETRY_S = 0.25
-"""First wait before a read that failed is tried again; it doubles up to `RETRY_MAX_S`. Writes are never tried again."""
-RETRY_MAX_S = 30.0
 
 log = logging.getLogger("partfill")
 
@@ -105,6 +100,7 @@ class FillManager:
             self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s, unwanted=self._unwanted
         )
         self.pollers: list[FillPoller] = []
+        self.followers: list[Follower] = []
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""
         self.views: dict[int, View] = {}
@@ -154,8 +150,9 @@ class FillManager:
             for account in self.accounts[venue.name]:
                 poller = FillPoller(self, venue, account)
                 self.pollers.append(poller)
-                self._tasks.append(asyncio.create_task(self._listen(venue, account, last)))
-                self._tasks.append(poller.spawn_polling_task())
+                follower = Follower(self, poller, last)
+                self.followers.append(follower)
+                self._tasks += [*follower.spawn(), poller.spawn_polling_task()]
 
     def _say_who_is_left(self) -> None:
         """Orders of an account that is not configured any more go on, and nobody listens or polls for them."""
@@ -223,6 +220,15 @@ class FillManager:
             for view in views:
                 self.views[view.id] = view
             self._release(effects)
+
+    async def hear(self, observation: Observation) -> Effects:
+        """Take what a venue said by itself. What no journal can hold is kept as unreadable, counted and alarmed."""
+        try:
+            return await self.take(observation)
+        except NotAnInput as bad:
+            raw = repr(observation).encode("ascii", "backslashreplace").decode()
+            where = {"venue": observation.venue, "account": observation.account}
+            return await self.take(Unreadable(**where, raw=raw[:MAX_RAW], error=str(bad)))
 
     async def _release_behind(self) -> None:
         try:
@@ -439,46 +445,6 @@ class FillManager:
     def subscribe(self, callback: Callable[[Told], None]) -> Callable[[], None]:
         """Call `callback` with every event; returns how to end that."""
         return self.bus.call(callback)
-
-    # ------------------------------------------------------------------ venues
-
-    async def _listen(self, venue: Venue, account: str, since: int) -> None:
-        # It misses nothing from here on: what fills while history is read would else be in neither.
-        stream = venue.stream(account)
-        ended = False
-        while True:
-            try:
-                if ended:
-                    await self.take(Gap(venue=venue.name, account=account, since=None, reason="the stream ended"))
-                await self.backfill(venue, account, since)
-                async for observation in stream:
-                    await self.take(observation)
-                    if type(observation) is Gap:
-                        await self.backfill(venue, account, observation.since or since)
-            except JournalDown as down:
-                log.error("%s", down)
-                return
-            except Exception:
-                log.exception("the stream of %s failed", venue.name)
-            await asyncio.sleep(1)
-            stream = venue.stream(account)
-            ended = True
-
-    async def backfill(self, venue: Venue, account: str, since: int) -> None:
-        """Read what happened since `since` (ns UTC), and how every order stands now."""
-        wait = RETRY_S
-        while True:
-            try:
-                async for observation in venue.history(account, max(0, since - OVERLAP_NS)):
-                    await self.take(observation)
-                break
-            except VenueDown as down:
-                log.warning("history of %s: %s; again in %g s", venue.name, down, wait)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, RETRY_MAX_S)
-        for poller in self.pollers:
-            if poller.venue is venue and poller.account == account:
-                await poller.poll_once()
 
 
 def _without_words(answer: Answered | Looked, why: str) -> Answered | Looked:

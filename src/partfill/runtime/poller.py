@@ -3,7 +3,8 @@
 Rules
 - Exactly one poll at a time; a second caller waits for its own.
 - Fast while orders work, `IDLE` times slower when none does, jittered so that many desks do not meet.
-- What comes back is an observation like any other: it adds nothing twice, takes nothing back, and may say "look".
+- What comes back is an observation like any other: it adds nothing twice, takes nothing back, and may say "look". What is
+  the same as the last time, of an order to which nothing has happened since, is not taken again (see `repeats`).
 - A venue that is down is asked again later and later; the error is kept for who asks.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from partfill.journal.journal import JournalDown
 from partfill.model.events import Event
+from partfill.runtime.repeats import Repeats
 from partfill.venues.protocol import Venue, VenueDown
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class FillPoller:
         """Polls in a row that were not answered."""
         self.error: str | None = None
         self.polls = 0
+        self._repeats = Repeats(manager.engine)
 
     async def poll_once(self) -> list[Event]:
         """Ask once and take everything that comes. Returns the events that followed."""
@@ -61,7 +64,12 @@ class FillPoller:
             self.polls += 1
             events: list[Event] = []
             for snapshot in found:
-                events.extend((await self._manager.take(snapshot)).events)
+                if snapshot in self._repeats:
+                    continue
+                effects = await self._manager.hear(snapshot)
+                self._repeats.took(snapshot, effects.now)
+                events.extend(effects.events)
+            self._repeats.turn()
             return events
 
     def spawn_polling_task(self) -> asyncio.Task[None]:
@@ -71,7 +79,8 @@ class FillPoller:
     def interval(self) -> float:
         """Seconds until the next poll."""
         base = self._manager.settings.poll_interval_ms / 1000
-        works = any(child.open for child in self._manager.engine.children.values() if child.venue == self.venue.name)
+        mine = (self.venue.name, self.account)
+        works = any(child.open and (child.venue, child.account) == mine for child in self._manager.engine.children.values())
         seconds = base if works else base * IDLE
         seconds = min(seconds * (1 << min(self.failures, 10)), max(SLOWEST_S, seconds))
         return seconds * self._random.uniform(1 - JITTER, 1 + JITTER)
