@@ -11,7 +11,7 @@ import pytest
 
 from partfill.core.waiting import BACKOFF_MAX_NS, GRACE_NS, MANY
 from partfill.model.capabilities import Capabilities, Cumulative, ReplaceQty
-from partfill.model.commands import Answered, Looked, Outcome
+from partfill.model.commands import Answered, Looked, Outcome, Restarted
 from partfill.model.events import AlarmKind
 from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided, OrderSnapshot
@@ -381,3 +381,25 @@ def test_a_batch_refused_as_a_whole_leaves_nothing_live() -> None:
 def test_a_definite_answer_says_of_when_it_is() -> None:
     with pytest.raises(NotANumber, match="give the time of the question"):
         Looked(venue=VENUE, cl_ord_id="d1-1", definite=True)
+
+
+@pytest.mark.parametrize("said", ["answer", "poll"])
+def test_a_total_that_may_count_what_was_taken_back_since_proves_no_end(said: str) -> None:
+    desk = working(filled="4", resubmit=rule())
+    desk.fill("b", "3")
+    asked = desk.now
+    desk.feed(Restarted(desk="d"))
+    (query,) = desk.take()
+    desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="b", leaves_qty=D(6), as_of=desk.now))
+    # Two more filled that nobody told; the question was sent before the void, and answered after it.
+    word = desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty="6", leaves_qty="0", as_of=asked)
+    if said == "answer":
+        desk.looked(query, word, as_of=asked)
+    else:
+        desk.looked(query, None, definite=False)
+        desk.feed(word)
+        desk.take()
+    assert (desk.child().cum, desk.resubmitted()) == (4, [])
+    (again,) = desk.wake()
+    desk.looked(again, desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty="6", leaves_qty="0"))
+    assert (desk.child().cum, desk.resubmitted()) == (6, [4])

@@ -37,6 +37,8 @@ REGRESSIONS = {
     9921: "the end of a new leg was heard before the replace that made it",
     10303: "an order was settled while a question about it was out",
     1001483: "a poll showed other terms than ours, and nobody asked",
+    9101679: "a restatement put back to work what was voided only after it",
+    71003640: "the answer to a question asked before a void stated a total that may have counted what was taken back",
     11149: "a replace was cut down by fills that were taken back since",
 }
 """Seeds that once broke, and what it was."""
@@ -45,7 +47,15 @@ REGRESSIONS = {
 TROUBLES = (
     *("the process dies (0)", "the process dies (1)", "the process dies (2)", "lost: ", "<- Gap", "ExecutionVoided"),
     *("ExecutionRevised", "-> Replace", "-> Cancel", "-> Query", "Outcome.UNKNOWN", "Outcome.REFUSED", "ResubmitTriggered"),
-    *("KillSwitchChanged", "ParentDone", "AlarmKind.EXPOSURE", "AlarmKind.LATE_FILL", "the clock jumps", "OutcomeUnknown"),
+    *(
+        "KillSwitchChanged",
+        "ParentDone",
+        "AlarmKind.EXPOSURE",
+        "AlarmKind.LATE_FILL",
+        "the clock jumps",
+        "OutcomeUnknown",
+        "by its venue",
+    ),
 )
 
 

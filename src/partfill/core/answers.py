@@ -131,6 +131,10 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
         work.looks = looks if effects.query else 0
     elif child.flags & Flag.REPLACED:
         _went_on(desk, child, work, looks, now, effects)
+    elif effects.behind:
+        # How much filled is open: what it says may count what was taken back meanwhile. The next answer knows.
+        work.doubt, work.looks = True, looks
+        _again(work, now)
     elif s.ord_status in _ENDS or s.leaves_qty == ZERO or child.rules.end_is_final:
         # The venue confirms that nothing of it works. Where its word was final, no more is needed than that it answered.
         desk.settle(child, work, now)

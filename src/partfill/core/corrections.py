@@ -102,6 +102,13 @@ def derive(case: Case, links: dict[str, str], scales: Scales | None) -> Row:
     )  # fmt: skip
 
 
+def as_of(case: Case, at: int) -> Case:
+    """The case as the venue knew it at `at` (ns UTC)."""
+    versions = {key: version for key, version in case.versions.items() if version.as_of <= at}
+    void = case.void if case.void is not None and case.void.as_of <= at else None
+    return Case(case.first, versions, void)
+
+
 def off_qty(case: Case, links: dict[str, str], scales: Scales | None) -> Decimal:
     """What the void or correction took off the order without the venue saying that it works again, today's units."""
     _, version = in_force(case, links)

@@ -241,7 +241,7 @@ class Desk:
         elif not work.settled and work.request is None:
             complete = child.order_qty is not None and child.cum >= child.order_qty
             gone_on = bool(child.flags & Flag.REPLACED)
-            if complete or (child.rules.end_is_final and not work.doubt and not gone_on):
+            if complete or (child.rules.end_is_final and not work.doubt and not gone_on and not effects.behind):
                 self.settle(child, work, now)
             elif not work.look_at:
                 work.doubt, work.look_at = True, now

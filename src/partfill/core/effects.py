@@ -45,6 +45,8 @@ class Effects:
     """Parked orders that turned out to be another one: (number that goes, its ledgers with their positions in it)."""
     query: bool = False
     """True when the venue should be asked about this order."""
+    behind: bool = False
+    """True when the venue states more than could be booked: it may count what was taken back after the question was sent."""
     duplicate: bool = False
     """True when the input was known already."""
     bound: bool = False

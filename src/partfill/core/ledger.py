@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from partfill.core.booked import Booked
 from partfill.core.claims import Claim, Losses, admit, best
-from partfill.core.corrections import Case, Scales, Version, Void, derive, history, off_qty, scaled
+from partfill.core.corrections import Case, Scales, Version, Void, as_of, derive, history, off_qty, scaled
 from partfill.core.repeats import again
 from partfill.core.rows import Row, pack, pack_plain, unpack
 from partfill.model.numbers import ZERO, add, mul, ratio, scale, sub
@@ -288,6 +288,13 @@ class Ledger:
             return self.notional, False
         px = self.provisional_px()
         return None if px is None else (add(self.notional, mul(px, open_qty)), True)
+
+    def off_by(self, at: int) -> Decimal:
+        """What voids and corrections that were true at `at` (ns UTC) took off and did not put back to work."""
+        off = ZERO
+        for case in (self.cases or {}).values():
+            off = add(off, off_qty(as_of(case, at), self.links or {}, self.scales))
+        return off
 
     def live(self) -> list[tuple[str, Row]]:
         """Every execution that counts, as (key, row), in order of arrival."""

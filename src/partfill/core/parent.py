@@ -166,7 +166,7 @@ class Work:
         self.target: tuple[Decimal, Decimal | None] | None = None
         """Total quantity and price that the replace in flight asks for."""
         self.cut = False
-        """True when the venue has less in force than we asked for (reduce-only, at the position): it is not made larger again."""
+        """True when the venue has less in force than we asked for (reduce-only, at the position): not made larger again."""
         self.terms_at = 0
         """When the venue last changed the quantity in force by itself (ns UTC)."""
         self.look_at = 0

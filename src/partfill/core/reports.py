@@ -114,6 +114,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
             effects.query = effects.query or s.cum_qty != child.cum
         else:
             fills.claim(engine, child, ledger, s.cum_qty, s.avg_px, as_of, effects)
+            effects.behind = s.cum_qty > ledger.cum
     _facts(engine, child, ledger, s, effect, as_of, effects)
     if s.reduced_qty:
         _reduce(engine, child, ledger, s, effects)
@@ -201,7 +202,7 @@ def _terms(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of
     if kind is ExecType.REPLACED:
         _replaced(child, ledger, s, as_of)
     elif kind is ExecType.RESTATED:
-        _restated(engine, child, ledger, s, effects)
+        _restated(engine, child, ledger, s, as_of, effects)
     elif _is_leg(child):
         child.accept_leg(ledger, s.order_qty, s.price)
     elif child.order_qty is None or (kind is ExecType.NEW and not child.facts & Fact.NEW):
@@ -248,7 +249,7 @@ def _is_leg(child: Child) -> bool:
     return len(child.ledgers) > 1 and child.rules.chain is Chain.RESTARTS
 
 
-def _restated(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effects: Effects) -> None:
+def _restated(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int, effects: Effects) -> None:
     child.mark(Flag.RESTATED)
     old, new = child.order_qty, s.order_qty
     if s.restatement == "split" and old and new and new != old:
@@ -269,8 +270,12 @@ def _restated(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, ef
         return
     child.accept_terms(new, s.price)
     if s.leaves_qty is not None and child.removed and new is not None:
-        off = max(ZERO, min(child.removed, sub(sub(new, child.cum), s.leaves_qty)))
-        child.put_back = add(child.put_back, sub(child.removed, off))
+        # It knows of what was off when it was said, and of nothing later.
+        removed = sub(ledger.off_by(as_of), child.put_back)
+        filled = child.cum if s.cum_qty is None else s.cum_qty
+        off = max(ZERO, min(removed, sub(sub(new, filled), s.leaves_qty)))
+        if removed > off:
+            child.put_back = add(child.put_back, sub(removed, off))
 
 
 def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effect: Effect, as_of: int,

@@ -227,6 +227,13 @@ class SimVenue:
         )
         said.append(self.past[-1])
 
+    def restate(self, order: Order, less: int, px: int, now: int, said: list[Observation]) -> None:
+        """The venue changes a working order by itself: `less` of it stays in force, at `px`."""
+        order.qty -= less
+        order.price = px
+        said.append(self._report(order, ExecType.RESTATED, now))
+        self._close_if_done(order)
+
     def _close_if_done(self, order: Order) -> None:
         if not order.leaves:
             self.open.pop(order.id, None)

@@ -98,6 +98,8 @@ class World:
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
             self.later(self.weather.randint(0, self.trouble), self.clock_jumps)
+        for _ in range(self.weather.choice((0, 0, 0, 1, 3))):
+            self.later(self.weather.randint(0, self.trouble), self.venue_restates)
         self.until(self.trouble + SECOND)
         self.quiet = True
         self.settle()
@@ -370,6 +372,19 @@ class World:
                 venue.finish(order, self.random.choice((OrdStatus.CANCELED, OrdStatus.EXPIRED)), self.now, said)
         elif venue.kind.reversible and venue.orders:
             self.takes_back(venue, self.random.choice(list(venue.orders.values())), said)
+        self.check_truth(venue)
+        self.says(venue, said)
+
+    def venue_restates(self) -> None:
+        """A venue cuts an order down, or reprices it, by itself."""
+        venue = self.weather.choice(list(self.venues.values()))
+        if self.quiet or not venue.open:
+            return
+        order = venue.orders[self.weather.choice(list(venue.open))]
+        said: list[Observation] = []
+        less = self.weather.randint(0, order.leaves - 1)
+        venue.restate(order, less, order.price + self.weather.randint(-1, 1), self.now, said)
+        self.tell(f"{order.id} is cut by {less} by its venue")
         self.check_truth(venue)
         self.says(venue, said)
 
