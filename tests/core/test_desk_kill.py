@@ -7,6 +7,7 @@ import pytest
 from partfill.model.capabilities import Capabilities, ClientId
 from partfill.model.commands import EVERYWHERE, Answered, KillSwitch, Outcome, Restarted, Stop, Track, Untrack
 from partfill.model.events import Alarm, AlarmKind, KillSwitchChanged, ParentDone
+from partfill.model.inputs import Gap
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query
 from partfill.model.words import ExecType, Flag, OrdStatus, Request, Side
@@ -110,6 +111,31 @@ def test_lifting_the_switch_forgets_what_it_would_have_taken_off() -> None:
     assert desk.kill(on=False) == []
     assert not desk.engine.desk.unclaimed
     assert desk.refused(desk.last(Place)) == []
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_a_placement_that_was_taken_and_not_reported_is_asked_for_at_once(how: str) -> None:
+    desk = Driven()
+    desk.submit()
+    desk.done(desk.last(Place))
+    asked = desk.kill() if how == "kill" else desk.stop()
+    assert [type(op) for op in asked] == [Query]
+
+
+def test_after_a_gap_what_waits_to_be_asked_is_asked_at_once() -> None:
+    desk = working()
+    desk.kill()
+    for op in desk.unknown(desk.last(Cancel)) or desk.wake():
+        assert isinstance(op, Query)
+        desk.looked(op, error="no answer came", definite=False)
+    for _ in range(6):
+        (query,) = desk.wake()
+        desk.looked(query, error="no answer came", definite=False)
+    assert desk.wait(SECOND) == []
+    desk.feed(Gap(venue=VENUE, account="other", since=None))
+    assert desk.take() == []
+    desk.feed(Gap(venue=VENUE, since=None))
+    assert [type(op) for op in desk.take()] == [Query]
 
 
 def test_an_order_that_filled_before_the_kill_and_is_voided_after_it_has_no_successor() -> None:

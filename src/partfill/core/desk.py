@@ -124,6 +124,7 @@ class Desk:
         else:
             effects.parent(parent)
             parent.stop = parent.stop or Done.CANCELED
+            self._hurry(parent, now, effects)
             self._advance(parent, now, effects)
 
     def amend(self, a: Amend, now: int, effects: Effects) -> None:
@@ -177,6 +178,14 @@ class Desk:
             if (parent.done is None or parent.active) and self._within(scope, parent.venue, parent.account):
                 effects.parent(parent)
                 parent.stop = parent.stop or Done.KILLED
+                self._hurry(parent, now, effects)
+                self._advance(parent, now, effects)
+
+    def gap(self, venue: str, account: str, now: int, effects: Effects) -> None:
+        """A stream is back: the venue answers again, so what waits to be asked is asked now."""
+        for parent in list(self.parents.values()):
+            if parent.active and (parent.venue, parent.account) == (venue, account):
+                self._hurry(parent, now, effects)
                 self._advance(parent, now, effects)
 
     def restarted(self, r: Restarted, now: int, effects: Effects) -> None:
@@ -392,6 +401,15 @@ class Desk:
         effects.events.append(ParentDone(*ids, parent.ref, str(done), parent.cum, parent.rest, parent.avg_px))
 
     # ------------------------------------------------------------------ help
+
+    def _hurry(self, parent: Parent, now: int, effects: Effects) -> None:
+        """What would be asked later, since a report may still come or a venue did not answer, is asked now."""
+        for child in parent.active:
+            work = child.work
+            assert work is not None
+            if work.look_at > now:
+                effects.touch(child)
+                work.look_at = now
 
     def _take_over(self, child: Child, effects: Effects) -> Parent:
         """An order that the user placed gets a parent, so that it can be canceled."""

@@ -258,6 +258,7 @@ class Engine:
         since = "an unknown time" if gap.since is None else str(gap.since)
         text = f"stream of {gap.venue} {gap.account} broke; what happened since {since} may be missing"
         effects.events.append(Alarm(0, None, None, AlarmKind.GAP, text))
+        self.desk.gap(gap.venue, gap.account, now, effects)
 
     def _declared(self, declared: VenueDeclared, now: int, effects: Effects) -> None:
         self.rules[declared.venue] = declared.capabilities
