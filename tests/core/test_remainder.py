@@ -304,7 +304,8 @@ def books(draw: st.DrawFn) -> Book | None:
 SITUATIONS = st.builds(
     Situation, side=st.sampled_from(Side), original=PRICES, price=PRICES, cum=SIZES, leaves=SIZES, policy=POLICIES,
     instrument=st.just(TOKEN), now=st.just(NOW), killed=st.booleans(), book=books(),
-    held_since=st.sampled_from((0, NOW - 60 * MS, NOW - 6000 * MS)), thin_since=st.sampled_from((0, NOW - 1 * MS, NOW - 300 * MS)),
+    held_since=st.sampled_from((0, NOW - 60 * MS, NOW - 6000 * MS)),
+    thin_since=st.sampled_from((0, NOW - 1 * MS, NOW - 300 * MS)),
 )  # fmt: skip
 
 
