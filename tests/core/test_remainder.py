@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_a_book_of_a_hundred_against_two_hundred_is_thin() -> None:
     first = decide(thin)
     assert told(first) == (Act.HOLD, (Reason.BOOK_THIN_UNCONFIRMED,))
     assert (first.thin_since, first.again_at) == (NOW, NOW + 250 * MS)
-    later = msgspec.structs.replace(thin, now=NOW + 250 * MS, thin_since=first.thin_since)
+    later = replace(thin, now=NOW + 250 * MS, thin_since=first.thin_since)
     assert told(decide(later)) == (Act.CANCEL, (Reason.BOOK_THIN_CANCEL,))
 
 
@@ -180,9 +181,9 @@ def test_a_hold_ends_by_time() -> None:
     assert first.again_at == NOW + 1000 * MS
     over = seen(policy, now=NOW + 1000 * MS, held_since=NOW, book=book(as_of=NOW + 1000 * MS))
     assert told(decide(over)) == (Act.CANCEL, (Reason.CANCELLED_REMAINDER, Reason.HOLD_EXPIRED))
-    later = msgspec.structs.replace(over, policy=hold(max_hold_ms=1000, after_hold=Remainder.CHASE))
+    later = replace(over, policy=hold(max_hold_ms=1000, after_hold=Remainder.CHASE))
     assert told(decide(later)) == (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED, Reason.HOLD_EXPIRED))
-    longer = decide(msgspec.structs.replace(over, policy=hold(max_hold_ms=1000, after_hold=Remainder.HOLD)))
+    longer = decide(replace(over, policy=hold(max_hold_ms=1000, after_hold=Remainder.HOLD)))
     assert told(longer) == (Act.HOLD, (Reason.HOLD_REMAINDER, Reason.HOLD_EXPIRED))
     assert longer.again_at == NOW + 2000 * MS
 
@@ -219,7 +220,7 @@ def test_the_market_coming_towards_the_order_costs_no_tick() -> None:
 
 def test_a_chase_counts_from_the_original_price_however_often_it_was_chased() -> None:
     chased = seen(chase(3), price="0.62")
-    chased = msgspec.structs.replace(chased, price=D("0.65"), book=book(asks=[("0.66", "1300")]))
+    chased = replace(chased, price=D("0.65"), book=book(asks=[("0.66", "1300")]))
     assert told(decide(chased)) == (Act.CANCEL, (Reason.CHASE_ABORTED,))
 
 
@@ -342,5 +343,5 @@ def test_more_room_for_a_chase_never_turns_a_chase_into_an_end(s: Situation, mor
     verdict = decide(s)
     if verdict.act is Act.CHASE:
         limit = min(10, s.policy.chase_max_ticks + more)
-        wider = msgspec.structs.replace(s, policy=msgspec.structs.replace(s.policy, chase_max_ticks=limit))
+        wider = replace(s, policy=msgspec.structs.replace(s.policy, chase_max_ticks=limit))
         assert decide(wider).px == verdict.px

@@ -15,16 +15,16 @@ Rules
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-
-import msgspec
 
 from partfill.model.book import DEPTH_LEVELS, Book
 from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, add, mul, ratio, sub
 from partfill.model.policy import WIDE_TICKS, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
+from partfill.model.reports import Seen
 from partfill.model.words import Side
 
 FLOOR = Decimal(1)
@@ -40,7 +40,8 @@ class Act(StrEnum):
     CHASE = "chase"
 
 
-class Situation(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
     """Everything that a decision sees. Quantities in units, prices in quote currency per unit, times ns UTC."""
 
     side: Side
@@ -62,18 +63,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """When the book was first thin, of looks in a row; 0 when the last look was not."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The numbers that a decision was made with. Values in quote currency."""
-
-    remaining_usd: Decimal | None = None
-    book_depth_usd: Decimal | None = None
-    best: Decimal | None = None
-    ticks_to_fill: int | None = None
-    time_to_fill_s: Decimal | None = None
-    """What trades ahead of the rest and the rest itself, at the rate of late; None when the market tells no rate."""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
     """What to do, why (the first reason is the verdict's name), and what was seen. `px`: where a chase goes."""
 
     act: Act
