@@ -25,6 +25,8 @@ from partfill.model.inputs import Input, VenueDeclared
 from partfill.model.numbers import ZERO
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
+from partfill.model.policy import RemainderPolicy
+from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
 
@@ -59,6 +61,8 @@ class Driven:
         self.fresh: list[Operation] = []
         """Asked for since the last `take`."""
         self.events: list[Any] = []
+        self.wanted: list[tuple[str, int]] = []
+        """Decisions wanted since the last `take_wanted`: (ref, event)."""
         self.log: list[tuple[Input, int]] = []
         self.strict = strict
         """False where the venue tells nonsense: then an order may well end in quarantine."""
@@ -78,14 +82,15 @@ class Driven:
             effects = self.engine.step(inp, self.now)
             self.events.extend(effects.events)
             self.ops.extend(effects.operations)
+            self.wanted.extend((parent.ref, parent.handling.event) for parent in effects.wanted if parent.handling is not None)
             self.fresh.extend(effects.operations)
             self.check(effects.operations)
         return effects
 
     def submit(self, qty: str | None = "10", price: str | None = "100", *, ref: str = "p", resubmit: Resubmit | None = None,
-               **also: Any) -> list[Operation]:  # fmt: skip
+               remainder: RemainderPolicy | None = None, **also: Any) -> list[Operation]:  # fmt: skip
         """Submit, and return what is asked of the venue."""
-        self.feed(Submit(venue=VENUE, ref=ref, terms=terms(qty, price, **also), resubmit=resubmit))
+        self.feed(Submit(venue=VENUE, ref=ref, terms=terms(qty, price, **also), resubmit=resubmit, remainder=remainder))
         return self.take()
 
     def amend(self, qty: str | None = None, price: str | None = None, ref: str = "p") -> list[Operation]:
@@ -184,6 +189,15 @@ class Driven:
         """What was asked for since the last time."""
         fresh, self.fresh = self.fresh, []
         return fresh
+
+    def take_wanted(self) -> list[tuple[str, int]]:
+        """Decisions wanted since the last time."""
+        wanted, self.wanted = self.wanted, []
+        return wanted
+
+    def reports(self) -> list[ExecutionReport]:
+        """Every decision that was told."""
+        return [event for event in self.events if type(event) is ExecutionReport]
 
     def last(self, kind: type[Operation]) -> Any:
         """The newest operation of a kind."""

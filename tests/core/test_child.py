@@ -478,3 +478,13 @@ def test_forgotten_orders_leave_no_room_behind() -> None:
     assert sys.getsizeof(engine.index.by_order) * 10 < full
     # What is left is found as before.
     assert engine.step(fill("x", "1", order_id="O4999"), 2).duplicate
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["under the old id", "by its stamp"])
+def test_a_restatement_that_is_older_than_the_terms_in_force_is_old_news(named: bool) -> None:
+    desk = Desk(None, placed("10"), report(ExecType.NEW, qty="10", as_of=10))
+    desk.hear(report(ExecType.REPLACED, qty="12", cl_ord_id="C2", orig_cl_ord_id=CLIENT, as_of=30))
+    desk.hear(report(ExecType.RESTATED, qty="8", cl_ord_id=CLIENT if named else None, as_of=40 if named else 20))
+    assert (desk.child.order_qty, desk.child.leaves) == (12, 12)
+    desk.hear(report(ExecType.RESTATED, qty="9", cl_ord_id="C2", as_of=50))
+    assert desk.child.order_qty == 9

@@ -1,4 +1,4 @@
-"""What is done with the rest of a partly filled order: the document's cases, every rule, and what no situation may bring about."""
+"""What is done with the rest of a partly filled order: the document's cases, every rule, and what never happens."""
 
 from __future__ import annotations
 

@@ -65,6 +65,7 @@ async def test_a_world_comes_back_from_its_journal(seed: int, tmp_path: Path) ->
     verdict = verify(db, max_finished=3)
     assert verdict.problems == []
     assert verdict.rows["parents"] == len(replay.desk.parents)
+    assert verdict.rows["decisions"] == sum(b'"type":"execution_report"' in each for each in told)
     # Everything comes back from the file, finished orders too.
     journal = await Journal.open(db)
     for parent in replay.desk.parents.values():

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from partfill.model.book import Book, Level
 from partfill.model.codec import (
     NUMBERS,
     NotAnInput,
@@ -23,9 +24,13 @@ from partfill.model.codec import (
     to_json,
     to_msgpack,
 )
-from partfill.model.commands import Resubmit
+from partfill.model.commands import Decide, Resubmit
 from partfill.model.events import Event
 from partfill.model.inputs import Answered, Execution, Input, Looked, OrderPlaced, OrderSnapshot
+from partfill.model.instrument import Instrument, TickBand
+from partfill.model.policy import LiveLimits, Remainder, RemainderPolicy
+from partfill.model.reasons import Reason
+from partfill.model.reports import ExecutionReport, Seen
 from partfill.model.terms import Terms
 
 D = Decimal
@@ -38,6 +43,19 @@ st.register_type_strategy(Decimal, EXACT)
 st.register_type_strategy(int, TIMES)
 
 
+INSTRUMENTS = st.builds(
+    Instrument, symbol=st.text(), ticks=st.just((TickBand(D(0), D("0.01")),)), lot=st.just(D("0.1")), min_qty=EXACT,
+    min_notional=EXACT, multiplier=EXACT,
+)  # fmt: skip
+BOOKS = st.builds(Book, instrument=st.text(), bids=st.just((Level(D(1), D(2)),)), asks=st.just((Level(D(3), D(4)),)),
+                  as_of=TIMES, trade_rate=st.none() | EXACT)  # fmt: skip
+POLICIES = st.builds(RemainderPolicy, default_policy=st.sampled_from(Remainder), chase_max_ticks=st.integers(0, 10),
+                     max_hold_ms=st.none() | st.integers(100, 1000), max_hold_drift_ticks=st.none(),
+                     after_hold=st.sampled_from(Remainder),
+                     min_remainder_size=st.just(D("7.5")), thin_confirm_ms=st.just(5), max_book_age_ms=st.just(5),
+                     rechase_ms=st.just(60), taker_fee_rate=st.just(D("0.01")))  # fmt: skip
+
+
 def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
     """Values of `kind` by its field types; those that the type itself refuses are left out."""
     fields = {field.name: st.from_type(field.type) for field in msgspec.structs.fields(kind)}
@@ -45,6 +63,12 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         fields["terms"] = _legal(Terms)
     if "resubmit" in fields:
         fields["resubmit"] = st.none() | _legal(Resubmit)
+    if "remainder" in fields:
+        fields["remainder"] = st.none() | POLICIES
+    if kind is Decide:
+        fields |= {"instrument": INSTRUMENTS, "book": st.none() | BOOKS, "limits": st.builds(LiveLimits)}
+    if kind is ExecutionReport:
+        fields |= {"seen": st.builds(Seen), "reasons": st.lists(st.sampled_from(Reason), max_size=3).map(tuple)}
     if kind in (Answered, Looked):
         fields["order"] = st.none() | _legal(OrderSnapshot)
     if "executions" in fields:

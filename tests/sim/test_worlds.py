@@ -39,6 +39,7 @@ REGRESSIONS = {
     1001483: "a poll showed other terms than ours, and nobody asked",
     9101679: "a restatement put back to work what was voided only after it",
     71003640: "the answer to a question asked before a void stated a total that may have counted what was taken back",
+    91004273: "a restatement came after the replace that had made it old news",
     11149: "a replace was cut down by fills that were taken back since",
 }
 """Seeds that once broke, and what it was."""

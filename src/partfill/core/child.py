@@ -75,6 +75,7 @@ class Child:
         "saved_ids",
         "seen",
         "stop_px",
+        "terms_at",
         "tif",
         "venue",
         "work",
@@ -128,6 +129,8 @@ class Child:
         """The era in which the current trading day began."""
         self.era = 0
         self.ended_at = 0
+        self.terms_at = 0
+        """Of when the newest word on the terms is (ns UTC)."""
         self.updated = 0
         self.order_ids: tuple[str, ...] = ()
         """Every venue id that leads here, in order of appearance."""

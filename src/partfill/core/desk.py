@@ -19,7 +19,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, reports, requests
+from partfill.core import afterwards, handling, kill_switch, reports, requests
 from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -27,16 +27,14 @@ from partfill.core.parent import Done, Parent, Work
 from partfill.core.planner import Step, plan
 from partfill.core.waiting import MANY, backoff
 from partfill.model.capabilities import Chain
-from partfill.model.commands import EVERYWHERE, Amend, KillSwitch, Restarted, Stop, Submit, Track, Untrack
-from partfill.model.events import AlarmKind, CommandRefused, KillSwitchChanged, ParentDone
+from partfill.model.commands import Amend, KillSwitch, Restarted, Stop, Submit, Track, Untrack
+from partfill.model.events import AlarmKind, CommandRefused, ParentDone
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.words import Flag, Request
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
-
-Scope = tuple[str, str]
 
 
 class Desk:
@@ -51,10 +49,10 @@ class Desk:
         self.parents: dict[int, Parent] = {}
         self.by_ref: dict[tuple[str, str, str], Parent] = {}
         self.next_id = 1
-        self.killed: dict[Scope, str] = {}
+        self.killed: dict[kill_switch.Scope, str] = {}
         """(venue, account) -> who put the kill switch on."""
         self.timers: list[tuple[int, int]] = []
-        """(ns UTC, order): a heap of what is due; entries may be outdated, never missing."""
+        """(ns UTC, order, or minus the parent): a heap of what is due; entries may be outdated, never missing."""
         self.unclaimed: set[int] = set()
         """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
 
@@ -68,15 +66,17 @@ class Desk:
             if known.terms != s.terms:
                 self._refuse(effects, s.ref, f"ref {s.ref} is an order with other terms already; use a ref of its own")
             return
-        who = self._killed(s.venue, s.account)
+        who = kill_switch.who_killed(self, s.venue, s.account)
         if who is not None:
             self._refuse(effects, s.ref, f"the kill switch is on ({who}); an operator has to lift it first")
             return
         parent = Parent(self.next_id, s.venue, s.account, s.ref, s.terms, s.resubmit)
+        if s.remainder is not None and s.terms.cash_order_qty is None:
+            parent.handling = handling.Handling(s.remainder, s.terms.price)
         self.next_id += 1
         self.remember(parent)
         effects.parent(parent)
-        self._advance(parent, now, effects)
+        self.advance(parent, now, effects)
 
     def track(self, t: Track, now: int, effects: Effects) -> None:
         """An order that was placed by other means gets a parent, as if it had been placed here."""
@@ -95,6 +95,8 @@ class Desk:
         placed = OrderPlaced(venue=t.venue, account=t.account, terms=t.terms, cl_ord_id=t.cl_ord_id, order_id=t.order_id)
         reports.placed(self.engine, child, placed, effects)
         parent = Parent(self.next_id, t.venue, t.account, t.ref, t.terms, t.resubmit)
+        if t.remainder is not None and t.terms.cash_order_qty is None:
+            parent.handling = handling.Handling(t.remainder, t.terms.price)
         self.next_id += 1
         parent.attempts = 1
         work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
@@ -124,8 +126,8 @@ class Desk:
         else:
             effects.parent(parent)
             parent.stop = parent.stop or Done.CANCELED
-            self._hurry(parent, now, effects)
-            self._advance(parent, now, effects)
+            self.hurry(parent, now, effects)
+            self.advance(parent, now, effects)
 
     def amend(self, a: Amend, now: int, effects: Effects) -> None:
         """Other terms are wanted. The law keeps the larger quantity until the smaller one is proven."""
@@ -150,43 +152,20 @@ class Desk:
                 child.work.cut = False
         if a.price is not None:
             parent.price = a.price
-        self._advance(parent, now, effects)
+            if parent.handling is not None:
+                parent.handling.original, parent.handling.held_since = a.price, 0
+        self.advance(parent, now, effects)
 
     def kill(self, k: KillSwitch, now: int, effects: Effects) -> None:
-        """Everything of the scope is taken off and nothing starts there, or that is lifted. Idempotent."""
-        # Everywhere is one switch, whatever account is named with it.
-        scope = (k.venue, "" if k.venue == EVERYWHERE else k.account)
-        if (scope in self.killed) is k.on:
-            return
-        effects.events.append(KillSwitchChanged(0, None, None, *scope, k.on, k.by, k.reason))
-        effects.engine = True
-        if not k.on:
-            del self.killed[scope]
-            self._sweep(now, effects)
-            return
-        self.killed[scope] = k.by
-        on_their_way = self._on_their_way()
-        for child in list(self.engine.children.values()):
-            if child.work is None and child.known and child.open and self._within(scope, child.venue, child.account):
-                if any(_may_be(child, each) for each in on_their_way):
-                    effects.touch(child)
-                    child.mark(Flag.UNCLAIMED)
-                    self.unclaimed.add(child.id)
-                else:
-                    self._take_over(child, effects)
-        for parent in list(self.parents.values()):
-            if (parent.done is None or parent.active) and self._within(scope, parent.venue, parent.account):
-                effects.parent(parent)
-                parent.stop = parent.stop or Done.KILLED
-                self._hurry(parent, now, effects)
-                self._advance(parent, now, effects)
+        """Everything of the scope is taken off and nothing starts there, or that is lifted."""
+        kill_switch.switched(self, k, now, effects)
 
     def gap(self, venue: str, account: str, now: int, effects: Effects) -> None:
         """A stream is back: the venue answers again, so what waits to be asked is asked now."""
         for parent in list(self.parents.values()):
             if parent.active and (parent.venue, parent.account) == (venue, account):
-                self._hurry(parent, now, effects)
-                self._advance(parent, now, effects)
+                self.hurry(parent, now, effects)
+                self.advance(parent, now, effects)
 
     def restarted(self, r: Restarted, now: int, effects: Effects) -> None:
         """What was in flight is unknown; every order that works is asked for."""
@@ -202,19 +181,25 @@ class Desk:
             for child in parent.children:
                 if child.work is not None and child.work.settled:
                     afterwards.restarted(self, child, now, effects)
-            self._advance(parent, now, effects)
+            handling.restarted(self, parent, effects)
+            self.advance(parent, now, effects)
 
     def tick(self, now: int, effects: Effects) -> None:
         """Do what is due."""
         while self.timers and self.timers[0][0] <= now:
             _, number = heappop(self.timers)
+            if number < 0:
+                parent = self.parents.get(-number)
+                if parent is not None:
+                    handling.due(self, parent, now, effects)
+                continue
             child = self.engine.children.get(number)
             if child is None or child.work is None:
                 continue
             if child.work.settled:
                 afterwards.due(child, now, effects)
             else:
-                self._advance(child.work.parent, now, effects)
+                self.advance(child.work.parent, now, effects)
 
     # ------------------------------------------------------------------ after every input about a child
 
@@ -223,10 +208,12 @@ class Desk:
         work = child.work
         assert work is not None
         parent = work.parent
+        refilled = False
         effects.parent(parent)
         if child.cum is not work.seen_cum and child.cum != work.seen_cum:
             parent.cum = add(parent.cum, sub(child.cum, work.seen_cum))
             work.seen_cum = child.cum
+            refilled = parent.handling is not None
         if work.presumed and (child.cum or child.facts):
             revive(self, child, now, effects)
         if work.request is not None and self._is_answered(child, work):
@@ -256,9 +243,11 @@ class Desk:
                 work.doubt, work.look_at = True, now
         elif work.settled:
             afterwards.heard(self, child, work, now, effects)
-        self._advance(parent, now, effects)
+        self.advance(parent, now, effects)
+        if refilled:
+            handling.filled(self, parent, effects)
         if self.unclaimed:
-            self._sweep(now, effects)
+            kill_switch.sweep(self, now, effects)
 
     def _is_answered(self, child: Child, work: Work) -> bool:
         """Whether the venue's own words have closed the request in flight."""
@@ -326,9 +315,11 @@ class Desk:
 
     # ------------------------------------------------------------------ decisions
 
-    def _advance(self, parent: Parent, now: int, effects: Effects) -> None:
+    def advance(self, parent: Parent, now: int, effects: Effects) -> None:
         """Check the law, carry out the plan, check the law again."""
-        killed = bool(self.killed) and parent.stop is None and self._killed(parent.venue, parent.account) is not None
+        killed = (
+            bool(self.killed) and parent.stop is None and kill_switch.who_killed(self, parent.venue, parent.account) is not None
+        )
         if killed and parent.done is None:
             # It came, or came back, after the switch was put on: a late report, an order to track.
             effects.parent(parent)
@@ -402,7 +393,7 @@ class Desk:
 
     # ------------------------------------------------------------------ help
 
-    def _hurry(self, parent: Parent, now: int, effects: Effects) -> None:
+    def hurry(self, parent: Parent, now: int, effects: Effects) -> None:
         """What would be asked later, since a report may still come or a venue did not answer, is asked now."""
         for child in parent.active:
             work = child.work
@@ -410,57 +401,6 @@ class Desk:
             if work.look_at > now:
                 effects.touch(child)
                 work.look_at = now
-
-    def _take_over(self, child: Child, effects: Effects) -> Parent:
-        """An order that the user placed gets a parent, so that it can be canceled."""
-        # One order's client id may be another's venue id: our own number keeps their names apart.
-        ref = f"tracked:{child.id}:{child.cl_ord_id or child.order_id}"
-        parent = Parent(self.next_id, child.venue, child.account, ref, requests.terms_of(child), None)
-        self.next_id += 1
-        work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
-        work.seen_cum, work.px = child.cum, child.price
-        parent.cum, parent.attempts = child.cum, 1
-        parent.children.append(child)
-        parent.active.append(child)
-        self.remember(parent)
-        effects.parent(parent)
-        effects.touch(child)
-        return parent
-
-    def _on_their_way(self) -> list[Child]:
-        """Orders that we asked for and whose venue id is not known yet: any of them may work under an id nobody connects."""
-        return [
-            child
-            for parent in self.parents.values()
-            for child in parent.active
-            if child.work is not None and child.work.request is Request.PLACE and not child.order_ids
-        ]
-
-    def _sweep(self, now: int, effects: Effects) -> None:
-        """Take off what the kill switch left until it was known whose it is."""
-        on_their_way = self._on_their_way()
-        for number in sorted(self.unclaimed):
-            child = self.engine.children.get(number)
-            wanted = child is not None and child.work is None and child.open and self._killed(child.venue, child.account)
-            if child is not None and wanted and any(_may_be(child, each) for each in on_their_way):
-                continue
-            self.unclaimed.discard(number)
-            if child is None:
-                continue
-            effects.touch(child)
-            child.flags &= ~int(Flag.UNCLAIMED)
-            if wanted:
-                self._advance(self._take_over(child, effects), now, effects)
-
-    def _killed(self, venue: str, account: str) -> str | None:
-        for scope, who in self.killed.items():
-            if self._within(scope, venue, account):
-                return who
-        return None
-
-    @staticmethod
-    def _within(scope: Scope, venue: str, account: str) -> bool:
-        return scope[0] == EVERYWHERE or scope == (venue, account)
 
     def _named(self, venue: str, account: str, ref: str, effects: Effects) -> Parent | None:
         parent = self.by_ref.get((venue, account, ref))
@@ -481,10 +421,3 @@ class Desk:
         """A parent leaves memory; its rows stay."""
         del self.parents[parent.id]
         del self.by_ref[parent.venue, parent.account, parent.ref]
-
-
-def _may_be(child: Child, ours: Child) -> bool:
-    """Whether an order that only its venue ever named may turn out to be the one that we asked for."""
-    return child.nameless and (child.venue, child.account, child.instrument or ours.instrument, child.side or ours.side) == (
-        ours.venue, ours.account, ours.instrument, ours.side,
-    )  # fmt: skip

@@ -61,6 +61,8 @@ class Effects:
     """What to ask venues, once this step is durable."""
     others: Sequence[Change] = ()
     """Further orders that this step touched, besides `child`."""
+    wanted: Sequence[Parent] = ()
+    """Parent orders on whose rest a decision is wanted, with the market as it is once this step is durable."""
     parents: Sequence[Parent] = ()
     """Parent orders whose rows have to be written."""
     engine: bool = False
@@ -105,6 +107,11 @@ class Effects:
         """The step changes this parent order."""
         if parent not in self.parents:
             self.parents = [*self.parents, parent]
+
+    def want(self, parent: Parent) -> None:
+        """A decision on the rest of this parent is wanted."""
+        if parent not in self.wanted:
+            self.wanted = [*self.wanted, parent]
 
     def send(self, operation: Operation) -> None:
         """Ask a venue, once this step is durable."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partfill.core import answers, fills, reports
+from partfill.core import answers, fills, handling, reports
 from partfill.core.child import Child
 from partfill.core.desk import Desk
 from partfill.core.effects import Counters, Effects, state_of
@@ -34,6 +34,7 @@ from partfill.model.inputs import (
     Answered,
     Charge,
     DayRolled,
+    Decide,
     Execution,
     ExecutionRevised,
     ExecutionVoided,
@@ -102,6 +103,7 @@ class Engine:
             Answered: self._answered,
             Looked: self._looked,
             KillSwitch: self.desk.kill,
+            Decide: self._decide,
             Restarted: self.desk.restarted,
             Tick: self._tick,
         }
@@ -281,6 +283,9 @@ class Engine:
     def _looked(self, answer: Looked, now: int, effects: Effects) -> None:
         answers.looked(self.desk, answer, now, effects)
 
+    def _decide(self, d: Decide, now: int, effects: Effects) -> None:
+        handling.decided(self.desk, d, now, effects)
+
     def _tick(self, _: Tick, now: int, effects: Effects) -> None:
         self.desk.tick(now, effects)
 
@@ -394,6 +399,7 @@ class Engine:
         for cl_ord_id in parked.client_ids:
             self.index.by_client[keep.venue, keep.account, cl_ord_id] = keep
         keep.ended_at = max(keep.ended_at, parked.ended_at)
+        keep.terms_at = max(keep.terms_at, parked.terms_at)
         if later and not one_count:
             # What may have ended before was the leg before.
             keep.ledger, keep.ended_at = parked.ledger, parked.ended_at

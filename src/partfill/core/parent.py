@@ -23,6 +23,7 @@ from partfill.model.words import Request
 
 if TYPE_CHECKING:
     from partfill.core.child import Child
+    from partfill.core.handling import Handling
 
 
 class Done(StrEnum):
@@ -49,6 +50,7 @@ class Parent:
         "done",
         "excess",
         "halted",
+        "handling",
         "id",
         "limit",
         "price",
@@ -83,6 +85,8 @@ class Parent:
         self.done: Done | None = None
         self.halted = False
         """True after the law broke: nothing leaves for this parent until a person looks."""
+        self.handling: Handling | None = None
+        """What is decided on the rest of it; None when nobody wants that."""
         self.children: list[Child] = []
         self.active: list[Child] = []
         """Children whose end is not proven."""

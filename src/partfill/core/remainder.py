@@ -150,7 +150,8 @@ def _chase(s: Situation, book: Book, seen: Seen, also: tuple[Reason, ...]) -> Ve
         also = (Reason.FAVOURABLE_MOVE, *also)
     if seen.ticks_to_fill > WIDE_TICKS:
         also = (Reason.CHASE_WIDE, *also)
-    return Verdict(act=Act.CHASE, reasons=(Reason.CHASE_ORDER_SUBMITTED, *also), seen=seen, px=best)
+    again_at = s.now + s.policy.rechase_ms * MS
+    return Verdict(act=Act.CHASE, reasons=(Reason.CHASE_ORDER_SUBMITTED, *also), seen=seen, px=best, again_at=again_at)
 
 
 # ---------------------------------------------------------------------- verdicts
@@ -166,6 +167,10 @@ def _hold(s: Situation, seen: Seen, reasons: tuple[Reason, ...], *, again_at: in
           held_since: int = 0) -> Verdict:  # fmt: skip
     since = held_since or s.held_since or s.now
     ends = 0 if s.policy.max_hold_ms is None else since + s.policy.max_hold_ms * MS
+    if s.policy.default_policy is Remainder.CHASE:
+        # It follows the market, and the market moves without asking.
+        soon = s.now + s.policy.rechase_ms * MS
+        again_at = min(again_at, soon) if again_at else soon
     if not again_at or 0 < ends < again_at:
         again_at = ends
     if again_at <= s.now:

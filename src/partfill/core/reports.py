@@ -227,6 +227,7 @@ def _replaced(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> Non
             # The same report again: an open quantity would be added to what has filled since.
             return
         child.chain(s.cl_ord_id, s.orig_cl_ord_id)
+    child.terms_at = max(child.terms_at, as_of)
     if not child.works and s.leaves_qty and as_of >= child.ended_at:
         child.facts &= ~child.end_mask
         child.ledger.ends = 0
@@ -250,6 +251,10 @@ def _is_leg(child: Child) -> bool:
 
 
 def _restated(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int, effects: Effects) -> None:
+    if child.supersedes(s.cl_ord_id or "") or as_of < child.terms_at:
+        # Old news: the terms have been others since.
+        return
+    child.terms_at = as_of
     child.mark(Flag.RESTATED)
     old, new = child.order_qty, s.order_qty
     if s.restatement == "split" and old and new and new != old:

@@ -22,8 +22,10 @@ from partfill.core.rows import unpack
 from partfill.journal.desk_state import parent_row, work_row
 from partfill.journal.engine_state import freeze_engine
 from partfill.journal.state import freeze
+from partfill.model.codec import to_json
 from partfill.model.events import Alarm
 from partfill.model.inputs import DayRolled, Input, VenueDeclared
+from partfill.model.reports import ExecutionReport
 
 _json = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -40,7 +42,19 @@ class Batch:
     """Steps staged for one transaction. `size` counts inputs."""
 
     __slots__ = (
-        *("_alarms", "_audit", "_engine", "_inputs", "_merged", "_parents", "_rows", "_touched", "_first", "last_seq"),
+        *(
+            "_alarms",
+            "_audit",
+            "_decisions",
+            "_engine",
+            "_inputs",
+            "_merged",
+            "_parents",
+            "_rows",
+            "_touched",
+            "_first",
+            "last_seq",
+        ),
         "size",
     )
 
@@ -54,6 +68,7 @@ class Batch:
         self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, str | None]] = {}
         self._audit: list[Row] = []
         self._alarms: list[Row] = []
+        self._decisions: list[Row] = []
         self._merged: list[tuple[int, int, Ledger]] = []
         self._parents: dict[int, tuple[Parent, int, int]] = {}
         self._engine = False
@@ -82,9 +97,11 @@ class Batch:
                 self._rows[ledger, key] = (seq << 16 | min(place, 65_535), seq, venue_time, leg)
             else:
                 self._rows[ledger, key] = (known[0], seq, known[2] if venue_time is None else venue_time, leg)
-        for event in effects.events:
+        for place, event in enumerate(effects.events):
             if type(event) is Alarm:
                 self._alarms.append((seq, event.order, event.kind.value, event.text))
+            elif type(event) is ExecutionReport and journal:
+                self._decisions.append(_decision_row(event, seq, place))
         if type(inp) is VenueDeclared or type(inp) is DayRolled:
             self._engine = True
 
@@ -135,8 +152,18 @@ class Batch:
             "dropped": dropped,
             "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
             "alarms": self._alarms,
+            "decisions": self._decisions,
             "engine": [(freeze_engine(engine).decode(),)] if moved else [],
         }
+
+
+def _decision_row(report: ExecutionReport, seq: int, place: int) -> Row:
+    """The `decisions` row of a report."""
+    return (
+        seq << 16 | min(place, 65_535), report.report_id, report.trace_id, seq, report.parent, report.order, report.event,
+        report.verdict, report.mode, int(report.carried_out), str(report.filled_qty), str(report.remaining_qty),
+        report.evaluated_at, to_json(report).decode(),
+    )  # fmt: skip
 
 
 def child_row(child: Child, seq: int) -> Row:

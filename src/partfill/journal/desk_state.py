@@ -7,11 +7,28 @@ from decimal import Decimal
 import msgspec
 
 from partfill.core.child import Child
+from partfill.core.handling import Handling
 from partfill.core.parent import Done, Parent, Work
 from partfill.model.commands import Resubmit
 from partfill.model.numbers import ZERO
+from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.terms import Terms
 from partfill.model.words import Request
+
+
+class HandlingState(msgspec.Struct, array_like=True, gc=False):
+    """What is decided on the rest of one parent. Fields are only ever added at the end."""
+
+    policy: RemainderPolicy
+    original: Decimal | None
+    event: int
+    decided: int
+    held_since: int
+    thin_since: int
+    again_at: int
+    reports: int
+    mode: Mode
+    cap: Decimal | None
 
 
 class ParentState(msgspec.Struct, array_like=True, gc=False):
@@ -33,6 +50,7 @@ class ParentState(msgspec.Struct, array_like=True, gc=False):
     stop: Done | None
     done: Done | None
     halted: bool
+    handling: HandlingState | None = None
 
 
 class WorkState(msgspec.Struct, array_like=True, gc=False):
@@ -70,7 +88,10 @@ Row = tuple[object, ...]
 def parent_row(parent: Parent, now: int, seq: int) -> Row:
     """The `parents` row, in the order of its columns."""
     average = parent.avg_px
-    state = ParentState(**{name: getattr(parent, name) for name in ParentState.__struct_fields__})
+    state = ParentState(**{name: getattr(parent, name) for name in ParentState.__struct_fields__ if name != "handling"})
+    handling = parent.handling
+    if handling is not None:
+        state.handling = HandlingState(**{name: getattr(handling, name) for name in HandlingState.__struct_fields__})
     return (
         parent.id, parent.venue, parent.account, parent.ref, parent.terms.instrument, parent.terms.side, str(parent.asked),
         None if parent.price is None else str(parent.price), str(parent.cum), None if average is None else str(average),
@@ -92,6 +113,10 @@ def thaw_parent(blob: str) -> Parent:
     parent = Parent(state.id, state.venue, state.account, state.ref, state.terms, state.resubmit)
     for name in ("asked", "price", "resubmits", "attempts", "cum", "limit", "excess", "stop", "done", "halted"):
         setattr(parent, name, getattr(state, name))
+    if state.handling is not None:
+        parent.handling = Handling(state.handling.policy, state.handling.original)
+        for name in HandlingState.__struct_fields__:
+            setattr(parent.handling, name, getattr(state.handling, name))
     return parent
 
 

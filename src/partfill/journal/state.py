@@ -81,6 +81,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     era: int = 0
     ended_at: int = 0
     updated: int = 0
+    terms_at: int = 0
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -106,7 +107,7 @@ def freeze(child: Child) -> bytes:
             child.order_qty, child.cash_qty, child.peak_qty, child.put_back, child.placed, child.facts, child.flags,
             child.requests, child.in_flight, sorted(child.answered) if child.answered else None, child.ids,
             sorted(child.seen) if child.seen else None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
-            child.updated,
+            child.updated, child.terms_at,
         )
     )  # fmt: skip
 
@@ -150,7 +151,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.answered = set(state.answered) if state.answered else None
     child.seen = set(state.seen) if state.seen else None
     child.day_cum, child.day, child.day_era, child.era = state.day_cum, state.day, state.day_era, state.era
-    child.ended_at, child.updated = state.ended_at, state.updated
+    child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at
     child.cum = child.sum_cum()
     child.settle()
     return child, by_id

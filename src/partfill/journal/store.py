@@ -72,6 +72,10 @@ STATEMENTS = {
     "dropped": "DELETE FROM executions WHERE child = ? AND ledger = ? AND key = ?",
     "audit": "INSERT INTO audit (seq, child, changes) VALUES (?, ?, ?)",
     "alarms": "INSERT INTO alarms (seq, child, kind, text) VALUES (?, ?, ?, ?)",
+    "decisions": (
+        "INSERT INTO decisions (number, report_id, trace_id, seq, parent, child, event, verdict, mode, carried_out, "
+        f"filled_qty, remaining_qty, evaluated, body) VALUES ({', '.join('?' * 14)})"
+    ),
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
 }
 """How each table of a `SealedBatch` is written, in the order in which one transaction writes them."""

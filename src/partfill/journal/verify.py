@@ -30,6 +30,7 @@ TABLES = {
     "executions": "SELECT * FROM {}.executions ORDER BY child, ledger, key",
     "audit": "SELECT * FROM {}.audit ORDER BY seq, child",
     "alarms": "SELECT * FROM {}.alarms ORDER BY seq, child, kind, text",
+    "decisions": "SELECT * FROM {}.decisions ORDER BY number",
     "engine": "SELECT * FROM {}.engine",
 }
 """Every derived table, in an order that does not depend on how it was written."""

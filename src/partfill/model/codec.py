@@ -24,7 +24,9 @@ _to_msgpack = msgspec.msgpack.Encoder()
 NUMBERS = frozenset(
     [
         *("qty", "px", "fee", "amount", "price", "stop_px", "avg_px", "order_qty", "cash_order_qty", "cum_qty"),
-        *("leaves_qty", "reduced_qty", "day_order_qty", "day_cum_qty", "min_resubmit_size"),
+        *("leaves_qty", "reduced_qty", "day_order_qty", "day_cum_qty", "min_resubmit_size", "min_remainder_size"),
+        *("taker_fee_rate", "trade_rate", "queue_ahead", "max_usd", "from_price", "tick", "lot", "min_qty", "min_notional"),
+        *("multiplier",),
     ]
 )
 """Names of the fields that hold an exact number."""

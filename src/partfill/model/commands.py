@@ -14,8 +14,11 @@ from enum import StrEnum
 
 import msgspec
 
+from partfill.model.book import Book
+from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import OrderSnapshot, check_times
+from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
 from partfill.model.terms import Terms
 from partfill.model.words import Request
 
@@ -47,11 +50,13 @@ MAX_ATTEMPTS = 1000
 
 
 class Submit(_Command, frozen=True, tag="submit"):
-    """A user wants `terms` traded. `resubmit` None: one child order, its remainder is left."""
+    """A user wants `terms` traded. `resubmit` None: a child that ends has no successor. `remainder` None: what is left of a
+    working order is left alone."""
 
     ref: str
     terms: Terms
     resubmit: Resubmit | None = None
+    remainder: RemainderPolicy | None = None
 
     def __post_init__(self) -> None:
         if not self.ref:
@@ -71,6 +76,7 @@ class Track(_Command, frozen=True, tag="track"):
     cl_ord_id: str | None = None
     order_id: str | None = None
     resubmit: Resubmit | None = None
+    remainder: RemainderPolicy | None = None
 
     def __post_init__(self) -> None:
         if not self.ref:
@@ -167,6 +173,21 @@ class KillSwitch(_Command, frozen=True, tag="kill_switch"):
     reason: str | None = None
 
 
+class Decide(_Command, frozen=True, tag="decide"):
+    """The market as it is now, for decision number `event` on the rest of parent `ref`.
+
+    `book` None: there is none. `shed`: there was no time for a decision. `mode` and `limits` say how far it reaches.
+    """
+
+    ref: str
+    event: int
+    instrument: Instrument
+    mode: Mode
+    book: Book | None = None
+    shed: bool = False
+    limits: LiveLimits = LiveLimits()
+
+
 class Restarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="restarted", forbid_unknown_fields=True):
     """The process begins: what was in flight is unknown now. `desk` is put before every client id of this journal."""
 
@@ -180,4 +201,4 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tic
 EVERYWHERE = "*"
 """The venue of a kill switch for everything."""
 
-Command = Submit | Track | Untrack | Stop | Amend | Answered | Looked | KillSwitch | Restarted | Tick
+Command = Submit | Track | Untrack | Stop | Amend | Answered | Looked | KillSwitch | Decide | Restarted | Tick

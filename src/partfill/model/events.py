@@ -16,6 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
+from partfill.model.reports import ExecutionReport
 from partfill.model.words import OrdStatus
 
 
@@ -188,4 +189,5 @@ Event = (
     | CommandRefused
     | KillSwitchChanged
     | OutcomeUnknown
+    | ExecutionReport
 )

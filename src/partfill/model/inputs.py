@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from partfill.model.capabilities import Capabilities
-from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Restarted, Stop, Submit, Tick, Track, Untrack
+from partfill.model.commands import Amend, Answered, Decide, KillSwitch, Looked, Restarted, Stop, Submit, Tick, Track, Untrack
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import (
     Charge,
@@ -110,6 +110,7 @@ Input = (
     | Answered
     | Looked
     | KillSwitch
+    | Decide
     | Restarted
     | Tick
     | Track
@@ -122,6 +123,7 @@ __all__ = [
     "Answered",
     "Charge",
     "DayRolled",
+    "Decide",
     "Execution",
     "ExecutionRevised",
     "ExecutionVoided",

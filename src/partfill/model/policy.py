@@ -56,6 +56,7 @@ LOCKS = {
     "max_book_age_ms": Lock(Decimal(1), Decimal(60_000), "ms"),
     "max_hold_ms": Lock(Decimal(100), Decimal(30 * DAY_MS), "ms"),
     "max_hold_drift_ticks": Lock(Decimal(1), Decimal(10_000), "ticks"),
+    "rechase_ms": Lock(Decimal(50), Decimal(DAY_MS), "ms"),
     "taker_fee_rate": Lock(ZERO, Decimal("0.1"), "part of the value"),
 }
 
@@ -66,8 +67,8 @@ class RemainderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     `min_remainder_size`: below this value (quote currency) the rest is dust. `chase_max_ticks`: how many ticks worse than the
     original price a chase may go. `cancel_on_book_thin`: cancel when less rests against the order than it has left, still so
     after `thin_confirm_ms`. A book older than `max_book_age_ms` is none. A hold ends after `max_hold_ms`, or when the market is
-    `max_hold_drift_ticks` worse than the order's price (None: no such end), and `after_hold` says what then. `taker_fee_rate`
-    is what taking costs, as a part of the value; it counts as distance.
+    `max_hold_drift_ticks` worse than the order's price (None: no such end), and `after_hold` says what then. A chase
+    looks at the market again every `rechase_ms`. `taker_fee_rate` is what taking costs, as a part of the value: distance too.
     """
 
     default_policy: Remainder = Remainder.HOLD
@@ -79,6 +80,7 @@ class RemainderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     max_hold_ms: int | None = DAY_MS
     max_hold_drift_ticks: int | None = None
     after_hold: Remainder = Remainder.CANCEL
+    rechase_ms: int = 1_000
     taker_fee_rate: Decimal = ZERO
 
     def __post_init__(self) -> None:
@@ -91,6 +93,18 @@ class RemainderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
             if not lock.low <= number <= lock.high:
                 limits = f"{text(lock.low)} to {text(lock.high)} {lock.unit}"
                 raise NotANumber(f"{name} is {text(number)}; it is locked to {limits}")
+
+
+class LiveLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How far `limited_live` reaches: these instruments, and remainders worth at most `max_usd` (quote currency)."""
+
+    instruments: tuple[str, ...] = ()
+    max_usd: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        require(self.max_usd, "max_usd")
+        if self.max_usd < ZERO:
+            raise NotANumber(f"max_usd is {self.max_usd}; it is zero or more")
 
 
 def hold(**also: object) -> RemainderPolicy:

@@ -37,6 +37,8 @@ class ExecutionReport(
     order: int
     order_id: str | None
     cl_ord_id: str | None
+    parent: int
+    """partfill's number of the parent order, whose own name is `ref`."""
     ref: str
     report_id: str
     trace_id: str

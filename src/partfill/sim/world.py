@@ -25,8 +25,10 @@ from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
+from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.model.words import OrdStatus, Request, Side, TimeInForce
+from partfill.sim.decisions import Decisions
 from partfill.sim.kinds import KINDS
 from partfill.sim.venue import D, Order, SimVenue
 
@@ -79,6 +81,7 @@ class World:
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
+        self.decisions = Decisions(self, seed)
         self.trouble = trouble
         self.users = self.random.randint(1, 5) if users is None else users
         self.crashes = sorted(self.random.randint(5, 200) for _ in range(self.random.choice((0, 0, 1, 2))))
@@ -174,6 +177,8 @@ class World:
         for event in effects.events:
             if self.story is not None:
                 self.tell(f"   ! {event}")
+            if type(event) is ExecutionReport:
+                self.must_be(self.decisions.wrong_in(event))
             if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
                 raise Violation(f"alarm {event.kind}: {event.text}")
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:
@@ -182,7 +187,15 @@ class World:
             return
         for op in effects.operations:
             self.send(op)
+        for parent in effects.wanted:
+            self.decisions.wanted(parent)
         self.set_alarm()
+
+    @staticmethod
+    def must_be(wrong: str | None) -> None:
+        """Nothing is wrong."""
+        if wrong is not None:
+            raise Violation(wrong)
 
     def set_alarm(self) -> None:
         """Wake the desk when it asked for it."""
@@ -228,6 +241,7 @@ class World:
     def send(self, op: Operation) -> None:
         """An operation leaves for its venue."""
         self.tell(f"-> {op}")
+        self.must_be(self.decisions.wrong_with(op))
         if type(op) is Query:
             self.later(self.wait(), self.arrives, op, self.now, self.epoch, False)
             return
@@ -324,7 +338,9 @@ class World:
         )  # fmt: skip
         rule = Resubmit(min_resubmit_size=D[random.choice((0, 1, 5))], max_resubmit_attempts=random.randint(0, 4))
         before = self.engine.desk.next_id
-        self.feed(Submit(venue=venue, ref=ref, terms=terms, resubmit=rule if random.random() < 0.7 else None))
+        self.decisions.wishes(before, terms.price)
+        self.feed(Submit(venue=venue, ref=ref, terms=terms, resubmit=rule if random.random() < 0.7 else None,
+                         remainder=self.decisions.policy()))  # fmt: skip
         parent = self.engine.desk.by_ref.get((venue, "", ref))
         if parent is None or parent.id != before:
             return
@@ -346,6 +362,7 @@ class World:
             if parent.done is None and parent.stop is None and qty is not None:
                 self.asked[number] = qty
                 self.allowed[number] = max(self.allowed[number], qty)
+            self.decisions.wishes(number, price)
             self.feed(Amend(venue=parent.venue, ref=parent.ref, order_qty=None if qty is None else D[qty], price=price))
         elif chance < 0.9:
             self.feed(Submit(venue=parent.venue, ref=parent.ref, terms=parent.terms, resubmit=parent.resubmit))

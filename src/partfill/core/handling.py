@@ -1,0 +1,199 @@
+"""The rest of a partly filled parent order: when a decision is wanted, what it is made with, and what it changes.
+
+    a fill, a time that came  ->  event n is wanted  ->  Decide(n) with the market  ->  verdict  ->  report, and a new target
+
+Rules
+- A decision changes what should work: nothing more (`stop`), or at another price. The planner does the rest, so a chase is as
+  safe as an amendment: no moment has two orders for one remainder, and no chase can be for more than is left.
+- Each event is decided once. An answer to an event that is decided changes nothing.
+- Every decision is a report, also one that is not carried out: the mode is not live, a limit is passed.
+- The cap of a chase stands in the state; that a chase is within it is asserted before anything is asked of a venue.
+- A restart wants what was wanted and not decided.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from heapq import heappush
+from typing import TYPE_CHECKING
+
+from partfill.core.child import Child
+from partfill.core.effects import Effects
+from partfill.core.parent import Done, Parent
+from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide
+from partfill.model.commands import Decide
+from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.reasons import Reason
+from partfill.model.reports import ExecutionReport, Seen
+from partfill.model.words import Side
+
+if TYPE_CHECKING:
+    from partfill.core.desk import Desk
+
+SHED_AGAIN_MS = 1_000
+"""When a decision that there was no time for is wanted again."""
+
+
+class Handling:
+    """What is known and decided of the rest of one parent. Times ns UTC, prices quote currency per unit."""
+
+    __slots__ = ("again_at", "cap", "decided", "event", "held_since", "mode", "original", "policy", "reports", "thin_since")
+
+    def __init__(self, policy: RemainderPolicy, original: Decimal | None) -> None:
+        self.policy = policy
+        self.original = original
+        """What the user asked for; chases are measured from here."""
+        self.event = 0
+        """Decisions wanted so far; the newest one's number."""
+        self.decided = 0
+        """The newest event that was decided."""
+        self.held_since = 0
+        self.thin_since = 0
+        self.again_at = 0
+        """When a decision is wanted even if nothing happens; 0 for not at all."""
+        self.reports = 0
+        self.mode = Mode.SHADOW_ONLY
+        """The mode of the last decision."""
+        self.cap: Decimal | None = None
+        """The worst price of any chase; None before the first decision."""
+
+
+def filled(desk: Desk, parent: Parent, effects: Effects) -> None:
+    """What filled of the parent has changed: a decision on the rest is wanted, while there is one that works."""
+    handling = parent.handling
+    if handling is not None and undecided(parent) is not None:
+        _want(desk, parent, handling, effects)
+
+
+def due(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
+    """A timer of the parent went off."""
+    handling = parent.handling
+    if handling is None or not handling.again_at or handling.again_at > now:
+        return
+    effects.parent(parent)
+    handling.again_at = 0
+    if undecided(parent) is not None:
+        _want(desk, parent, handling, effects)
+
+
+def restarted(desk: Desk, parent: Parent, effects: Effects) -> None:
+    """A new life: timers are set anew, and what was wanted is wanted again."""
+    handling = parent.handling
+    if handling is None:
+        return
+    if handling.again_at:
+        heappush(desk.timers, (handling.again_at, -parent.id))
+    if handling.event > handling.decided:
+        effects.want(parent)
+
+
+def killed(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
+    """The kill switch takes the rest off: that is a decision like any other, made without a look."""
+    handling = parent.handling
+    child = undecided(parent)
+    if handling is None or child is None:
+        return
+    handling.event += 1
+    handling.decided = handling.event
+    verdict = Verdict(act=Act.CANCEL, reasons=(Reason.KILL_SWITCH_ACTIVE,), seen=Seen())
+    _report(desk, parent, handling, child, verdict, now, effects, carried_out=True)
+
+
+def undecided(parent: Parent) -> Child | None:
+    """The child whose rest may be decided on: partly filled parent, something left of it, and it works."""
+    if parent.done is not None or parent.stop is not None or parent.halted or not parent.cum or not parent.rest:
+        return None
+    return next((child for child in reversed(parent.active) if child.open_at_venue), None)
+
+
+def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
+    """The market came for one decision: make it, tell it, and change the target."""
+    parent = desk.by_ref.get((d.venue, d.account, d.ref))
+    handling = parent.handling if parent is not None else None
+    if parent is None or handling is None or not handling.decided < d.event <= handling.event:
+        desk.engine.counters.duplicates += 1
+        return
+    effects.parent(parent)
+    handling.decided, handling.mode = d.event, d.mode
+    child = undecided(parent)
+    if child is None:
+        # It has filled, or is being taken off: nothing is left to decide.
+        return
+    verdict = _verdict(d, parent, handling, child, now)
+    acts = verdict.act is not Act.HOLD and _reaches(d, parent, verdict)
+    if verdict.act is not Act.HOLD and not acts and d.mode is Mode.LIMITED_LIVE:
+        verdict = Verdict(act=verdict.act, reasons=(*verdict.reasons, Reason.BEYOND_LIMITED), seen=verdict.seen, px=verdict.px)
+    _keep(desk, parent, handling, verdict, now)
+    _report(desk, parent, handling, child, verdict, now, effects, carried_out=acts)
+    if acts and verdict.act is Act.CANCEL:
+        parent.stop = Done.CANCELED
+    elif acts:
+        assert verdict.px is not None
+        assert within(parent.terms.side, verdict.px, handling.cap), f"chase to {verdict.px} beyond the cap {handling.cap}"
+        parent.price = verdict.px
+    desk.advance(parent, now, effects)
+
+
+def within(side: Side, px: Decimal, worst: Decimal | None) -> bool:
+    """Whether a price is no worse than the cap for this side."""
+    return worst is not None and (px <= worst if side is Side.BUY else px >= worst)
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _want(desk: Desk, parent: Parent, handling: Handling, effects: Effects) -> None:
+    effects.parent(parent)
+    handling.event += 1
+    effects.want(parent)
+
+
+def _verdict(d: Decide, parent: Parent, handling: Handling, child: Child, now: int) -> Verdict:
+    if d.mode is Mode.QUARANTINE:
+        return Verdict(act=Act.HOLD, reasons=(Reason.QUARANTINED,), seen=Seen())
+    if d.shed:
+        return Verdict(act=Act.HOLD, reasons=(Reason.SHED,), seen=Seen(), again_at=now + SHED_AGAIN_MS * MS)
+    if handling.original is not None:
+        handling.cap = cap(parent.terms.side, handling.original, handling.policy, d.instrument)
+    return decide(
+        Situation(
+            side=parent.terms.side, original=handling.original, price=child.price, cum=parent.cum, leaves=parent.rest,
+            policy=handling.policy, instrument=d.instrument, now=now, book=d.book, held_since=handling.held_since,
+            thin_since=handling.thin_since,
+        )
+    )  # fmt: skip
+
+
+def _reaches(d: Decide, parent: Parent, verdict: Verdict) -> bool:
+    if d.mode is not Mode.LIMITED_LIVE:
+        return d.mode is Mode.GENERAL_LIVE
+    worth = verdict.seen.remaining_usd
+    return parent.terms.instrument in d.limits.instruments and worth is not None and worth <= d.limits.max_usd
+
+
+def _keep(desk: Desk, parent: Parent, handling: Handling, verdict: Verdict, now: int) -> None:
+    """What the next decision has to know of this one."""
+    handling.thin_since = verdict.thin_since
+    if verdict.act is not Act.HOLD:
+        handling.held_since = 0
+    elif not handling.held_since or Reason.HOLD_EXPIRED in verdict.reasons:
+        handling.held_since = now
+    handling.again_at = verdict.again_at
+    if verdict.again_at:
+        heappush(desk.timers, (verdict.again_at, -parent.id))
+
+
+def _report(desk: Desk, parent: Parent, handling: Handling, child: Child, verdict: Verdict, now: int, effects: Effects, *,
+            carried_out: bool) -> None:  # fmt: skip
+    handling.reports += 1
+    name = f"{desk.name}{parent.id}"
+    effects.events.append(
+        ExecutionReport(
+            order=child.id, order_id=child.order_id, cl_ord_id=child.cl_ord_id, parent=parent.id,
+            ref=parent.ref, report_id=f"rep_{name}-{handling.reports}", trace_id=f"trc_{name}", event=handling.decided,
+            instrument=parent.terms.instrument, side=parent.terms.side, verdict=verdict.reasons[0], reasons=verdict.reasons,
+            policy_applied=handling.policy.default_policy, mode=handling.mode, carried_out=carried_out, order_qty=parent.asked,
+            filled_qty=parent.cum, remaining_qty=parent.rest, filled_usd=parent.spent, original=handling.original,
+            price=child.price, px=verdict.px, seen=verdict.seen, evaluated_at=now,
+        )
+    )  # fmt: skip
