@@ -35,10 +35,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from partfill.model.commands import MAX_ATTEMPTS
-from partfill.model.numbers import ZERO, NotANumber, dec, text
+from partfill.model.numbers import NotANumber, dec, text
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
-from partfill.runtime.settings import FillManagement
+from partfill.runtime.settings import BOUNDS, FillManagement
 from partfill.service.address import MAX_BYTES, control_path
 from partfill.venues.paper.market import SHAPES
 
@@ -133,12 +132,10 @@ _TOP = {"journal": _Key("table", needed=True), "venues": _Key("tables", needed=T
         "limits": _Key("table", {})}  # fmt: skip
 _JOURNAL = {"path": _Key("text", needed=True)}
 _EXECUTION = {"fill_management": _Key("table", {})}
+_KINDS: dict[type, str] = {bool: "bool", int: "int", Decimal: "number"}
 _FILL_MANAGEMENT = {
-    "enabled": _Key("bool", True),
-    "auto_resubmit": _Key("bool", False),
-    "min_resubmit_size": _Key("number", Decimal(10), ZERO, Decimal(10) ** 18),
-    "poll_interval_ms": _Key("int", 1000, 10, 3_600_000),
-    "max_resubmit_attempts": _Key("int", 3, 0, MAX_ATTEMPTS),
+    field.name: _Key(_KINDS[field.type], field.default, *BOUNDS.get(field.name, (0, 0)))
+    for field in msgspec.structs.fields(FillManagement)
 }
 _RATE = _Key("int", PER_SECOND, 1, 10_000)
 _LIMITS = {"per_second": _RATE, "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
