@@ -16,7 +16,7 @@ from partfill.journal.verify import verify
 from partfill.model.events import Fill
 from partfill.model.observations import Execution, Observation, OrderLinked, OrderSnapshot
 from partfill.runtime import poller as polling
-from partfill.runtime.poller import IDLE, JITTER, SLOWEST_S
+from partfill.runtime.poller import IDLE, JITTER, SLOWEST_S, FillPoller, OrderStatusPoller
 from partfill.runtime.settings import FillManagement
 from partfill.venues.clock import CLOCK
 from partfill.venues.paper.exchange import Exchange
@@ -201,6 +201,12 @@ async def test_a_working_order_is_asked_for_within_thirty_seconds(seconds: int, 
     async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=settings) as fills:
         await fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", -9)))
         assert all(fills.pollers[0].interval() <= 30 for _ in range(100))
+
+
+async def test_the_poller_has_the_name_that_other_designs_give_it(tmp_path: Path) -> None:
+    assert OrderStatusPoller is FillPoller
+    async with FillManager.open(tmp_path / "f.db", venues=[Watched()], settings=SELDOM) as fills:
+        assert [type(each) for each in fills.pollers] == [OrderStatusPoller]
 
 
 async def test_a_venue_that_does_not_answer_is_asked_later_and_later_and_costs_nothing_known(tmp_path: Path) -> None:

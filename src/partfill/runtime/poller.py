@@ -125,3 +125,7 @@ class FillPoller:
             except Exception:
                 log.exception("polling %s %r failed and goes on", self.venue.name, self.account)
                 await asyncio.sleep(AGAIN_S)
+
+
+OrderStatusPoller = FillPoller
+"""The same under the name that readers of order status designs look for."""
