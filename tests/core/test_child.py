@@ -11,7 +11,8 @@ import pytest
 from partfill.core.engine import Engine
 from partfill.model.capabilities import BelowCum, Capabilities, Chain, ReplaceQty
 from partfill.model.events import Adopted, AlarmKind, Fill, Reversal, StatusChanged, TermsChanged
-from partfill.model.inputs import DayRolled, Gap, Input, OrderLinked, RequestSent, Unreadable
+from partfill.model.inputs import DayRolled, Gap, Input, OrderLinked, Outage, RequestSent, Unreadable
+from partfill.model.numbers import NotANumber
 from partfill.model.words import ExecType, Flag, OrdStatus, Request, TimeInForce
 from tests.core.evidence import CLIENT, ORDER, VENUE, Desk, correct, fill, placed, poll, report, void
 
@@ -415,6 +416,15 @@ def test_a_gap_and_an_unreadable_message_alarm_and_touch_no_order() -> None:
     desk = Desk(None, placed("10"), Gap(venue=VENUE, since=5), Unreadable(venue=VENUE, raw="{", error="not JSON"))
     assert (len(desk.alarms(AlarmKind.GAP)), len(desk.alarms(AlarmKind.UNREADABLE))) == (1, 1)
     assert numbers(desk) == (OrdStatus.PENDING_NEW, 10, 0, 10)
+
+
+def test_an_outage_is_told_once_and_its_end_once_and_touches_no_order() -> None:
+    down, up = (Outage(venue=VENUE, over=over, since=5, reason="503") for over in (False, True))
+    desk = Desk(None, placed("10"), fill("x", "4"), up, down, down, up, up)
+    assert (len(desk.alarms(AlarmKind.OUTAGE)), len(desk.alarms(AlarmKind.OUTAGE_OVER))) == (1, 1)
+    assert numbers(desk) == (OrdStatus.PARTIALLY_FILLED, 10, 4, 6)
+    with pytest.raises(NotANumber, match="since"):
+        Outage(venue=VENUE, over=False, since=2**70)
 
 
 # ---------------------------------------------------------------------- bundled ends, chains that restart

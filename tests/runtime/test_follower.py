@@ -15,6 +15,7 @@ from partfill.model.observations import Charge, Execution, ExecutionVoided, Orde
 from partfill.model.words import ExecutionState
 from partfill.runtime import follower
 from partfill.runtime.repeats import Repeats, known
+from partfill.runtime.settings import FillManagement
 from tests.runtime.test_manager import price, same_as_the_venue, until
 from tests.runtime.test_poller import SELDOM, Watched, lot
 
@@ -124,10 +125,10 @@ async def test_reading_history_again_costs_no_disk(tmp_path: Path) -> None:
         assert fills.followers[0].since > before
 
 
-async def test_a_read_that_fails_is_tried_again_until_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower, "RETRY_S", 0.001)
+async def test_a_read_that_fails_is_tried_again_until_it_is_answered(tmp_path: Path) -> None:
     venue = Watched()
-    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=SELDOM) as fills:
+    settings = FillManagement(poll_interval_ms=3_600_000, retry_ms=1, retry_max_ms=5)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=settings) as fills:
         await until(lambda: fills.followers[0].reconciled == 1, "the start is over")
         since = fills.followers[0].since
         venue.fails(1000)

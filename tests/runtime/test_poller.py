@@ -14,8 +14,9 @@ import pytest
 from partfill import FillManager, Limit
 from partfill.journal.verify import verify
 from partfill.model.events import Fill
-from partfill.model.observations import Observation, OrderSnapshot
-from partfill.runtime.poller import IDLE, JITTER, SLOWEST_S
+from partfill.model.observations import Execution, Observation, OrderLinked, OrderSnapshot
+from partfill.runtime import poller as polling
+from partfill.runtime.poller import IDLE, JITTER, SLOWEST_S, FillPoller, OrderStatusPoller
 from partfill.runtime.settings import FillManagement
 from partfill.venues.clock import CLOCK
 from partfill.venues.paper.exchange import Exchange
@@ -77,6 +78,50 @@ async def test_a_poll_asks_for_every_order_of_the_account_in_one_call(tmp_path: 
         assert [sorted(ids) for ids in venue.asked] == [sorted(str(order.parent.children[0].order_id) for order in orders)]
 
 
+async def test_after_a_restart_the_orders_of_the_life_before_are_asked_for(tmp_path: Path) -> None:
+    venue = Watched()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=SELDOM) as fills:
+        order = await fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", -9)))
+        await until(lambda: order.parent.children[0].order_id, "it is at the venue")
+        number = order.parent.children[0].order_id
+    venue.asked.clear()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=SELDOM) as fills:
+        await until(lambda: fills.followers[0].reconciled, "the start is over")
+        assert venue.asked == [(number,)]
+
+
+async def test_a_thousand_orders_are_one_call_and_cost_no_disk_while_nothing_happens(tmp_path: Path) -> None:
+    venue = Watched()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=SELDOM, per_second=1_000_000) as fills:
+        await until(lambda: fills.followers[0].reconciled, "the start is over")
+        at = price(venue, "ACME", "buy", -9)
+        orders = await asyncio.gather(*(fills.submit(Limit("ACME", "buy", qty=1, price=at)) for _ in range(1000)))
+        await until(lambda: all(order.parent.children[0].order_id for order in orders), "all are at the venue")
+        await fills.pollers[0].poll_once()
+        await fills.pollers[0].poll_once()
+        venue.asked.clear()
+        inputs = fills.journal.seq
+        for _ in range(3):
+            assert await fills.pollers[0].poll_once() == []
+        assert [len(set(ids)) for ids in venue.asked] == [1000] * 3
+        assert fills.journal.seq == inputs
+
+
+async def test_a_modified_order_is_followed_under_its_new_id(tmp_path: Path) -> None:
+    venue = Watched()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=SELDOM) as fills:
+        await until(lambda: fills.followers[0].reconciled, "the start is over")
+        order = await fills.track(Limit("ACME", "buy", qty=50, price="25"), order_id="old")
+        await fills.observe(Execution(venue=venue.name, order_id="old", key="1", qty=Decimal(20), px=Decimal(25)))
+        for number in ("newer", "newest"):
+            await fills.observe(OrderLinked(venue=venue.name, order_id="old", new_order_id=number))
+            venue.asked.clear()
+            await fills.pollers[0].poll_once()
+            assert venue.asked == [(number,)]
+        await fills.observe(OrderSnapshot(venue=venue.name, order_id="newest", cum_qty=Decimal(50), avg_px=Decimal(25)))
+        assert (order.status, order.cum_qty) == ("filled", 50)
+
+
 @pytest.mark.parametrize("first", ["poll", "stream"])
 async def test_a_fill_counts_once_whichever_of_poll_and_stream_is_faster(first: str, tmp_path: Path) -> None:
     venue = Watched(held=first == "poll")
@@ -134,6 +179,34 @@ async def test_it_asks_seldom_while_nothing_works_and_never_in_step(tmp_path: Pa
         assert len(set(idle)) > 90
         await fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", -5)))
         assert all(2 * (1 - JITTER) <= poller.interval() <= 2 * (1 + JITTER) for _ in range(100))
+
+
+async def test_an_order_that_begins_to_work_makes_polling_fast_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "IDLE", 10_000_000)
+    venue = Watched(held=True)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=OFTEN) as fills:
+        await until(lambda: fills.followers[0].reconciled, "the start is over")
+        order = await fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", -1)))
+        await until(lambda: order.parent.children[0].order_id, "it is at the venue")
+        while venue.exchange.snapshot("", [str(order.parent.children[0].order_id)], 1)[0].leaves_qty:
+            venue.advance(50)
+        await until(lambda: order.ended, "polling finds it")
+        assert (order.cum_qty, venue.told) == (50, 0)
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 25])
+async def test_a_working_order_is_asked_for_within_thirty_seconds(seconds: int, tmp_path: Path) -> None:
+    venue = Watched()
+    settings = FillManagement(poll_interval_ms=seconds * 1000)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=settings) as fills:
+        await fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", -9)))
+        assert all(fills.pollers[0].interval() <= 30 for _ in range(100))
+
+
+async def test_the_poller_has_the_name_that_other_designs_give_it(tmp_path: Path) -> None:
+    assert OrderStatusPoller is FillPoller
+    async with FillManager.open(tmp_path / "f.db", venues=[Watched()], settings=SELDOM) as fills:
+        assert [type(each) for each in fills.pollers] == [OrderStatusPoller]
 
 
 async def test_a_venue_that_does_not_answer_is_asked_later_and_later_and_costs_nothing_known(tmp_path: Path) -> None:

@@ -114,6 +114,27 @@ async def test_disabled_means_tracking_only(tmp_path: Path) -> None:
         same_as_the_venue(fills, venue)
 
 
+async def test_orders_that_go_on_are_found_by_their_symbol(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    async with FillManager.open(db) as fills:
+        for ref, symbol, venue, account in (
+            ("1", "ACME", "v", ""), ("2", "ACME", "v", "b"), ("3", "BTC-USD", "v", ""), ("4", "ACME", "w", ""),
+            ("5", "ACME", "v", ""),
+        ):  # fmt: skip
+            await fills.tracking.track_order(ref, Limit(symbol, "buy", qty=10, price="25"), venue=venue, account=account)
+        await fills.tracking.update_status("1", filled_size=4, avg_price=25, venue="v")
+        await fills.tracking.update_status("5", filled_size=10, avg_price=25, status=OrdStatus.FILLED, venue="v")
+    # As after any restart.
+    async with FillManager.open(db) as fills:
+        find = fills.tracking.find_pending_executions_by_symbol
+        assert [order.ref for order in find("ACME")] == ["1", "2", "4"]
+        assert [order.ref for order in find("ACME", venue="v")] == ["1", "2"]
+        assert [order.ref for order in find("ACME", venue="v", account="")] == ["1"]
+        assert (find("ACME")[0].cum_qty, find("ACME")[0].leaves_qty) == (4, 6)
+        assert [order.ref for order in find("BTC-USD")] == ["3"]
+        assert find("ETH-USD") == []
+
+
 def test_vwap() -> None:
     fills = [Fill(D("0.1"), D("100.1"), 0), Fill(D("0.2"), D("100.4"), 0)]
     assert calculate_vwap(fills) == D("100.3")
@@ -128,6 +149,8 @@ def test_vwap() -> None:
         ({"poll_interval_ms": 1}, "poll_interval_ms is 1"),
         ({"min_resubmit_size": D(-1)}, "min_resubmit_size is -1"),
         ({"max_resubmit_attempts": -1}, "max_resubmit_attempts is -1"),
+        ({"retry_ms": 0}, "retry_ms is 0; it is 1 to 3600000"),
+        ({"alarm_after_failures": 0}, "alarm_after_failures is 0; it is 1 to 1000"),
     ],
 )
 def test_settings_out_of_range_are_named(change: dict[str, Any], named: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
+from partfill.runtime.settings import FillManagement, WrongVariables
 from partfill.service.config import Invalid, load, parse
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +132,73 @@ def test_nothing_at_all_names_what_is_needed() -> None:
         "venues: is missing (allowed: a list of tables ([[venues]]))",
     ]
     assert "is empty" in mistakes("venues = []\njournal.path = 'x.db'")[0]
+
+
+SET = {
+    "PARTFILL_ENABLED": "false", "PARTFILL_AUTO_RESUBMIT": "true", "PARTFILL_MIN_RESUBMIT_SIZE": "0.30000000000000004",
+    "PARTFILL_POLL_INTERVAL_MS": "15000", "PARTFILL_MAX_RESUBMIT_ATTEMPTS": "7", "PARTFILL_RETRY_MS": "100",
+    "PARTFILL_RETRY_MAX_MS": "60000", "PARTFILL_ALARM_AFTER_FAILURES": "9",
+}  # fmt: skip
+
+
+def test_the_environment_goes_before_the_file(good: str) -> None:
+    file = good + "[execution.fill_management]\npoll_interval_ms = 50\nretry_ms = 20\n"
+    assert parse(file, environ={"HOME": "/", "PATH": ""}) == parse(file)
+    found = parse(file, environ={"PARTFILL_POLL_INTERVAL_MS": "15000"}).fill_management
+    assert (found.poll_interval_ms, found.retry_ms) == (15_000, 20)
+    assert parse(file, environ=SET).fill_management == FillManagement.from_environment(SET)
+
+
+def test_every_key_has_a_variable_and_numbers_are_exact() -> None:
+    assert {name.removeprefix("PARTFILL_").lower() for name in SET} == set(FillManagement.__struct_fields__)
+    assert FillManagement.from_environment(SET) == FillManagement(
+        enabled=False, auto_resubmit=True, min_resubmit_size=Decimal("0.30000000000000004"), poll_interval_ms=15_000,
+        max_resubmit_attempts=7, retry_ms=100, retry_max_ms=60_000, alarm_after_failures=9,
+    )  # fmt: skip
+    mine = FillManagement(poll_interval_ms=77)
+    assert FillManagement.from_environment({}, over=mine) == mine
+    assert FillManagement.from_environment({}) == FillManagement()
+
+
+@pytest.mark.parametrize(
+    ("variable", "said", "mistake"),
+    [
+        ("POLL_INTERVAL_MS", "15s", "is the text '15s'; give a whole number (allowed: 10 to 3600000)"),
+        ("POLL_INTERVAL_MS", "1.5", "is the text '1.5'; give a whole number (allowed: 10 to 3600000)"),
+        ("POLL_INTERVAL_MS", "", "is the text ''; give a whole number (allowed: 10 to 3600000)"),
+        ("POLL_INTERVAL_MS", "9", "is 9, out of range (allowed: 10 to 3600000)"),
+        ("POLL_INTERVAL_MS", "9" * 400, f"is the text '{'9' * 60}'; give a whole number (allowed: 10 to 3600000)"),
+        ("ENABLED", "yes", "is the text 'yes'; give true or false (allowed: true, false)"),
+        ("MIN_RESUBMIT_SIZE", "-1", "is -1, out of range (allowed: 0 to 1000000000000000000)"),
+        ("MIN_RESUBMIT_SIZE", "nan", "is the text 'nan'; give a number (allowed: 0 to 1000000000000000000)"),
+        ("POL_INTERVAL_MS", "1", f"is no setting; did you mean PARTFILL_POLL_INTERVAL_MS? (allowed: {', '.join(SET)})"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_would_be_right(variable: str, said: str, mistake: str, good: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        parse(good, environ={f"PARTFILL_{variable}": said})
+    assert [str(each) for each in raised.value.mistakes] == [f"PARTFILL_{variable}: {mistake}"]
+    with pytest.raises(WrongVariables) as wrong:
+        FillManagement.from_environment({f"PARTFILL_{variable}": said})
+    assert str(wrong.value) == f"PARTFILL_{variable}: {mistake}"
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_mistakes_of_file_and_environment_come_at_once(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('[journal]\npath = "/"\n[[venues]]\nname = "p"\n')
+    wrong = {"PARTFILL_ENABLED": "maybe", "PARTFILL_POLL_INTERVAL_MS": "0"}
+    done = CliRunner().invoke(main, [command, str(path)], env=wrong)
+    assert done.exit_code == 2
+    keys = [line.removeprefix("partfill: ").split(":")[0] for line in done.output.splitlines()]
+    assert keys == [*wrong, "journal.path"]
+
+
+def test_check_shows_what_the_environment_sets(tmp_path: Path, good: str) -> None:
+    path = tmp_path / "good.toml"
+    path.write_text(good)
+    done = CliRunner().invoke(main, ["check", str(path)], env={"PARTFILL_POLL_INTERVAL_MS": "15000"})
+    assert (done.exit_code, "polled every 15000 ms" in done.stdout) == (0, True)
 
 
 def test_what_is_no_toml_is_one_mistake_with_its_line() -> None:

@@ -37,6 +37,7 @@ def test_it_says_ready_takes_orders_and_stops_cleanly(tmp_path: Path) -> None:
     with local(tmp_path) as daemon:
         assert daemon.ready["ready"] is True
         assert daemon.ready["venues"] == ["paper"]
+        until(lambda: daemon.ask("status")["venues"][0]["polls"] > 2, "it polls by itself")
         control = Path(daemon.ready["control"])
         assert stat.S_IMODE(control.stat().st_mode) == 0o600
         assert daemon.ask("submit", ref="m", instrument="ACME", side="buy", qty=5)["ok"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from partfill.service.config import Invalid, load
 def check(config: Path) -> None:
     """Read the daemon's configuration CONFIG and name every mistake in it, one per line.
 
+    Variables such as PARTFILL_POLL_INTERVAL_MS are read over it, as partfill run does.
+
     Exit 0: it can be run; 2: it cannot.
     """
     try:
-        found = load(config)
+        found = load(config, os.environ)
     except Invalid as invalid:
         for mistake in invalid.mistakes:
             click.echo(str(mistake))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from partfill.venues.protocol import VenueDown
 def run(config: Path, log_level: str) -> None:
     """Run the daemon that CONFIG describes, until SIGINT or SIGTERM.
 
+    PARTFILL_POLL_INTERVAL_MS and the other keys of [execution.fill_management] may be set in the environment, which goes
+    before the file.
+
     It prints one line of JSON once it is ready, takes commands on the socket beside its journal (partfill kill, partfill
     cancel), and stops cleanly; a second signal stops it at once. Log lines go to standard error.
 
@@ -32,7 +36,7 @@ def run(config: Path, log_level: str) -> None:
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        found = load(config)
+        found = load(config, os.environ)
         code = asyncio.run(serve(found, _ready))
     except Invalid as invalid:
         for mistake in invalid.mistakes:

@@ -45,6 +45,7 @@ from partfill.model.inputs import (
     OrderLinked,
     OrderPlaced,
     OrderSnapshot,
+    Outage,
     RequestSent,
     Restarted,
     Stop,
@@ -62,6 +63,7 @@ _QUARANTINED = int(Flag.QUARANTINED)
 _REPLACED = int(Flag.REPLACED)
 _UNCLAIMED = int(Flag.UNCLAIMED)
 
+SECOND_NS = 1_000_000_000
 COMPACT_AFTER = 1024
 """Orders forgotten, beyond twice those left, after which the dictionaries are made anew. Amortised O(1)."""
 
@@ -69,7 +71,10 @@ COMPACT_AFTER = 1024
 class Engine:
     """All orders of one process. Feed it with `step`; read orders from `children` by number."""
 
-    __slots__ = ("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "index", "next_id", "rules")
+    __slots__ = (
+        *("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "index", "next_id"),
+        *("outages", "rules"),
+    )
 
     def __init__(self) -> None:
         self.children: dict[int, Child] = {}
@@ -78,6 +83,8 @@ class Engine:
         self.rules: dict[str, Capabilities] = {}
         self.days: dict[tuple[str, str], int] = {}
         """Trading days that began, per (venue, account)."""
+        self.outages: dict[tuple[str, str], int] = {}
+        """(venue, account) whose reads are not answered -> since when (ns UTC)."""
         self.next_id = 1
         self.counters = Counters()
         self._forgotten = 0
@@ -106,6 +113,7 @@ class Engine:
             Decide: self._decide,
             Restarted: self.desk.restarted,
             Tick: self._tick,
+            Outage: self._outage,
         }
 
     def step(self, inp: Input, now: int) -> Effects:
@@ -276,6 +284,23 @@ class Engine:
     def _unreadable(self, u: Unreadable, now: int, effects: Effects) -> None:
         self.counters.unreadable += 1
         effects.events.append(Alarm(0, None, None, AlarmKind.UNREADABLE, f"{u.venue}: {u.error}"))
+
+    def _outage(self, outage: Outage, now: int, effects: Effects) -> None:
+        """Told once when it begins and once when it is over, however often it is said and through restarts."""
+        scope = (outage.venue, outage.account)
+        if outage.over is (scope not in self.outages):
+            self.counters.duplicates += 1
+            return
+        effects.engine = True
+        where = f"{outage.venue} {outage.account}".rstrip()
+        if outage.over:
+            seconds = max(0, now - self.outages.pop(scope)) // SECOND_NS
+            self.alarm(effects, None, AlarmKind.OUTAGE_OVER, f"{where} answers reads again, after {seconds} s")
+            return
+        self.outages[scope] = outage.since
+        seconds = max(0, now - outage.since) // SECOND_NS
+        text = f"{where} has answered no read for {seconds} s ({outage.reason}); fills may be missing here until it does"
+        self.alarm(effects, None, AlarmKind.OUTAGE, text)
 
     def _answered(self, a: Answered, now: int, effects: Effects) -> None:
         answers.answered(self.desk, a, now, effects)

@@ -9,7 +9,7 @@ from partfill.model.capabilities import Capabilities
 
 
 class EngineState(msgspec.Struct, array_like=True):
-    """Next order number, trading days begun, venue declarations, the desk. Fields are only ever added at the end."""
+    """Next order number, trading days begun, venue declarations, the desk, outages. Fields are only ever added at the end."""
 
     next_id: int
     days: list[tuple[str, str, int]]
@@ -17,6 +17,7 @@ class EngineState(msgspec.Struct, array_like=True):
     desk: str = ""
     killed: list[tuple[str, str, str]] = []
     next_parent: int = 1
+    outages: list[tuple[str, str, int]] = []
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -27,7 +28,8 @@ def freeze_engine(engine: Engine) -> bytes:
     """The engine without its orders."""
     days = [(venue, account, day) for (venue, account), day in sorted(engine.days.items())]
     killed = [(venue, account, who) for (venue, account), who in sorted(engine.desk.killed.items())]
-    return _encode(EngineState(engine.next_id, days, engine.rules, engine.desk.name, killed, engine.desk.next_id))
+    outages = [(venue, account, since) for (venue, account), since in sorted(engine.outages.items())]
+    return _encode(EngineState(engine.next_id, days, engine.rules, engine.desk.name, killed, engine.desk.next_id, outages))
 
 
 def thaw_engine(blob: bytes | str) -> Engine:
@@ -39,4 +41,5 @@ def thaw_engine(blob: bytes | str) -> Engine:
     engine.rules = state.rules
     engine.desk.name, engine.desk.next_id = state.desk, state.next_parent
     engine.desk.killed = {(venue, account): who for venue, account, who in state.killed}
+    engine.outages = {(venue, account): since for venue, account, since in state.outages}
     return engine

@@ -21,7 +21,7 @@ from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
 from partfill.model.commands import Amend, Decide, KillSwitch, Restarted, Stop, Submit, Tick, Track, Untrack
-from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Unreadable, VenueDeclared
+from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Outage, Unreadable, VenueDeclared
 from partfill.model.words import Flag
 
 QUIET_NS = 60_000_000_000
@@ -29,7 +29,7 @@ QUIET_NS = 60_000_000_000
 MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
-_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick)
+_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage)
 _BY_REF = (Submit, Untrack, Stop, Amend, Decide)
 
 

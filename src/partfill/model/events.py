@@ -119,6 +119,8 @@ class AlarmKind(StrEnum):
     REFUSED = "refused"
     MISSING = "missing"
     UNPROVEN = "unproven"
+    OUTAGE = "outage"
+    OUTAGE_OVER = "outage_over"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

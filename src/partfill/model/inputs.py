@@ -88,6 +88,20 @@ class Unreadable(_Own, frozen=True, tag="unreadable"):
     error: str
 
 
+class Outage(_Own, frozen=True, tag="outage"):
+    """Reads of this account go unanswered and a person should know, or (`over`) they are answered again.
+
+    `since`: when the first read that was not answered failed (ns UTC). `reason`: what the last one said.
+    """
+
+    over: bool
+    since: int
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_times(self)
+
+
 MAX_RAW = 4000
 """Characters kept of an unreadable message."""
 
@@ -115,6 +129,7 @@ Input = (
     | Tick
     | Track
     | Untrack
+    | Outage
 )
 
 __all__ = [
@@ -135,6 +150,7 @@ __all__ = [
     "OrderLinked",
     "OrderPlaced",
     "OrderSnapshot",
+    "Outage",
     "RequestSent",
     "Restarted",
     "Stop",

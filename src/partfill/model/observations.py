@@ -41,7 +41,7 @@ MAX_TIME = (1 << 63) - (1 << 40)
 
 def check_times(of: msgspec.Struct) -> None:
     """Raise `NotANumber` for a time that no journal can hold."""
-    for name in ("as_of", "venue_time"):
+    for name in ("as_of", "venue_time", "since"):
         value = getattr(of, name, None)
         if value is not None and not -MAX_TIME <= value <= MAX_TIME:
             raise NotANumber(f"{name} is {value}; a time is nanoseconds since 1970, below {MAX_TIME}")

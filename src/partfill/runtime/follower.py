@@ -6,7 +6,8 @@ Rules
   nothing twice; what is known to the letter is left out (see `repeats`).
 - History is read before the orders are polled: a total that the poll brings meets the executions it is made of.
 - `since` is the time up to which everything is known to have been told. It moves when history and poll were both answered.
-- A read that fails is tried again, later and later. Nothing but reads is ever tried again.
+- A read that fails is tried again, later and later; when that lasts a person is told (`outages`). Nothing but reads is ever
+  tried again.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from partfill.journal.journal import JournalDown
-from partfill.model.inputs import Gap
+from partfill.model.inputs import Gap, Observation
+from partfill.runtime import outages
 from partfill.runtime.poller import FillPoller
 from partfill.runtime.repeats import known
-from partfill.venues.protocol import VenueDown
 
 if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
@@ -29,9 +31,6 @@ OVERLAP_NS = 60_000_000_000
 """How much of a venue's history is read again each time: clocks differ, and venues list late."""
 EVERY_S = 300.0
 """About how often everything is read again unasked."""
-RETRY_S = 0.25
-"""First wait before a read that failed is tried again; it doubles up to `RETRY_MAX_S`."""
-RETRY_MAX_S = 30.0
 REOPEN_S = 1.0
 """Wait before a stream that ended is opened again."""
 JITTER = 0.1
@@ -65,20 +64,32 @@ class Follower:
             began = self._manager.clock()
             while not await self._read(max(0, start - OVERLAP_NS)):
                 self.failures += 1
-                await asyncio.sleep(min(RETRY_S * (1 << min(self.failures - 1, 10)), RETRY_MAX_S))
+                settings = self._manager.settings
+                ms = min(settings.retry_ms << min(self.failures - 1, 20), max(settings.retry_ms, settings.retry_max_ms))
+                await asyncio.sleep(ms / 1000 * self._random.uniform(1 - JITTER, 1 + JITTER))
             self.failures = 0
             self.since = max(self.since, began)
             self.reconciled += 1
+            log.info("%s %r is followed: %d orders work, %d polls, everything read %d times", self.venue.name, self.account,
+                     len(self._poller.open_orders()), self._poller.polls, self.reconciled)  # fmt: skip
 
     async def _read(self, since: int) -> bool:
-        manager = self._manager
-        try:
-            async for observation in self.venue.history(self.account, since):
-                if not known(manager.engine, observation):
-                    await manager.hear(observation)
-        except VenueDown as down:
-            log.warning("history of %s: %s", self.venue.name, down)
-            return False
+        manager, reads = self._manager, self._poller.reads
+        history: AsyncIterator[Observation] | None = None
+        while True:
+            try:
+                async with asyncio.timeout(outages.READ_S):
+                    if history is None:
+                        history = self.venue.history(self.account, since)
+                    observation = await anext(history)
+            except StopAsyncIteration:
+                break
+            except Exception as error:
+                await reads.failed("history", error)
+                return False
+            if not known(manager.engine, observation):
+                await manager.hear(observation)
+        await reads.answered("history")
         await self._poller.poll_once()
         return self._poller.error is None
 

@@ -149,7 +149,10 @@ class Lanes:
             return
         budget = self.budget(op.venue, op.account)
         self.sent += 1
+        what = (type(op).__name__, op.cl_ord_id, op.venue, op.account)
+        log.debug("%s %s sent to %s %r", *what)
         answer = await self._request(op)
+        log.debug("%s %s at %s %r: %s%s", *what, answer.outcome.value, f" ({answer.reason})" if answer.reason else "")
         if answer.outcome is Outcome.REFUSED and answer.reason == "rate_limit":
             budget.pause(PAUSE_S)
         self._judge(op, answer)

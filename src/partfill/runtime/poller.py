@@ -5,7 +5,9 @@ Rules
 - Fast while orders work, `IDLE` times slower when none does, jittered so that many desks do not meet.
 - What comes back is an observation like any other: it adds nothing twice, takes nothing back, and may say "look". What is
   the same as the last time, of an order to which nothing has happened since, is not taken again (see `repeats`).
-- A venue that is down is asked again later and later; the error is kept for who asks.
+- An order that begins to work while the poller is slow makes it fast at once.
+- A venue that is down is asked again later and later; the error is kept for who asks, and a person is told when it lasts
+  (`outages`). Whatever goes wrong, polling goes on: only a journal that cannot be written ends it.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from partfill.core.child import Child
 from partfill.journal.journal import JournalDown
 from partfill.model.events import Event
+from partfill.runtime import outages
+from partfill.runtime.outages import Reads
 from partfill.runtime.repeats import Repeats
-from partfill.venues.protocol import Venue, VenueDown
+from partfill.venues.protocol import Venue
 
 if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
 IDLE = 10
 JITTER = 0.1
 SLOWEST_S = 60.0
+AGAIN_S = 1.0
+"""Wait before polling goes on after an error that nobody expected."""
 
 log = logging.getLogger("partfill.poller")
 
@@ -43,25 +51,26 @@ class FillPoller:
         """Polls in a row that were not answered."""
         self.error: str | None = None
         self.polls = 0
+        self.reads = Reads(manager, venue.name, account)
+        """What goes unanswered of this account."""
         self._repeats = Repeats(manager.engine)
 
     async def poll_once(self) -> list[Event]:
         """Ask once and take everything that comes. Returns the events that followed."""
         async with self._turn:
-            working = [
-                child.order_id
-                for child in self._manager.engine.children.values()
-                if child.venue == self.venue.name and child.account == self.account and child.open and child.order_id
-            ]
+            working = [child.order_id for child in self.open_orders() if child.order_id]
             try:
-                found = await self.venue.snapshot(self.account, working)
-            except VenueDown as down:
+                async with asyncio.timeout(outages.READ_S):
+                    found = await self.venue.snapshot(self.account, working)
+            except Exception as error:
                 self.failures += 1
-                self.error = str(down)
-                log.warning("poll of %s: %s", self.venue.name, down)
+                self.error = outages.reason(error)
+                await self.reads.failed("orders", error)
                 return []
             self.failures, self.error = 0, None
             self.polls += 1
+            log.debug("poll of %s %r: %d asked for, %d found", self.venue.name, self.account, len(working), len(found))
+            await self.reads.answered("orders")
             events: list[Event] = []
             for snapshot in found:
                 if snapshot in self._repeats:
@@ -79,19 +88,44 @@ class FillPoller:
     def interval(self) -> float:
         """Seconds until the next poll."""
         base = self._manager.settings.poll_interval_ms / 1000
-        mine = (self.venue.name, self.account)
-        works = any(child.open and (child.venue, child.account) == mine for child in self._manager.engine.children.values())
-        seconds = base if works else base * IDLE
+        seconds = base if self._works() else base * IDLE
         seconds = min(seconds * (1 << min(self.failures, 10)), max(SLOWEST_S, seconds))
         return seconds * self._random.uniform(1 - JITTER, 1 + JITTER)
 
+    def open_orders(self) -> list[Child]:
+        """Every order of this account of which something may still fill, those of an earlier life included."""
+        return list(self._open())
+
+    def _open(self) -> Iterator[Child]:
+        mine = (self.venue.name, self.account)
+        orders = self._manager.engine.children.values()
+        return (child for child in orders if child.open and (child.venue, child.account) == mine)
+
+    def _works(self) -> bool:
+        return any(True for _ in self._open())
+
+    async def _wait(self) -> None:
+        """Until the next poll is due. While nothing works it is looked in memory, at the fast pace, whether something does."""
+        seconds = self.interval()
+        if self.failures or self._works():
+            await asyncio.sleep(seconds)
+            return
+        for _ in range(IDLE):
+            await asyncio.sleep(seconds / IDLE)
+            if self._works():
+                return
+
     async def _poll_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(self.interval())
             try:
+                await self._wait()
                 await self.poll_once()
             except JournalDown:
                 return
             except Exception:
-                log.exception("a poll of %s failed", self.venue.name)
-                self.failures += 1
+                log.exception("polling %s %r failed and goes on", self.venue.name, self.account)
+                await asyncio.sleep(AGAIN_S)
+
+
+OrderStatusPoller = FillPoller
+"""The same under the name that readers of order status designs look for."""

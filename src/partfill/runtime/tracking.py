@@ -1,7 +1,8 @@
 """Fill tracking under the names that readers of fill-manager designs look for: thin doors onto the same engine.
 
-track_order, update_status, process_fills, get_tracked_order, stop_tracking, calculate_vwap; `FillEvent` with its four
-kinds. Nothing is kept here but the events that `process_fills` has not handed out yet.
+track_order, update_status, process_fills, get_tracked_order, stop_tracking, find_pending_executions_by_symbol,
+calculate_vwap; `FillEvent` with its four kinds. Nothing is kept here but the events that `process_fills` has not handed out
+yet.
 """
 
 from __future__ import annotations
@@ -148,6 +149,20 @@ class Tracking:
         """The order now, or None when nobody tracks it (or it ended long ago: the journal has it still)."""
         order = self._manager.order(order_id, venue=venue, account=account)
         return tracked(order.parent) if order is not None else None
+
+    def find_pending_executions_by_symbol(
+        self, symbol: str, *, venue: str | None = None, account: str | None = None
+    ) -> list[Order]:
+        """Every order in `symbol` that has not ended, oldest first, those of an earlier life included.
+
+        All venues and accounts, or one. A symbol that nothing works in gives an empty list.
+        """
+        return [
+            order
+            for order in self._manager.orders()
+            if order.parent.terms.instrument == symbol and not order.ended
+            and venue in (None, order.venue) and account in (None, order.account)
+        ]  # fmt: skip
 
     async def stop_tracking(self, order_id: str, *, venue: str | None = None, account: str = "") -> None:
         """Do nothing more for it. Its fills are still booked, should any come."""

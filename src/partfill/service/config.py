@@ -19,6 +19,8 @@ read as the decimal that is written there, never as a float. Paths are relative 
 Rules
 - An unknown key is a mistake: a misspelt `auto_resubmit` must not silently be off.
 - A mistake names the key by its path, says what is there, and what would be right.
+- What the environment sets of `[execution.fill_management]` (`PARTFILL_POLL_INTERVAL_MS`, see `runtime.settings`) goes before
+  the file, and its mistakes are named along with the file's.
 - Nothing is opened or written here; `writable` only asks the file system.
 """
 
@@ -35,10 +37,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from partfill.model.commands import MAX_ATTEMPTS
-from partfill.model.numbers import ZERO, NotANumber, dec, text
+from partfill.model.numbers import NotANumber, dec, text
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
-from partfill.runtime.settings import FillManagement
+from partfill.runtime.settings import BOUNDS, FillManagement, from_environment
 from partfill.service.address import MAX_BYTES, control_path
 from partfill.venues.paper.market import SHAPES
 
@@ -133,12 +134,10 @@ _TOP = {"journal": _Key("table", needed=True), "venues": _Key("tables", needed=T
         "limits": _Key("table", {})}  # fmt: skip
 _JOURNAL = {"path": _Key("text", needed=True)}
 _EXECUTION = {"fill_management": _Key("table", {})}
+_KINDS: dict[type, str] = {bool: "bool", int: "int", Decimal: "number"}
 _FILL_MANAGEMENT = {
-    "enabled": _Key("bool", True),
-    "auto_resubmit": _Key("bool", False),
-    "min_resubmit_size": _Key("number", Decimal(10), ZERO, Decimal(10) ** 18),
-    "poll_interval_ms": _Key("int", 1000, 10, 3_600_000),
-    "max_resubmit_attempts": _Key("int", 3, 0, MAX_ATTEMPTS),
+    field.name: _Key(_KINDS[field.type], field.default, *BOUNDS.get(field.name, (0, 0)))
+    for field in msgspec.structs.fields(FillManagement)
 }
 _RATE = _Key("int", PER_SECOND, 1, 10_000)
 _LIMITS = {"per_second": _RATE, "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
@@ -165,19 +164,22 @@ _VENUES = {
 }
 
 
-def load(path: str | Path) -> Config:
-    """Read and judge the file at `path`. Raises `Invalid` with every mistake in it."""
+def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read and judge the file at `path`, and `environ` over it. Raises `Invalid` with every mistake in both."""
     try:
         said = Path(path).read_text("utf-8")
     except FileNotFoundError:
         raise Invalid([Mistake(str(path), "does not exist", "a TOML file such as examples/paper.toml")]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid([Mistake(str(path), f"cannot be read: {error}", "a TOML file in UTF-8")]) from None
-    return parse(said, str(path))
+    return parse(said, str(path), environ)
 
 
-def parse(said: str, name: str = "config") -> Config:
-    """Judge the text of a configuration; `name` is what a mistake of its syntax calls it. Raises `Invalid`."""
+def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = None) -> Config:
+    """Judge the text of a configuration, and `environ` over it; `name` is what a mistake of its syntax calls it.
+
+    Raises `Invalid`.
+    """
     try:
         # Exact: 10.0 in the file is Decimal("10.0").
         document = tomllib.loads(said, parse_float=_exact)
@@ -190,6 +192,8 @@ def parse(said: str, name: str = "config") -> Config:
     execution = reader.table(top["execution"], _EXECUTION, "execution")
     fills = reader.table(execution["fill_management"], _FILL_MANAGEMENT, "execution.fill_management")
     limits = reader.table(top["limits"], _LIMITS, "limits")
+    variables, wrong = from_environment(environ or {})
+    reader.mistakes.extend(Mistake(*each) for each in wrong)
     if journal["path"] is not None:
         reader.mistakes.extend(writable(journal["path"]))
     if reader.mistakes:
@@ -197,7 +201,7 @@ def parse(said: str, name: str = "config") -> Config:
     for table in tables:
         table["per_second"] = table["per_second"] or limits["per_second"]
     venues = tuple(VenueConfig(**table) for table in tables)
-    management = FillManagement(**fills)
+    management = FillManagement(**{**fills, **variables})
     return Config(journal=Path(journal["path"]), venues=venues, fill_management=management, timeout_s=limits["timeout_s"])
 
 
