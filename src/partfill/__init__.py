@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from partfill.model.commands import Resubmit
     from partfill.model.orders import Limit, Market
+    from partfill.model.policy import CancelRest, Chase, Hold
     from partfill.runtime.manager import FillManager
 
 __version__ = "0.1.0"
-__all__ = ["FillManager", "Limit", "Market", "Resubmit", "__version__"]
+__all__ = ["CancelRest", "Chase", "FillManager", "Hold", "Limit", "Market", "Resubmit", "__version__"]
 
 _WHERE = {
+    "CancelRest": "partfill.model.policy",
+    "Chase": "partfill.model.policy",
     "FillManager": "partfill.runtime.manager",
+    "Hold": "partfill.model.policy",
     "Limit": "partfill.model.orders",
     "Market": "partfill.model.orders",
     "Resubmit": "partfill.model.commands",

@@ -14,7 +14,7 @@ from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Decide, Restarted, Track
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
-from partfill.model.policy import LiveLimits, Mode, Remainder, RemainderPolicy, cancel, chase, hold
+from partfill.model.policy import CancelRest, Chase, Hold, LiveLimits, Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side
 from tests.core.driven import GUARDED, PLAIN, SECOND, TOTAL, UNGUARDED, VENUE, D, Driven, rule, terms
@@ -54,7 +54,7 @@ def decide(
 
 
 def test_every_partial_fill_wants_one_decision() -> None:
-    desk = partly(hold())
+    desk = partly(Hold())
     assert desk.take_wanted() == [("p", 1)]
     desk.fill("second", "1")
     assert desk.take_wanted() == [("p", 2)]
@@ -70,9 +70,9 @@ def test_nothing_is_wanted_without_a_policy_or_when_all_has_filled_or_is_being_t
     desk.acknowledge()
     desk.fill("first", "4")
     assert desk.take_wanted() == []
-    desk = partly(hold(), filled="10")
+    desk = partly(Hold(), filled="10")
     assert desk.take_wanted() == []
-    desk = partly(hold())
+    desk = partly(Hold())
     desk.stop()
     desk.take_wanted()
     desk.fill("second", "1")
@@ -81,7 +81,7 @@ def test_nothing_is_wanted_without_a_policy_or_when_all_has_filled_or_is_being_t
 
 def test_an_order_in_cash_is_left_alone() -> None:
     desk = Driven()
-    desk.submit(None, None, remainder=hold(), cash_order_qty=D(100), ord_type=OrdType.MARKET)
+    desk.submit(None, None, remainder=Hold(), cash_order_qty=D(100), ord_type=OrdType.MARKET)
     desk.acknowledge()
     desk.fill("first", "0.5")
     assert desk.take_wanted() == []
@@ -89,13 +89,13 @@ def test_an_order_in_cash_is_left_alone() -> None:
 
 def test_a_tracked_order_is_decided_on_too() -> None:
     desk = Driven()
-    desk.feed(Track(venue=VENUE, ref="p", terms=terms(), cl_ord_id="mine", order_id="O1", remainder=cancel()))
+    desk.feed(Track(venue=VENUE, ref="p", terms=terms(), cl_ord_id="mine", order_id="O1", remainder=CancelRest()))
     desk.fill("first", "4")
     assert [type(op) for op in decide(desk)] == [Cancel]
 
 
 def test_each_event_is_decided_once() -> None:
-    desk = partly(cancel())
+    desk = partly(CancelRest())
     assert len(decide(desk, event=1)) == 1
     assert decide(desk, event=1) == []
     assert decide(desk, event=2) == []
@@ -103,7 +103,7 @@ def test_each_event_is_decided_once() -> None:
 
 
 def test_an_older_event_may_still_be_decided_before_a_newer_one() -> None:
-    desk = partly(hold())
+    desk = partly(Hold())
     desk.fill("second", "1")
     decide(desk, event=1)
     decide(desk, event=2)
@@ -112,7 +112,7 @@ def test_an_older_event_may_still_be_decided_before_a_newer_one() -> None:
 
 
 def test_a_restart_wants_what_was_not_decided() -> None:
-    desk = partly(hold())
+    desk = partly(Hold())
     assert desk.take_wanted() == [("p", 1)]
     desk.feed(Restarted(desk="d"))
     assert desk.take_wanted() == [("p", 1)]
@@ -125,7 +125,7 @@ def test_a_restart_wants_what_was_not_decided() -> None:
 
 
 def test_hold_leaves_the_order_and_tells_so() -> None:
-    desk = partly(hold())
+    desk = partly(Hold())
     assert decide(desk) == []
     (report,) = desk.reports()
     assert (report.verdict, report.carried_out, report.policy_applied) == (Reason.HOLD_REMAINDER, False, Remainder.HOLD)
@@ -134,7 +134,7 @@ def test_hold_leaves_the_order_and_tells_so() -> None:
 
 
 def test_cancel_takes_the_rest_off_and_nothing_follows() -> None:
-    desk = partly(cancel(), resubmit=rule())
+    desk = partly(CancelRest(), resubmit=rule())
     (op,) = decide(desk)
     assert type(op) is Cancel
     desk.ended()
@@ -145,7 +145,7 @@ def test_cancel_takes_the_rest_off_and_nothing_follows() -> None:
 
 @pytest.mark.parametrize("rules", [TOTAL, GUARDED])
 def test_a_chase_is_one_replace_where_that_is_safe(rules: Capabilities) -> None:
-    desk = partly(chase(3), rules)
+    desk = partly(Chase(3), rules)
     (op,) = decide(desk, book(desk, "101.5"))
     assert type(op) is Replace
     assert (op.price, desk.reports()[-1].px, desk.reports()[-1].seen.ticks_to_fill) == (D("101.5"), D("101.5"), 3)
@@ -153,7 +153,7 @@ def test_a_chase_is_one_replace_where_that_is_safe(rules: Capabilities) -> None:
 
 @pytest.mark.parametrize("rules", [PLAIN, UNGUARDED])
 def test_elsewhere_a_chase_waits_for_the_proof_of_the_end_and_places_what_is_left_then(rules: Capabilities) -> None:
-    desk = partly(chase(3), rules)
+    desk = partly(Chase(3), rules)
     (op,) = decide(desk, book(desk, "101"))
     assert type(op) is Cancel
     # The cancel loses against a fill: the rest is smaller than it was.
@@ -166,7 +166,7 @@ def test_elsewhere_a_chase_waits_for_the_proof_of_the_end_and_places_what_is_lef
 
 
 def test_a_chase_that_goes_too_far_takes_the_rest_off() -> None:
-    desk = partly(chase(3))
+    desk = partly(Chase(3))
     (op,) = decide(desk, book(desk, "107.5"))
     assert type(op) is Cancel
     assert (desk.reports()[-1].verdict, desk.reports()[-1].seen.ticks_to_fill) == (Reason.CHASE_ABORTED, 15)
@@ -175,7 +175,7 @@ def test_a_chase_that_goes_too_far_takes_the_rest_off() -> None:
 
 
 def test_the_cap_stands_where_it_stood_whatever_was_chased() -> None:
-    desk = partly(chase(3), TOTAL)
+    desk = partly(Chase(3), TOTAL)
     for number, ask in enumerate(("100.5", "101", "101.5"), 1):
         (replace,) = decide(desk, book(desk, ask))
         assert isinstance(replace, Replace)
@@ -189,7 +189,7 @@ def test_the_cap_stands_where_it_stood_whatever_was_chased() -> None:
 
 
 def test_a_chase_looks_at_the_market_again() -> None:
-    desk = partly(chase(3, rechase_ms=1000), TOTAL)
+    desk = partly(Chase(3, rechase_ms=1000), TOTAL)
     (replace,) = decide(desk, book(desk, "100.5"))
     assert isinstance(replace, Replace)
     desk.feed(desk.report(ExecType.REPLACED, cl=replace.cl_ord_id, orig_cl_ord_id=replace.orig_cl_ord_id, order_qty="10",
@@ -201,7 +201,7 @@ def test_a_chase_looks_at_the_market_again() -> None:
 
 
 def test_another_price_by_the_user_is_a_new_origin() -> None:
-    desk = partly(chase(3), TOTAL)
+    desk = partly(Chase(3), TOTAL)
     (replace,) = desk.amend(price="104")
     assert isinstance(replace, Replace)
     desk.feed(desk.report(ExecType.REPLACED, cl=replace.cl_ord_id, orig_cl_ord_id=replace.orig_cl_ord_id, order_qty="10",
@@ -213,7 +213,7 @@ def test_another_price_by_the_user_is_a_new_origin() -> None:
 
 
 def test_a_thin_book_is_looked_at_again_and_then_counts() -> None:
-    desk = partly(hold(thin_confirm_ms=250))
+    desk = partly(Hold(thin_confirm_ms=250))
     assert decide(desk, book(desk, size="1")) == []
     assert desk.reports()[-1].verdict is Reason.BOOK_THIN_UNCONFIRMED
     assert desk.wait(SECOND) == []
@@ -223,7 +223,7 @@ def test_a_thin_book_is_looked_at_again_and_then_counts() -> None:
 
 
 def test_a_hold_ends() -> None:
-    desk = partly(hold(max_hold_ms=5000))
+    desk = partly(Hold(max_hold_ms=5000))
     decide(desk)
     assert desk.wait(4 * SECOND) == []
     assert desk.take_wanted() == []
@@ -234,14 +234,14 @@ def test_a_hold_ends() -> None:
 
 
 def test_without_a_book_everything_stays() -> None:
-    desk = partly(chase())
+    desk = partly(Chase())
     desk.feed(Decide(venue=VENUE, ref="p", event=1, instrument=ACME, mode=LIVE))
     assert desk.take() == []
     assert desk.reports()[-1].verdict is Reason.BOOK_UNAVAILABLE
 
 
 def test_what_there_is_no_time_for_is_held_and_wanted_again() -> None:
-    desk = partly(cancel())
+    desk = partly(CancelRest())
     assert decide(desk, shed=True) == []
     assert desk.reports()[-1].verdict is Reason.SHED
     desk.wait(SHED_AGAIN_MS * MS + SECOND)
@@ -252,7 +252,7 @@ def test_what_there_is_no_time_for_is_held_and_wanted_again() -> None:
 # ---------------------------------------------------------------------- modes
 
 
-@pytest.mark.parametrize("policy", [cancel(), chase()])
+@pytest.mark.parametrize("policy", [CancelRest(), Chase()])
 def test_in_the_shadow_everything_is_told_and_nothing_is_sent(policy: RemainderPolicy) -> None:
     desk = partly(policy)
     assert decide(desk, mode=Mode.SHADOW_ONLY) == []
@@ -263,7 +263,7 @@ def test_in_the_shadow_everything_is_told_and_nothing_is_sent(policy: RemainderP
 
 
 def test_in_quarantine_nothing_is_decided() -> None:
-    desk = partly(cancel())
+    desk = partly(CancelRest())
     assert decide(desk, mode=Mode.QUARANTINE) == []
     assert desk.reports()[-1].verdict is Reason.QUARANTINED
 
@@ -278,7 +278,7 @@ def test_in_quarantine_nothing_is_decided() -> None:
     ],
 )
 def test_limited_live_reaches_named_instruments_up_to_a_value(limits: LiveLimits, reached: bool) -> None:
-    desk = partly(cancel())
+    desk = partly(CancelRest())
     assert bool(decide(desk, mode=Mode.LIMITED_LIVE, limits=limits)) is reached
     report = desk.reports()[-1]
     assert (report.carried_out, Reason.BEYOND_LIMITED in report.reasons) == (reached, not reached)
@@ -286,7 +286,7 @@ def test_limited_live_reaches_named_instruments_up_to_a_value(limits: LiveLimits
 
 @pytest.mark.parametrize("mode", Mode)
 def test_the_kill_switch_takes_the_rest_off_in_every_mode_and_tells_why(mode: Mode) -> None:
-    desk = partly(hold())
+    desk = partly(Hold())
     decide(desk, mode=mode)
     (op,) = desk.kill()
     assert type(op) is Cancel
@@ -303,7 +303,7 @@ def test_the_kill_switch_takes_the_rest_off_in_every_mode_and_tells_why(mode: Mo
 
 
 def test_an_order_that_fills_while_the_market_is_looked_at_is_not_decided_on() -> None:
-    desk = partly(cancel())
+    desk = partly(CancelRest())
     desk.fill("rest", "6")
     assert decide(desk, event=1) == []
     assert desk.reports() == []
@@ -311,7 +311,7 @@ def test_an_order_that_fills_while_the_market_is_looked_at_is_not_decided_on() -
 
 
 def test_a_chase_while_a_request_is_out_waits_for_its_answer() -> None:
-    desk = partly(chase(3), TOTAL)
+    desk = partly(Chase(3), TOTAL)
     (replace,) = desk.amend(qty="12")
     assert decide(desk, book(desk, "101")) == []
     desk.feed(desk.report(ExecType.REPLACED, cl=replace.cl_ord_id, orig_cl_ord_id="d1-1", order_qty="12", price="100"))
@@ -321,7 +321,7 @@ def test_a_chase_while_a_request_is_out_waits_for_its_answer() -> None:
 
 
 def test_what_remains_is_always_what_was_asked_for_less_what_filled() -> None:
-    desk = partly(hold())
+    desk = partly(Hold())
     decide(desk)
     for number in range(5):
         desk.fill(f"more{number}", "1")
@@ -330,12 +330,12 @@ def test_what_remains_is_always_what_was_asked_for_less_what_filled() -> None:
 
 
 def test_a_sale_is_chased_downwards_and_no_further() -> None:
-    desk = partly(chase(2), TOTAL, side=Side.SELL)
+    desk = partly(Chase(2), TOTAL, side=Side.SELL)
     shown = Book(instrument="ACME", bids=(Level(D(99), D(1000)),), asks=(Level(D("100.5"), D(1)),), as_of=desk.now)
     (op,) = decide(desk, shown)
     assert isinstance(op, Replace)
     assert op.price == 99
-    desk = partly(chase(2), TOTAL, side=Side.SELL)
+    desk = partly(Chase(2), TOTAL, side=Side.SELL)
     shown = Book(instrument="ACME", bids=(Level(D("98.5"), D(1000)),), asks=(), as_of=desk.now)
     assert [type(each) for each in decide(desk, shown)] == [Cancel]
 
@@ -350,7 +350,7 @@ def test_an_unknown_order_or_one_without_a_policy_is_no_decision() -> None:
 
 
 def test_quantities_are_exact() -> None:
-    desk = partly(hold(), filled="0.1")
+    desk = partly(Hold(), filled="0.1")
     desk.fill("second", "0.2")
     decide(desk)
     assert desk.reports()[-1].filled_qty == Decimal("0.3")

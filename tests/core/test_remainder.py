@@ -15,7 +15,7 @@ from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide
 from partfill.model.book import Book, Level
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.numbers import NotANumber
-from partfill.model.policy import LOCKS, Remainder, RemainderPolicy, cancel, chase, hold
+from partfill.model.policy import LOCKS, CancelRest, Chase, Hold, Remainder, RemainderPolicy
 from partfill.model.reasons import MEANINGS, Reason
 from partfill.model.words import Side
 
@@ -53,13 +53,13 @@ def told(verdict: Verdict) -> tuple[Act, tuple[Reason, ...]]:
 
 
 def test_a_deep_book_and_hold_leave_the_rest() -> None:
-    verdict = decide(seen(hold(), left="403", book=book(asks=[("0.63", "1270")])))
+    verdict = decide(seen(Hold(), left="403", book=book(asks=[("0.63", "1270")])))
     assert told(verdict) == (Act.HOLD, (Reason.HOLD_REMAINDER,))
     assert (verdict.seen.remaining_usd, verdict.seen.book_depth_usd) == (D("249.86"), D("800.10"))
 
 
 def test_a_rest_below_the_minimum_is_dust_and_taken_off() -> None:
-    verdict = decide(seen(hold(min_remainder_size=D(5)), left="4.84", price="0.62"))
+    verdict = decide(seen(Hold(min_remainder_size=D(5)), left="4.84", price="0.62"))
     assert verdict.seen.remaining_usd == D("3.0008")
     assert told(verdict) == (Act.CANCEL, (Reason.DUST_AUTO_CANCEL, Reason.DUST_REMAINDER))
 
@@ -69,7 +69,7 @@ def test_below_the_floor_there_is_not_even_a_warning() -> None:
 
 
 def test_a_book_of_a_hundred_against_two_hundred_is_thin() -> None:
-    thin = seen(hold(), left="323", book=book(asks=[("0.63", "159")]))
+    thin = seen(Hold(), left="323", book=book(asks=[("0.63", "159")]))
     first = decide(thin)
     assert told(first) == (Act.HOLD, (Reason.BOOK_THIN_UNCONFIRMED,))
     assert (first.thin_since, first.again_at) == (NOW, NOW + 250 * MS)
@@ -78,47 +78,47 @@ def test_a_book_of_a_hundred_against_two_hundred_is_thin() -> None:
 
 
 def test_a_book_that_was_thin_for_a_moment_costs_nothing() -> None:
-    again = seen(hold(), left="323", thin_since=NOW - 250 * MS)
+    again = seen(Hold(), left="323", thin_since=NOW - 250 * MS)
     verdict = decide(again)
     assert (told(verdict), verdict.thin_since) == ((Act.HOLD, (Reason.HOLD_REMAINDER,)), 0)
 
 
 def test_a_thin_book_is_no_reason_where_the_policy_says_so() -> None:
     thin = book(asks=[("0.63", "1")])
-    assert told(decide(seen(hold(cancel_on_book_thin=False), book=thin))) == (Act.HOLD, (Reason.HOLD_REMAINDER,))
+    assert told(decide(seen(Hold(cancel_on_book_thin=False), book=thin))) == (Act.HOLD, (Reason.HOLD_REMAINDER,))
 
 
 def test_a_chase_goes_to_the_best_price_on_the_other_side() -> None:
-    verdict = decide(seen(chase(3), book=book(asks=[("0.65", "1300")])))
+    verdict = decide(seen(Chase(3), book=book(asks=[("0.65", "1300")])))
     assert (told(verdict), verdict.px, verdict.seen.ticks_to_fill) == (
         (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED,)),
         D("0.65"),
         3,
     )
-    sell = seen(chase(3), side=Side.SELL, book=book(bids=[("0.60", "1300")]))
+    sell = seen(Chase(3), side=Side.SELL, book=book(bids=[("0.60", "1300")]))
     assert (decide(sell).act, decide(sell).px, decide(sell).seen.ticks_to_fill) == (Act.CHASE, D("0.60"), 2)
 
 
 def test_a_market_fifteen_ticks_away_is_not_chased() -> None:
-    verdict = decide(seen(chase(3), book=book(asks=[("0.77", "1300")])))
+    verdict = decide(seen(Chase(3), book=book(asks=[("0.77", "1300")])))
     assert (told(verdict), verdict.seen.ticks_to_fill) == ((Act.CANCEL, (Reason.CHASE_ABORTED,)), 15)
 
 
 def test_the_kill_switch_comes_before_everything() -> None:
-    for policy in (hold(), cancel(), chase()):
+    for policy in (Hold(), CancelRest(), Chase()):
         for left in ("0.1", "250"):
             assert told(decide(seen(policy, left=left, killed=True, book=None))) == (Act.CANCEL, (Reason.KILL_SWITCH_ACTIVE,))
 
 
 def test_the_policy_of_cancel_takes_the_rest_off_with_and_without_a_book() -> None:
     for shown in (book(), None):
-        assert told(decide(seen(cancel(), book=shown))) == (Act.CANCEL, (Reason.CANCELLED_REMAINDER,))
+        assert told(decide(seen(CancelRest(), book=shown))) == (Act.CANCEL, (Reason.CANCELLED_REMAINDER,))
 
 
 # ---------------------------------------------------------------------- books that are none
 
 
-@pytest.mark.parametrize("policy", [hold(), chase()])
+@pytest.mark.parametrize("policy", [Hold(), Chase()])
 @pytest.mark.parametrize("shown", [None, book(as_of=NOW - 2001 * MS), book(as_of=NOW + 1), book(instrument="OTHER")],
                          ids=["none", "stale", "of the future", "of another"])  # fmt: skip
 def test_without_a_fresh_book_nothing_is_taken_off(policy: RemainderPolicy, shown: Book | None) -> None:
@@ -126,8 +126,8 @@ def test_without_a_fresh_book_nothing_is_taken_off(policy: RemainderPolicy, show
 
 
 def test_a_side_without_anybody_is_thin_and_where_that_does_not_count_nothing_to_chase() -> None:
-    assert decide(seen(chase(), book=book(asks=[]))).reasons == (Reason.BOOK_THIN_UNCONFIRMED,)
-    assert decide(seen(chase(cancel_on_book_thin=False), book=book(asks=[]))).reasons == (Reason.BOOK_UNAVAILABLE,)
+    assert decide(seen(Chase(), book=book(asks=[]))).reasons == (Reason.BOOK_THIN_UNCONFIRMED,)
+    assert decide(seen(Chase(cancel_on_book_thin=False), book=book(asks=[]))).reasons == (Reason.BOOK_UNAVAILABLE,)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_book_that_cannot_be_is_refused(bids: list[tuple[str, str]], asks: lis
 
 def test_only_the_best_five_levels_are_depth() -> None:
     asks = [(f"0.{63 + number}", "100") for number in range(9)]
-    verdict = decide(seen(hold(), book=book(asks=asks)))
+    verdict = decide(seen(Hold(), book=book(asks=asks)))
     assert verdict.seen.book_depth_usd == 63 + 64 + 65 + 66 + 67
 
 
@@ -163,9 +163,9 @@ def test_dust_is_kept_where_what_filled_could_never_be_sold() -> None:
 
 
 def test_the_rest_of_a_sale_that_could_never_be_sold_later_stays() -> None:
-    selling = seen(cancel(), side=Side.SELL, filled="200", left="4", price="0.99", instrument=TOKEN)
+    selling = seen(CancelRest(), side=Side.SELL, filled="200", left="4", price="0.99", instrument=TOKEN)
     assert decide(selling).reasons[0] is Reason.STRANDED_HOLD
-    assert decide(seen(cancel(), side=Side.SELL, left="10", price="0.99")).act is Act.CANCEL
+    assert decide(seen(CancelRest(), side=Side.SELL, left="10", price="0.99")).act is Act.CANCEL
 
 
 def test_the_kill_switch_asks_for_no_leftovers() -> None:
@@ -176,20 +176,20 @@ def test_the_kill_switch_asks_for_no_leftovers() -> None:
 
 
 def test_a_hold_ends_by_time() -> None:
-    policy = hold(max_hold_ms=1000)
+    policy = Hold(max_hold_ms=1000)
     first = decide(seen(policy))
     assert first.again_at == NOW + 1000 * MS
     over = seen(policy, now=NOW + 1000 * MS, held_since=NOW, book=book(as_of=NOW + 1000 * MS))
     assert told(decide(over)) == (Act.CANCEL, (Reason.CANCELLED_REMAINDER, Reason.HOLD_EXPIRED))
-    later = replace(over, policy=hold(max_hold_ms=1000, after_hold=Remainder.CHASE))
+    later = replace(over, policy=Hold(max_hold_ms=1000, after_hold=Remainder.CHASE))
     assert told(decide(later)) == (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED, Reason.HOLD_EXPIRED))
-    longer = decide(replace(over, policy=hold(max_hold_ms=1000, after_hold=Remainder.HOLD)))
+    longer = decide(replace(over, policy=Hold(max_hold_ms=1000, after_hold=Remainder.HOLD)))
     assert told(longer) == (Act.HOLD, (Reason.HOLD_REMAINDER, Reason.HOLD_EXPIRED))
     assert longer.again_at == NOW + 2000 * MS
 
 
 def test_a_hold_ends_when_the_market_goes_away() -> None:
-    policy = hold(max_hold_drift_ticks=5, max_hold_ms=None)
+    policy = Hold(max_hold_drift_ticks=5, max_hold_ms=None)
     assert decide(seen(policy, book=book(asks=[("0.66", "1300")]))).act is Act.HOLD
     assert told(decide(seen(policy, book=book(asks=[("0.67", "1300")])))) == (
         Act.CANCEL, (Reason.CANCELLED_REMAINDER, Reason.HOLD_EXPIRED),
@@ -197,7 +197,7 @@ def test_a_hold_ends_when_the_market_goes_away() -> None:
 
 
 def test_an_ended_hold_without_a_book_is_looked_at_again_soon() -> None:
-    verdict = decide(seen(hold(max_hold_ms=1000), now=NOW + 5000 * MS, held_since=NOW, book=None))
+    verdict = decide(seen(Hold(max_hold_ms=1000), now=NOW + 5000 * MS, held_since=NOW, book=None))
     assert told(verdict) == (Act.HOLD, (Reason.BOOK_UNAVAILABLE,))
     assert verdict.again_at == NOW + 7000 * MS
 
@@ -211,7 +211,7 @@ def test_the_time_to_fill_counts_what_is_ahead() -> None:
 
 
 def test_the_market_coming_towards_the_order_costs_no_tick() -> None:
-    verdict = decide(seen(chase(0), book=book(bids=[("0.50", "1")], asks=[("0.55", "1300")])))
+    verdict = decide(seen(Chase(0), book=book(bids=[("0.50", "1")], asks=[("0.55", "1300")])))
     assert (told(verdict), verdict.seen.ticks_to_fill) == (
         (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED, Reason.FAVOURABLE_MOVE)),
         0,
@@ -219,33 +219,33 @@ def test_the_market_coming_towards_the_order_costs_no_tick() -> None:
 
 
 def test_a_chase_counts_from_the_original_price_however_often_it_was_chased() -> None:
-    chased = seen(chase(3), price="0.62")
+    chased = seen(Chase(3), price="0.62")
     chased = replace(chased, price=D("0.65"), book=book(asks=[("0.66", "1300")]))
     assert told(decide(chased)) == (Act.CANCEL, (Reason.CHASE_ABORTED,))
 
 
 def test_a_fee_is_distance() -> None:
     near = book(asks=[("0.65", "1300")])
-    assert decide(seen(chase(3), book=near)).act is Act.CHASE
-    paid = decide(seen(chase(3, taker_fee_rate=D("0.02")), book=near))
+    assert decide(seen(Chase(3), book=near)).act is Act.CHASE
+    paid = decide(seen(Chase(3, taker_fee_rate=D("0.02")), book=near))
     assert (paid.act, paid.seen.ticks_to_fill) == (Act.CANCEL, 5)
 
 
 def test_a_wide_chase_takes_a_policy_that_allows_it_and_says_so() -> None:
     far = book(asks=[("0.67", "1300")])
-    assert told(decide(seen(chase(5), book=far))) == (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_WIDE))
-    assert told(decide(seen(chase(3), book=far))) == (Act.CANCEL, (Reason.CHASE_ABORTED,))
+    assert told(decide(seen(Chase(5), book=far))) == (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_WIDE))
+    assert told(decide(seen(Chase(3), book=far))) == (Act.CANCEL, (Reason.CHASE_ABORTED,))
 
 
 def test_an_order_at_the_best_price_stays() -> None:
-    verdict = decide(seen(chase(3), price="0.62", book=book(asks=[("0.62", "1300")])))
+    verdict = decide(seen(Chase(3), price="0.62", book=book(asks=[("0.62", "1300")])))
     assert told(verdict) == (Act.HOLD, (Reason.HOLD_REMAINDER, Reason.CHASE_AT_BEST))
 
 
 def test_a_price_that_the_venue_does_not_take_is_not_chased() -> None:
-    assert told(decide(seen(chase(3), book=book(asks=[("0.635", "1300")])))) == (Act.HOLD, (Reason.NO_SUCH_PRICE,))
-    assert decide(seen(chase(3), original=None)).reasons == (Reason.NO_SUCH_PRICE,)
-    assert decide(seen(chase(3), instrument=msgspec.structs.replace(TOKEN, ticks=()))).reasons == (Reason.NO_SUCH_PRICE,)
+    assert told(decide(seen(Chase(3), book=book(asks=[("0.635", "1300")])))) == (Act.HOLD, (Reason.NO_SUCH_PRICE,))
+    assert decide(seen(Chase(3), original=None)).reasons == (Reason.NO_SUCH_PRICE,)
+    assert decide(seen(Chase(3), instrument=msgspec.structs.replace(TOKEN, ticks=()))).reasons == (Reason.NO_SUCH_PRICE,)
 
 
 # ---------------------------------------------------------------------- policies

@@ -107,17 +107,23 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
             raise NotANumber(f"max_usd is {self.max_usd}; it is zero or more")
 
 
-def hold(**also: object) -> RemainderPolicy:
+def Hold(  # noqa: N802 - reads like the thing it makes
+    **also: Any,
+) -> RemainderPolicy:
     """Leave the rest where it is; other fields of `RemainderPolicy` by name."""
     return _policy(Remainder.HOLD, **also)
 
 
-def cancel(**also: object) -> RemainderPolicy:
+def CancelRest(  # noqa: N802
+    **also: Any,
+) -> RemainderPolicy:
     """Take the rest off; other fields of `RemainderPolicy` by name."""
     return _policy(Remainder.CANCEL, **also)
 
 
-def chase(max_ticks: int = WIDE_TICKS, **also: object) -> RemainderPolicy:
+def Chase(  # noqa: N802
+    max_ticks: int = WIDE_TICKS, **also: Any
+) -> RemainderPolicy:
     """Follow the market with the rest, `max_ticks` at most; other fields of `RemainderPolicy` by name."""
     return _policy(Remainder.CHASE, chase_max_ticks=max_ticks, **also)
 

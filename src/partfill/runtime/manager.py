@@ -52,6 +52,7 @@ from partfill.model.inputs import MAX_RAW, Input, Unreadable, VenueDeclared
 from partfill.model.numbers import dec
 from partfill.model.observations import Observation
 from partfill.model.operations import Place, Query
+from partfill.model.policy import RemainderPolicy
 from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.follower import Follower
@@ -59,6 +60,7 @@ from partfill.runtime.lanes import TIMEOUT_S, Lanes
 from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
 from partfill.runtime.poller import FillPoller
+from partfill.runtime.remainders import Remainders, RemainderSettings
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
 from partfill.venues.clock import CLOCK, Clock
@@ -82,12 +84,14 @@ class FillManager:
     """Places orders, keeps them exactly tracked, and tells what happened. Make it with `open`.
 
     `accounts` and `per_second` (requests a second to each account) are for all venues, or mappings by a venue's name.
+    `remainders`: how the rest of partly filled orders is decided; without a word decisions are told and not sent.
     `timeout_s`: seconds until the outcome of a request counts as unknown. Raises `per_venue.Wrong`, a `ValueError`.
     """
 
     def __init__(
         self, path: str | Path, venues: Iterable[Venue] = (), *, settings: FillManagement | None = None,
         accounts: Accounts = ACCOUNTS, clock: Clock = CLOCK, per_second: PerSecond = PER_SECOND, timeout_s: float = TIMEOUT_S,
+        remainders: RemainderSettings | None = None,
     ) -> None:  # fmt: skip
         self.settings = settings if settings is not None else FillManagement()
         given = list(venues)
@@ -101,6 +105,7 @@ class FillManager:
         )
         self.pollers: list[FillPoller] = []
         self.followers: list[Follower] = []
+        self.remainders = Remainders(self, remainders if remainders is not None else RemainderSettings())
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""
         self.views: dict[int, View] = {}
@@ -173,6 +178,7 @@ class FillManager:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.remainders.stop()
         # They may still hand operations to the lanes.
         if self._ticking is not None:
             await asyncio.gather(self._ticking, return_exceptions=True)
@@ -251,6 +257,8 @@ class FillManager:
         seq = effects.seq
         for event in effects.events:
             self.bus.publish(Told(seq, self._parent_of(event), event))
+        if effects.wanted and not self._closing:
+            self.remainders.want(effects.wanted)
         for op in effects.operations:
             if op.venue in self.venues and not (self._closing and type(op) is Query):
                 self.lanes.send(op)
@@ -300,7 +308,7 @@ class FillManager:
     # ------------------------------------------------------------------ commands
 
     async def submit(self, terms: Terms, *, ref: str | None = None, venue: str | None = None, account: str = "",
-                     resubmit: Resubmit | None = None) -> Order:  # fmt: skip
+                     resubmit: Resubmit | None = None, remainder: RemainderPolicy | None = None) -> Order:  # fmt: skip
         """Place an order. Returns once it is durable: its request may still be on its way.
 
         `ref` is an id of your own; the same `ref` again is the same order. `venue` may be left out when there is one.
@@ -316,12 +324,16 @@ class FillManager:
         rule = resubmit if resubmit is not None else self.settings.resubmit
         if not self.settings.enabled:
             rule = None
-        effects = await self.take(Submit(venue=where, account=account, ref=name, terms=terms, resubmit=rule))
+        effects = await self.take(
+            Submit(venue=where, account=account, ref=name, terms=terms, resubmit=rule,
+                   remainder=remainder if remainder is not None else self.remainders.settings.policy)
+        )  # fmt: skip
         self._raise_if_refused(effects)
         return self._order(where, account, name)
 
     async def track(self, terms: Terms, *, cl_ord_id: str | None = None, order_id: str | None = None, ref: str | None = None,
-                    venue: str | None = None, account: str = "", resubmit: Resubmit | None = None) -> Order:  # fmt: skip
+                    venue: str | None = None, account: str = "", resubmit: Resubmit | None = None,
+                    remainder: RemainderPolicy | None = None) -> Order:  # fmt: skip
         """Keep an order that you placed yourself. Give it before you place it, with `cl_ord_id`, and no fill is missed.
 
         Raises `Refused`, also for an account that the venue was not given: nobody would listen there.
@@ -333,6 +345,7 @@ class FillManager:
         track = Track(
             venue=where, account=account, ref=name, terms=terms, cl_ord_id=cl_ord_id, order_id=order_id,
             resubmit=rule if self.settings.enabled else None,
+            remainder=remainder if remainder is not None else self.remainders.settings.policy,
         )  # fmt: skip
         self._raise_if_refused(await self.take(track))
         return self._order(where, account, name)

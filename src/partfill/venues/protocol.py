@@ -1,10 +1,11 @@
-"""What every venue adapter is: six coroutines and a stream. Adapters translate, and decide nothing.
+"""What every venue adapter is: seven coroutines and a stream. Adapters translate, and decide nothing.
 
     place, cancel, replace   one request each; the answer is `Answered`, never an exception
     find                     one order by its ids; the answer is `Looked`
     snapshot                 all open orders of an account in one call, and named ones
     history                  what happened since a time
     stream                   observations as they come; a `Gap` whenever it may have missed some
+    book                     the market of one instrument as it is now
 
 Rules
 - A request whose answer did not come, or cannot be understood, is `Outcome.UNKNOWN`. Only a refusal that the venue made
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+from partfill.model.book import Book
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Answered, Looked
 from partfill.model.instrument import Instrument
@@ -73,6 +75,10 @@ class Venue(Protocol):
 
     def stream(self, account: str) -> AsyncIterator[Observation]:
         """Observations as they come, for ever, none missed from this call on; connects again and says `Gap` each time."""
+        ...
+
+    async def book(self, instrument: str) -> Book:
+        """The best levels of both sides, `DEPTH_LEVELS` or more, as of the question. Raises `VenueDown`."""
         ...
 
     async def close(self) -> None:

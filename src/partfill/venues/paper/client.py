@@ -20,6 +20,7 @@ from typing import Self
 
 import msgspec
 
+from partfill.model.book import Book
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.instrument import Instrument
@@ -33,6 +34,7 @@ from partfill.venues.paper.wire import (
     MAX_LINE,
     Advance,
     Ask,
+    Depth,
     EndDay,
     Hello,
     History,
@@ -220,6 +222,14 @@ class PaperClient:
             for execution in reply.executions or ():
                 skip += 1
                 yield execution
+
+    async def book(self, instrument: str) -> Book:
+        """The best levels of both sides, as of the question. Raises `VenueDown`."""
+        sent = self._now()
+        found = (await self._ask(Depth(instrument=instrument))).book
+        if found is None:
+            raise VenueDown(f"{self.name}: the reply holds no book")
+        return msgspec.structs.replace(found, as_of=sent)
 
     def stream(self, account: str) -> Stream:
         """Observations of one account from now on, a `Gap` after each lost connection; ends with `close`."""

@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from partfill.model.book import Book as Shown
+from partfill.model.book import Level
 from partfill.model.capabilities import BelowCum, Capabilities, Chain, ClientId, Cumulative, ReplaceQty
 from partfill.model.commands import Answered, Outcome
 from partfill.model.numbers import ZERO, add, mul, sub, text
@@ -38,6 +40,8 @@ from partfill.venues.paper.events import MarketEvent
 from partfill.venues.paper.listing import Listing
 from partfill.venues.paper.orders import PaperOrder
 
+LEVELS = 10
+"""Levels of a side that the venue shows."""
 PAPER = Capabilities(
     cumulative=Cumulative.TRUTH,
     replace_qty=ReplaceQty.TOTAL,
@@ -100,6 +104,14 @@ class Exchange:
         found = dict(of.working)
         found |= {each: of.orders[each] for each in order_ids if each in of.orders and each not in found}
         return [order.picture(now) for order in found.values()]
+
+    def depth(self, instrument: str, now: int) -> Shown:
+        """The best levels of an instrument's market. Raises `LookupError` for one that is not listed."""
+        market = self.markets.get(instrument)
+        if market is None:
+            raise LookupError(f"{instrument!r} is not listed; listed are {', '.join(sorted(self.markets)) or 'none'}")
+        bids, asks = (tuple(Level(*each) for each in market.book.depth(side, LEVELS)) for side in (Side.BUY, Side.SELL))
+        return Shown(instrument=instrument, bids=bids, asks=asks, as_of=now)
 
     def history(self, account: str, since: int) -> list[Execution]:
         """Executions from `since` (ns UTC) on, oldest first. Raises `LookupError` when they are not kept that far back."""

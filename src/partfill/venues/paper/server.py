@@ -23,6 +23,7 @@ from partfill.venues.paper.wire import (
     PAGE,
     Advance,
     Ask,
+    Depth,
     EndDay,
     Hello,
     History,
@@ -172,6 +173,8 @@ class _Connection:
             found = [each async for each in venue.history(op.account, op.since) if isinstance(each, Execution)]
             page = found[op.skip : op.skip + PAGE]
             return Reply(id=ask.id, executions=page, more=op.skip + len(page) < len(found))
+        if isinstance(op, Depth):
+            return Reply(id=ask.id, book=await venue.book(op.instrument))
         if isinstance(op, Listen):
             stream = venue.stream(op.account)
             self._streams.append(stream)

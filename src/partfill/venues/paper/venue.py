@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import msgspec
 
+from partfill.model.book import Book
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.instrument import Instrument
@@ -117,6 +118,15 @@ class PaperVenue:
         sent = self.now()
         await self._read()
         return self.exchange.snapshot(account, order_ids, sent)
+
+    async def book(self, instrument: str) -> Book:
+        """The best levels of both sides. Raises `VenueDown`."""
+        sent = self.now()
+        await self._read()
+        try:
+            return self.exchange.depth(instrument, sent)
+        except LookupError as error:
+            raise VenueDown(f"{self.name}: {error}") from None
 
     async def history(self, account: str, since: int) -> AsyncIterator[Observation]:
         """Executions since `since` (ns UTC), oldest first. Raises `VenueDown`."""

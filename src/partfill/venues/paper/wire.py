@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import msgspec
 
+from partfill.model.book import Book
 from partfill.model.commands import Answered, Looked
 from partfill.model.instrument import Instrument
 from partfill.model.observations import Execution, Observation, OrderSnapshot
@@ -50,6 +51,12 @@ class History(_Op, frozen=True, tag="history"):
     skip: int = 0
 
 
+class Depth(_Op, frozen=True, tag="depth"):
+    """The market of one instrument."""
+
+    instrument: str
+
+
 class Listen(_Op, frozen=True, tag="listen"):
     """Tell the observations of an account from now on."""
 
@@ -66,7 +73,7 @@ class EndDay(_Op, frozen=True, tag="end_day"):
     """End the trading day."""
 
 
-Ops = Place | Cancel | Replace | Query | Hello | Snapshot | History | Listen | Advance | EndDay
+Ops = Place | Cancel | Replace | Query | Hello | Snapshot | History | Depth | Listen | Advance | EndDay
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +92,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     looked: Looked | None = None
     orders: list[OrderSnapshot] | None = None
     executions: list[Execution] | None = None
+    book: Book | None = None
     venue: str | None = None
     instruments: list[Instrument] | None = None
     count: int | None = None
@@ -109,6 +117,6 @@ def line(message: Ask | Reply | Told) -> bytes:
 
 
 __all__ = [
-    *("MAX_LINE", "PAGE", "Advance", "Ask", "EndDay", "Hello", "History", "Listen", "Ops", "Reply", "Snapshot", "Told"),
-    *("line", "read_answer", "read_ask"),
+    *("MAX_LINE", "PAGE", "Advance", "Ask", "Depth", "EndDay", "Hello", "History", "Listen", "Ops", "Reply", "Snapshot"),
+    *("Told", "line", "read_answer", "read_ask"),
 ]

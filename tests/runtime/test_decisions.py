@@ -1,0 +1,220 @@
+"""Remainders decided on the paper venue: what is sent, what is only told, and what happens when the market cannot be seen."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from partfill import CancelRest, Chase, FillManager, Hold, Limit
+from partfill.journal.verify import verify
+from partfill.model.book import Book
+from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.reasons import Reason
+from partfill.model.reports import ExecutionReport
+from partfill.runtime.order import Order
+from partfill.runtime.remainders import RemainderSettings
+from partfill.venues.clock import CLOCK
+from partfill.venues.paper.client import PaperClient
+from partfill.venues.paper.exchange import Exchange
+from partfill.venues.paper.market import SHAPES, generated
+from partfill.venues.paper.server import PaperServer
+from partfill.venues.paper.venue import PaperVenue
+from partfill.venues.protocol import VenueDown
+from tests.runtime.test_manager import NAMES, WAIT_S, paper, price, same_as_the_venue, until
+
+LIVE = RemainderSettings(mode=Mode.GENERAL_LIVE)
+TICK = SHAPES["ACME"].listing.instrument.tick_at(Decimal(25))
+
+
+class Told(list[ExecutionReport]):
+    """Every decision that subscribers heard of."""
+
+    def __init__(self, fills: FillManager) -> None:
+        super().__init__()
+        fills.subscribe(lambda told: self.append(told.event) if isinstance(told.event, ExecutionReport) else None)
+
+    @property
+    def verdicts(self) -> list[Reason]:
+        return [report.verdict for report in self]
+
+
+class Dim(PaperVenue):
+    """A paper venue whose book can be made to hang or to fail."""
+
+    def __init__(self) -> None:
+        shapes = [SHAPES[name] for name in NAMES]
+        super().__init__(Exchange([shape.listing for shape in shapes]), generated(shapes, 1), now=CLOCK)
+        self.clear = asyncio.Event()
+        self.clear.set()
+        self.broken: Exception | None = None
+        self.looking = self.most = 0
+        self.advance(1500)
+
+    async def book(self, instrument: str) -> Book:
+        self.looking += 1
+        self.most = max(self.most, self.looking)
+        try:
+            await self.clear.wait()
+            if self.broken is not None:
+                raise self.broken
+            return await super().book(instrument)
+        finally:
+            self.looking -= 1
+
+
+async def partly(
+    fills: FillManager, venue: PaperVenue, policy: RemainderPolicy | None, qty: int = 100_000, **also: Any
+) -> Order:
+    """An order that takes the best level and rests with what is left."""
+    order = await fills.submit(Limit("ACME", "buy", qty=qty, price=price(venue, "ACME", "buy", 0)), remainder=policy, **also)
+    await until(lambda: order.cum_qty > 0, "some of it fills")
+    return order
+
+
+async def test_a_chase_follows_the_market_and_never_beyond_its_cap(tmp_path: Path) -> None:
+    venue = paper()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        told = Told(fills)
+        order = await partly(fills, venue, Chase(5, cancel_on_book_thin=False, rechase_ms=50, min_remainder_size=Decimal(1)))
+        original = order.parent.terms.price
+        await until(lambda: order.ended or Reason.CHASE_ORDER_SUBMITTED in told.verdicts, "it is chased")
+        for _ in range(300):
+            venue.advance(20)
+            await asyncio.sleep(0.002)
+            if order.ended:
+                break
+        assert original is not None
+        assert TICK is not None
+        chased = [report.px for report in told if report.verdict is Reason.CHASE_ORDER_SUBMITTED and report.px is not None]
+        assert chased
+        assert max(chased) <= original + 5 * TICK
+        placed = [
+            snapshot.price
+            for snapshot in venue.exchange.snapshot("", [str(child.order_id) for child in order.parent.children], 1)
+        ]
+        assert all(px is not None and px <= original + 5 * TICK for px in placed)
+        assert all(report.remaining_qty == report.order_qty - report.filled_qty for report in told)
+        same_as_the_venue(fills, venue)
+    verdict = verify(tmp_path / "f.db")
+    assert (verdict.problems, verdict.rows["decisions"]) == ([], len(told))
+
+
+async def test_the_rest_is_taken_off_where_that_is_the_policy(tmp_path: Path) -> None:
+    venue = paper()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        told = Told(fills)
+        order = await partly(fills, venue, CancelRest(cancel_on_book_thin=False))
+        assert await order.done(WAIT_S) == "canceled"
+        assert told.verdicts == [Reason.CANCELLED_REMAINDER]
+        assert told[0].carried_out
+        same_as_the_venue(fills, venue)
+
+
+async def test_the_policy_of_the_settings_is_for_orders_that_bring_none(tmp_path: Path) -> None:
+    venue = paper()
+    settings = RemainderSettings(mode=Mode.GENERAL_LIVE, policy=CancelRest(cancel_on_book_thin=False))
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=settings) as fills:
+        mine = await partly(fills, venue, Hold(cancel_on_book_thin=False), ref="mine")
+        usual = await partly(fills, venue, None, ref="usual")
+        assert await usual.done(WAIT_S) == "canceled"
+        assert not mine.ended
+
+
+async def test_without_a_word_decisions_are_told_and_not_sent(tmp_path: Path) -> None:
+    venue = paper()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        told = Told(fills)
+        order = await partly(fills, venue, CancelRest(cancel_on_book_thin=False))
+        await until(lambda: told, "a decision is told")
+        assert (told[0].verdict, told[0].mode, told[0].carried_out) == (Reason.CANCELLED_REMAINDER, Mode.SHADOW_ONLY, False)
+        assert not order.ended
+
+
+@pytest.mark.parametrize("error", [VenueDown("paper: no"), RuntimeError("what an adapter may do")])
+async def test_a_market_that_cannot_be_seen_takes_nothing_off(error: Exception, tmp_path: Path) -> None:
+    venue = Dim()
+    venue.broken = error
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        told = Told(fills)
+        order = await partly(fills, venue, Chase(5, rechase_ms=50))
+        await until(lambda: len(told) > 1, "it is looked for again")
+        assert set(told.verdicts) == {Reason.BOOK_UNAVAILABLE}
+        assert not order.ended
+        assert fills.remainders.blind >= 2
+
+
+async def test_a_market_that_takes_too_long_is_held_and_looked_at_again(tmp_path: Path) -> None:
+    venue = Dim()
+    venue.clear.clear()
+    settings = RemainderSettings(mode=Mode.GENERAL_LIVE, timeout_ms=20)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=settings) as fills:
+        told = Told(fills)
+        order = await partly(fills, venue, CancelRest(cancel_on_book_thin=False))
+        await until(lambda: told.verdicts == [Reason.SHED], "it is shed")
+        assert not order.ended
+        venue.clear.set()
+        assert await order.done(WAIT_S) == "canceled"
+
+
+async def test_more_decisions_than_there_is_room_for_are_shed_and_made_later(tmp_path: Path) -> None:
+    venue = Dim()
+    venue.clear.clear()
+    settings = RemainderSettings(mode=Mode.GENERAL_LIVE, max_in_flight=5, timeout_ms=5000)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=settings, per_second=2000) as fills:
+        told = Told(fills)
+        orders = [
+            await partly(fills, venue, CancelRest(cancel_on_book_thin=False), qty=50_000 + number) for number in range(12)
+        ]
+        await until(lambda: told.verdicts.count(Reason.SHED) >= 7, "what is beyond the bound is shed")
+        assert venue.most == 5
+        venue.clear.set()
+        for order in orders:
+            assert await order.done(WAIT_S) in ("canceled", "filled")
+        assert fills.remainders.shed >= 7
+        same_as_the_venue(fills, venue)
+
+
+async def test_a_decision_that_was_wanted_at_the_end_of_a_life_is_made_in_the_next(tmp_path: Path) -> None:
+    venue = Dim()
+    venue.clear.clear()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        order = await partly(fills, venue, CancelRest(cancel_on_book_thin=False), ref="one")
+        await fills.close(drain=False)
+    venue.clear.set()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        again = fills.order("one")
+        assert again is not None
+        assert await again.done(WAIT_S) == "canceled"
+        assert again.cum_qty == order.cum_qty
+
+
+async def test_the_kill_switch_is_told_as_a_decision(tmp_path: Path) -> None:
+    venue = paper()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        told = Told(fills)
+        order = await partly(fills, venue, Hold(cancel_on_book_thin=False))
+        await until(lambda: told, "it is held")
+        await fills.kill(True, by="operator")
+        assert await order.done(WAIT_S) == "killed"
+        assert told[-1].verdict is Reason.KILL_SWITCH_ACTIVE
+
+
+async def test_the_book_over_the_socket_is_the_book() -> None:
+    venue = paper()
+    server = PaperServer(venue, port=0)
+    await server.start()
+    client = await PaperClient.connect("127.0.0.1", server.port, now=CLOCK)
+    try:
+        shown, true = await client.book("ACME"), venue.exchange.depth("ACME", 1)
+        assert (shown.bids, shown.asks) == (true.bids, true.asks)
+        assert len(shown.bids) > 1
+        assert shown.bids[0].px < shown.asks[0].px
+        with pytest.raises(VenueDown, match="'NOPE' is not listed"):
+            await client.book("NOPE")
+    finally:
+        await client.close()
+        await server.close()
