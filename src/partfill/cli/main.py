@@ -14,6 +14,7 @@ COMMANDS = {
     "bench": ("partfill.cli.bench", "bench", "Measure the engine and the journal on this machine."),
     "cancel": ("partfill.cli.operate", "cancel", "Cancel one order, through the daemon or in the journal."),
     "check": ("partfill.cli.check", "check", "Name every mistake in a configuration of the daemon."),
+    "decisions": ("partfill.cli.decisions", "decisions", "Show what was decided on remainders, and why."),
     "demo": ("partfill.cli.demo", "demo", "Trade on a generated market, live, and compare with the venue."),
     "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
     "kill": ("partfill.cli.operate", "kill", "Stop everything and start nothing, or lift that."),

@@ -1,0 +1,142 @@
+"""Rows of a journal as a table or as JSON Lines, and the options that every such command has."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NoReturn
+
+import apsw
+import click
+
+from partfill.cli.output import JsonLines
+from partfill.journal.store import NotAJournal, Store
+from partfill.model.numbers import text
+from partfill.model.observations import MAX_TIME
+
+_SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Signs that a terminal would obey: a venue's text is shown, never played."""
+NUMBERS = ("price", "order_qty", "cum_qty", "leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional",
+           "avg_px", "qty", "px", "fee", "filled_qty", "remaining_qty", "remaining_usd", "depth_usd", "ticks")  # fmt: skip
+"""Columns that hold a number, shown without needless zeros and to the right."""
+
+Row = dict[str, Any]
+
+
+def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit():
+        return min(int(value[:25]), MAX_TIME)
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no time; give 2026-01-31T14:30 (UTC) or nanoseconds") from None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    since = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return min((since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000, MAX_TIME)
+
+
+db_argument = click.argument("db", type=click.Path(dir_okay=False, path_type=Path))
+instrument_option = click.option("--instrument", help="Only this instrument.")
+since_option = click.option("--since", callback=_time, help="Only what changed at or after this time (ISO, UTC, or ns).")
+until_option = click.option("--until", callback=_time, help="Only what changed before this time.")
+limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many rows, the newest.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
+
+
+def wanted(*conditions: tuple[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """(condition, its values) of those that were asked for."""
+    given = [(sql, value) for sql, value in conditions if value is not None]
+    return " AND ".join([sql for sql, _ in given] or ["1"]), tuple(value for _, value in given)
+
+
+def most(limit: int | None) -> str:
+    """The LIMIT of a query."""
+    return "" if limit is None else f" LIMIT {int(limit)}"
+
+
+def plain(row: Row) -> Row:
+    """The row with its numbers as plain digits."""
+    for name in NUMBERS:
+        if row.get(name) is not None:
+            row[name] = text(Decimal(row[name]))
+    return row
+
+
+def print_rows(
+    db: Path,
+    query: str,
+    values: tuple[Any, ...],
+    columns: tuple[str, ...],
+    shape: Callable[[Row], Row],
+    as_json: bool,
+    noun: str,
+) -> None:
+    """Print what a query finds, each row through `shape`; a file that is no journal, or is damaged, ends with 2."""
+    try:
+        store = Store(db, read_only=True)
+    except NotAJournal as error:
+        click.echo(f"partfill: {error}", err=True)
+        sys.exit(2)
+    except apsw.Error as error:
+        _damaged(db, error)
+    rows: Iterator[Row] = (shape(row) for row in store.rows(query, values))
+    try:
+        if as_json:
+            with JsonLines() as out:
+                out.write_all(rows)
+        else:
+            _table(rows, columns, noun)
+    except apsw.Error as error:
+        _damaged(db, error)
+    finally:
+        store.close()
+
+
+def _damaged(db: Path, error: Exception) -> NoReturn:
+    click.echo(f"partfill: {db} is damaged: {error}; partfill verify says more", err=True)
+    sys.exit(2)
+
+
+def _table(rows: Iterator[Row], columns: tuple[str, ...], noun: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        right = name in NUMBERS or name in ("order", "executions", "children")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name not in ("flags",), overflow="ellipsis")
+    count = 0
+    for row in rows:
+        count += 1
+        cells = (Text(_SIGNS.sub("?", _cell(name, row.get(name)))) for name in columns)
+        table.add_row(*cells, style=_style(row))
+    console = Console(width=None if sys.stdout.isatty() else 240)
+    if count:
+        console.print(table)
+    console.print(f"{count} {noun}", highlight=False)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if name in ("updated", "time"):
+        seconds, rest = divmod(int(value), 1_000_000_000)
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{rest // 1000:06d}"
+    if name == "avg_px":
+        return text(round(Decimal(value), 8))
+    if name == "void":
+        return "void" if value else ""
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def _style(row: Row) -> str:
+    if row.get("void") or "QUARANTINED" in row.get("flags", ()) or "OVERFILL" in row.get("flags", ()):
+        return "red"
+    return ""
