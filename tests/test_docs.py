@@ -83,12 +83,18 @@ def run_example(holding: str, folder: Path) -> str:
 
 
 def test_the_quick_start_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
-    printed = run_example("FillManager", tmp_path).splitlines()
+    printed = run_example('ref="my-1"', tmp_path).splitlines()
     kinds = [line.split("(")[0] for line in printed[:-1]]
     assert kinds[0] == "StatusChanged"
     assert kinds[-1] == "ParentDone"
     assert "Fill" in kinds
     assert printed[-1].startswith("filled 100 0 2")
+
+
+def test_the_chase_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
+    printed = run_example("Chase(max_ticks=3)", tmp_path).splitlines()
+    assert any(line.startswith("ExecutionReport(") and "CHASE_ORDER_SUBMITTED" in line for line in printed)
+    assert printed[-1] == "filled 0"
 
 
 def test_the_example_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
