@@ -46,6 +46,34 @@ def test_a_number_with_a_point_is_read_exactly(good: str) -> None:
     assert parse(good + section + "7").fill_management.min_resubmit_size == Decimal(7)
 
 
+def test_how_remainders_are_decided_is_read(good: str) -> None:
+    said = """
+    [execution.remainder]
+    enabled = true
+    mode = "limited_live"
+    default_policy = "chase"
+    chase_max_ticks = 5
+    min_remainder_size = 7.5
+    max_hold_ms = 0
+    taker_fee_rate = 0.0004
+    limited_instruments = ["ACME"]
+    limited_max_usd = 500
+    timeout_ms = 100
+    """
+    settings = parse(good + said).remainders
+    assert settings.policy is not None
+    assert (settings.mode, settings.timeout_ms, settings.policy.default_policy) == ("limited_live", 100, "chase")
+    assert (settings.policy.chase_max_ticks, settings.policy.max_hold_ms, settings.policy.max_hold_drift_ticks) == (
+        5,
+        None,
+        None,
+    )
+    assert (str(settings.policy.min_remainder_size), str(settings.policy.taker_fee_rate)) == ("7.5", "0.0004")
+    assert (settings.limits.instruments, settings.limits.max_usd) == (("ACME",), 500)
+    assert parse(good).remainders.policy is None
+    assert parse(good).remainders.mode == "shadow_only"
+
+
 def test_a_remote_venue_has_keys_of_its_own(good: str) -> None:
     config = parse(good + 'kind = "paper-remote"\nport = 9000\naccounts = ["a", "b"]')
     assert (config.venues[0].host, config.venues[0].port, config.accounts) == ("127.0.0.1", 9000, {"paper": ("a", "b")})
@@ -74,6 +102,17 @@ def test_every_venue_has_its_own_accounts_and_requests_and_the_limits_hold_where
         ("[limits]\nper_second = 1.5", "limits.per_second: is the number 1.5; give a whole number (allowed: 1 to 10000)"),
         ("[limits]\nper_second = true", "limits.per_second: is true; give a whole number (allowed: 1 to 10000)"),
         ("[limits]\ntimeout_s = 601", "limits.timeout_s: is 601, out of range (allowed: 0.1 to 600)"),
+        ("[execution.remainder]\nchase_max_ticks = 11", "chase_max_ticks: is 11, out of range (allowed: 0 to 10)"),
+        (
+            "[execution.remainder]\nmin_remainder_size = 0.5",
+            "min_remainder_size: is 0.5, out of range (allowed: 1 to 1000000000)",
+        ),
+        ("[execution.remainder]\nmax_hold_ms = 99", "is 99, out of range (allowed: 0 for never, 100 to 2592000000)"),
+        ('[execution.remainder]\nmode = "live"', "mode: is the text 'live'"),
+        (
+            '[execution.remainder]\ndefault_policy = "chace"',
+            "is the text 'chace'; did you mean chase? (allowed: hold, cancel, chase)",
+        ),
         ("[execution]\nfill_management = 3", "execution.fill_management: is 3; give a table"),
         ('[execution.fill_management]\nenabled = "no"', "enabled: is the text 'no'; give true or false (allowed: true, false)"),
         ("[execution.fill_management]\nauto_resubmt = true", "auto_resubmt: is no key here; did you mean auto_resubmit?"),

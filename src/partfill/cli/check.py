@@ -37,4 +37,9 @@ def check(config: Path) -> None:
         click.echo(f"         accounts: {accounts}; {venue.per_second} requests a second to each")
     click.echo(f"fills    {'followed' if management.enabled else 'followed, nothing is placed by itself'}, "
                f"polled every {management.poll_interval_ms} ms")  # fmt: skip
-    click.echo(f"rest     {'resubmitted ' + again if management.resubmit else 'left, unless an order says otherwise'}")
+    click.echo(
+        f"ended    the rest is {'resubmitted ' + again if management.resubmit else 'left, unless an order says otherwise'}"
+    )
+    policy, mode = found.remainders.policy, found.remainders.mode
+    what = "left, unless an order says otherwise" if policy is None else f"decided: {policy.default_policy}"
+    click.echo(f"partly   the rest is {what}; {mode}")

@@ -56,7 +56,6 @@ class Child:
         "ledgers",
         "rules",
         "account",
-        "answered",
         "base",
         "client_ids",
         "day",
@@ -71,7 +70,6 @@ class Child:
         "placed",
         "price",
         "put_back",
-        "removed",
         "saved_ids",
         "seen",
         "stop_px",
@@ -100,8 +98,6 @@ class Child:
         self.cash_qty: Decimal | None = None
         self.peak_qty: Decimal | None = None
         """Highest quantity that was ever in force: what `canceled_qty` is counted from."""
-        self.removed = ZERO
-        """What busts and corrections took off while it works; derived in `settle`."""
         self.put_back = ZERO
         """Of that, what the venue said later works again."""
         self.placed = False
@@ -111,12 +107,10 @@ class Child:
         self.requests: dict[str, Request] | None = None
         self.in_flight: dict[str, tuple[Request, Decimal | None, Decimal | None]] | None = None
         """Our requests without an answer: client id -> (what, quantity and price asked for)."""
-        self.answered: set[str] | None = None
-        """Request ids that were answered: a late acknowledgement of one changes nothing."""
         self.ids: dict[str, str | None] | None = None
         """Client ids of the chain -> the id each replaced."""
         self.seen: set[str] | None = None
-        """Keys of venue messages that were applied."""
+        """Keys of venue messages that were applied, and what was answered (see `answer`)."""
         self.flags = 0
         self.ledger = Ledger(self, order_id)
         self.ledgers: list[Ledger] = [self.ledger]
@@ -146,8 +140,6 @@ class Child:
     def settle(self) -> None:
         """Derive status and leaves from facts, quantities and requests. Called after every change; O(1)."""
         ledger = self.ledger
-        if self.flags & _CORRECTED:
-            self.removed = self._removed()
         if ledger.qty is not None:
             # What is in force is that of this leg, whatever is still heard of those before it.
             self.accept_terms(self.leg_qty(ledger.qty), None)
@@ -170,11 +162,15 @@ class Child:
             self.leaves = ZERO
         else:
             leaves = sub(total, cum)
-            if self.removed:
+            if self.flags & _CORRECTED:
                 leaves = sub(leaves, self.removed)
             self.leaves = leaves if leaves > ZERO else ZERO
 
-    def _removed(self) -> Decimal:
+    @property
+    def removed(self) -> Decimal:
+        """What busts and corrections took off while it works, and the venue has not put back."""
+        if not self.flags & _CORRECTED:
+            return ZERO
         off = ZERO
         for ledger in self.ledgers:
             off = add(off, ledger.off)
@@ -426,6 +422,14 @@ class Child:
         for ledger in self.ledgers:
             total = add(total, ledger.cum)
         return total
+
+    def answer(self, *names: str) -> None:
+        """Requests that were answered: a late acknowledgement of one changes nothing."""
+        self.seen = (self.seen or set()) | {f"answered:{name}" for name in names}
+
+    def is_answered(self, name: str) -> bool:
+        """Whether request `name` was answered."""
+        return self.seen is not None and f"answered:{name}" in self.seen
 
     # ------------------------------------------------------------------ identity
 

@@ -223,7 +223,7 @@ def _replaced(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> Non
     if s.cl_ord_id is not None:
         if child.supersedes(s.cl_ord_id):
             return
-        if not restarts and s.cl_ord_id in (child.answered or ()):
+        if not restarts and child.is_answered(s.cl_ord_id):
             # The same report again: an open quantity would be added to what has filled since.
             return
         child.chain(s.cl_ord_id, s.orig_cl_ord_id)
@@ -320,9 +320,9 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
     name = s.cl_ord_id or ANONYMOUS
     if effect.ends:
         if child.requests:
-            child.answered = (child.answered or set()) | set(child.requests)
+            child.answer(*child.requests)
         if s.cl_ord_id is not None and s.cl_ord_id != child.cl_ord_id:
-            child.answered = (child.answered or set()) | {s.cl_ord_id}
+            child.answer(s.cl_ord_id)
         child.requests = None
         # Where a replace begins a new venue order, the end of the one before may be the first word of it.
         goes_on = child.work is not None and child.rules.chain is Chain.RESTARTS
@@ -334,13 +334,13 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
             name = ANONYMOUS
         elif child.in_flight and name in child.in_flight:
             del child.in_flight[name]
-        over = not child.works or (child.answered is not None and name in child.answered)
+        over = not child.works or child.is_answered(name)
         if not over and not (child.ids is not None and name in child.ids and name != ANONYMOUS):
             child.requests = child.requests or {}
             child.requests[name] = effect.acknowledges
         return
     if effect.answers:
-        child.answered = (child.answered or set()) | {name}
+        child.answer(name)
         if child.requests is not None:
             child.requests.pop(name, None)
             if s.exec_type is ExecType.CANCEL_REJECT and s.cl_ord_id is None and len(child.requests) == 1:

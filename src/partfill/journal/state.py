@@ -72,7 +72,8 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     flags: int
     requests: dict[str, Request] | None = None
     in_flight: dict[str, tuple[Request, Decimal | None, Decimal | None]] | None = None
-    answered: list[str] | None = None
+    _answered: None = None
+    """Nothing: what was answered stands in `seen`."""
     ids: dict[str, str | None] | None = None
     seen: list[str] | None = None
     day_cum: Decimal = ZERO
@@ -105,7 +106,7 @@ def freeze(child: Child) -> bytes:
             child.id, child.venue, child.account, child.cl_ord_id, ledgers, current, child.order_ids, child.client_ids,
             child.instrument, child.side, child.ord_type, child.tif, child.price, child.stop_px, child.base,
             child.order_qty, child.cash_qty, child.peak_qty, child.put_back, child.placed, child.facts, child.flags,
-            child.requests, child.in_flight, sorted(child.answered) if child.answered else None, child.ids,
+            child.requests, child.in_flight, None, child.ids,
             sorted(child.seen) if child.seen else None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
             child.updated, child.terms_at,
         )
@@ -148,7 +149,6 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.put_back, child.placed, child.facts, child.flags = state.put_back, state.placed, state.facts, state.flags
     child.end_mask = end_mask(state.tif)
     child.requests, child.in_flight, child.ids = state.requests, state.in_flight, state.ids
-    child.answered = set(state.answered) if state.answered else None
     child.seen = set(state.seen) if state.seen else None
     child.day_cum, child.day, child.day_era, child.era = state.day_cum, state.day, state.day_era, state.era
     child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at

@@ -37,8 +37,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from partfill.model.numbers import NotANumber, dec, text
+from partfill.model.numbers import ZERO, NotANumber, dec, text
+from partfill.model.policy import LOCKS, LiveLimits, Mode, Remainder, RemainderPolicy
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
+from partfill.runtime.remainders import RemainderSettings
 from partfill.runtime.settings import BOUNDS, FillManagement, from_environment
 from partfill.service.address import MAX_BYTES, control_path
 from partfill.venues.paper.market import SHAPES
@@ -93,6 +95,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path
     venues: tuple[VenueConfig, ...]
     fill_management: FillManagement
+    remainders: RemainderSettings
     timeout_s: Decimal
 
     @property
@@ -107,16 +110,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Key(NamedTuple):
-    """What one key may hold. `of`: text, word, words, int, number, bool or table; `low` and `high` bound numbers."""
+    """What one key may hold. `of`: text, word, words, int, number, bool or table; `low` and `high` bound numbers.
+
+    `choices`: the only words it may be.
+    """
 
     of: str
     default: Any = None
     low: int | Decimal = 0
     high: int | Decimal = 0
     needed: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> str:
+        if self.choices:
+            return ", ".join(self.choices)
         if self.of == "bool":
             return "true, false"
         if self.of in ("int", "number"):
@@ -129,15 +138,41 @@ _OF = {
     "bool": "true or false", "table": "a table", "tables": "a list of tables ([[venues]])",
 }  # fmt: skip
 _MOST = 1_000_000_000
+_NEVER = ("max_hold_ms", "max_hold_drift_ticks")
+"""Ends of a hold: 0 is none."""
+
+
+def _locked(name: str) -> tuple[int | Decimal, int | Decimal]:
+    """The range of a locked setting, in the kind of number that its key holds; 0 where that stands for none."""
+    lock = LOCKS[name]
+    low = ZERO if name in _NEVER else lock.low
+    return (low, lock.high) if isinstance(getattr(RemainderPolicy(), name), Decimal) else (int(low), int(lock.high))
+
 
 _TOP = {"journal": _Key("table", needed=True), "venues": _Key("tables", needed=True), "execution": _Key("table", {}),
         "limits": _Key("table", {})}  # fmt: skip
 _JOURNAL = {"path": _Key("text", needed=True)}
-_EXECUTION = {"fill_management": _Key("table", {})}
+_EXECUTION = {"fill_management": _Key("table", {}), "remainder": _Key("table", {})}
 _KINDS: dict[type, str] = {bool: "bool", int: "int", Decimal: "number"}
 _FILL_MANAGEMENT = {
     field.name: _Key(_KINDS[field.type], field.default, *BOUNDS.get(field.name, (0, 0)))
     for field in msgspec.structs.fields(FillManagement)
+}
+_POLICIES = tuple(each.value for each in Remainder)
+_REMAINDER = {
+    "enabled": _Key("bool", False),
+    "mode": _Key("text", Mode.SHADOW_ONLY.value, choices=tuple(each.value for each in Mode)),
+    "default_policy": _Key("text", Remainder.HOLD.value, choices=_POLICIES),
+    "after_hold": _Key("text", Remainder.CANCEL.value, choices=_POLICIES),
+    "cancel_on_book_thin": _Key("bool", True),
+    **{
+        name: _Key("number" if isinstance(default, Decimal) else "int", default, *_locked(name))
+        for name, default in ((each, getattr(RemainderPolicy(), each)) for each in LOCKS)
+    },
+    "limited_instruments": _Key("words", ()),
+    "limited_max_usd": _Key("number", ZERO, ZERO, Decimal(_MOST)),
+    "max_in_flight": _Key("int", 50, 1, 10_000),
+    "timeout_ms": _Key("int", 300, 1, 60_000),
 }
 _RATE = _Key("int", PER_SECOND, 1, 10_000)
 _LIMITS = {"per_second": _RATE, "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
@@ -191,6 +226,11 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
     tables = reader.venues(top["venues"])
     execution = reader.table(top["execution"], _EXECUTION, "execution")
     fills = reader.table(execution["fill_management"], _FILL_MANAGEMENT, "execution.fill_management")
+    rest = reader.table(execution["remainder"], _REMAINDER, "execution.remainder")
+    for name in _NEVER:
+        if rest[name] and rest[name] < LOCKS[name].low:
+            allowed = f"0 for never, {text(LOCKS[name].low)} to {text(LOCKS[name].high)}"
+            reader.wrong(f"execution.remainder.{name}", f"is {rest[name]}, out of range", allowed)
     limits = reader.table(top["limits"], _LIMITS, "limits")
     variables, wrong = from_environment(environ or {})
     reader.mistakes.extend(Mistake(*each) for each in wrong)
@@ -202,7 +242,23 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
         table["per_second"] = table["per_second"] or limits["per_second"]
     venues = tuple(VenueConfig(**table) for table in tables)
     management = FillManagement(**{**fills, **variables})
-    return Config(journal=Path(journal["path"]), venues=venues, fill_management=management, timeout_s=limits["timeout_s"])
+    return Config(
+        journal=Path(journal["path"]), venues=venues, fill_management=management, remainders=_remainders(rest),
+        timeout_s=limits["timeout_s"],
+    )  # fmt: skip
+
+
+def _remainders(said: dict[str, Any]) -> RemainderSettings:
+    """Settings from the values of `[execution.remainder]`, all of them in range."""
+    policy = {name: said[name] for name in (*LOCKS, "cancel_on_book_thin")}
+    policy |= {name: policy[name] or None for name in _NEVER}
+    policy |= {name: Remainder(said[name]) for name in ("default_policy", "after_hold")}
+    usual = RemainderPolicy(**policy)
+    return RemainderSettings(
+        mode=Mode(said["mode"]), policy=usual if said["enabled"] else None, max_in_flight=said["max_in_flight"],
+        timeout_ms=said["timeout_ms"],
+        limits=LiveLimits(instruments=said["limited_instruments"], max_usd=said["limited_max_usd"]),
+    )  # fmt: skip
 
 
 def writable(said: str, path: str = "journal.path") -> list[Mistake]:
@@ -274,6 +330,10 @@ class _Reader:
         if key.of == "words" and isinstance(value, list) and all(isinstance(each, str) for each in value):
             return tuple(value)
         kinds = {"text": str, "bool": bool, "table": dict}
+        if key.choices and isinstance(value, str) and value not in key.choices:
+            near = difflib.get_close_matches(value, key.choices, n=1, cutoff=0.5)
+            self.wrong(path, f"is {_shown(value)}{f'; did you mean {near[0]}?' if near else ''}", key.allowed)
+            return key.default
         if key.of in kinds and isinstance(value, kinds[key.of]):
             return value
         if key.of == "tables" and isinstance(value, list) and all(isinstance(each, dict) for each in value):

@@ -69,7 +69,7 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
         venues = [await _connected(venue, config, kept, stack) for venue in config.venues]
         manager = FillManager(
             config.journal, venues, settings=config.fill_management, accounts=config.accounts, per_second=config.per_second,
-            timeout_s=float(config.timeout_s),
+            timeout_s=float(config.timeout_s), remainders=config.remainders,
         )  # fmt: skip
         try:
             async with manager:
