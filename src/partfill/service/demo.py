@@ -27,11 +27,14 @@ from partfill.model.events import Alarm, Fill, ResubmitTriggered
 from partfill.model.numbers import ZERO, add, mul
 from partfill.model.observations import OrderSnapshot
 from partfill.model.orders import Limit, Market
+from partfill.model.policy import Chase, Mode, RemainderPolicy
+from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.model.words import Side
 from partfill.runtime.bus import Told
 from partfill.runtime.manager import FillManager, Refused
 from partfill.runtime.order import Order
+from partfill.runtime.remainders import RemainderSettings
 from partfill.runtime.settings import FillManagement
 from partfill.service.truth import differences
 from partfill.venues.clock import CLOCK
@@ -46,9 +49,9 @@ WARM_UP = 5_000
 SPEED = 2
 """Market time per real time."""
 PER_SECOND = 3
-LEAST = 14
+LEAST = 16
 """Orders per second, and at least: each kind twice."""
-KINDS = ("touch", "ioc", "amended", "market", "cancelled", "touch", "resting")
+KINDS = ("touch", "ioc", "amended", "market", "cancelled", "chase", "touch", "resting")
 TRADING = 0.85
 """Share of the time in which orders are submitted and may fill; then what works is taken off."""
 PATIENCE_S = 20.0
@@ -65,6 +68,7 @@ class Step(NamedTuple):
     ref: str
     terms: Terms | None = None
     resubmit: Resubmit | None = None
+    remainder: RemainderPolicy | None = None
     qty: Decimal | None = None
     price: Decimal | None = None
 
@@ -83,6 +87,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cum: dict[str, dict[str, Decimal]]
     """Instrument -> side -> units."""
     resubmits: int
+    decisions: dict[str, int]
+    """Verdicts on the rest of partly filled orders, and how often."""
     refused: int
     """Amendments and cancels that came after the end of their order."""
     alarms: int
@@ -118,7 +124,7 @@ def script(seed: int, seconds: float) -> list[Step]:
         if verb == "submit":
             shape = shapes[rng.randrange(len(shapes))]
             side = Side.BUY if rng.randrange(2) else Side.SELL
-            lots = 1 + rng.randrange(shape.size * (8 if kind in ("ioc", "amended", "touch") else 2))
+            lots = 1 + rng.randrange(shape.size * (8 if kind in ("ioc", "amended", "touch", "chase") else 2))
             qty = mul(Decimal(lots), shape.listing.instrument.lot or Decimal(1))
             drawn[number] = (shape, side, qty)
             steps.append(_submission(at, ref, kind, shape, side, qty, market, rng))
@@ -139,6 +145,10 @@ def _submission(at: int, ref: str, kind: str, shape: Shape, side: Side, qty: Dec
     if kind == "ioc":
         rule = Resubmit(min_resubmit_size=shape.listing.instrument.lot or Decimal(1), max_resubmit_attempts=3)
         return Step(at, "submit", ref, Limit(name, side, qty=qty, price=market.price(shape, side, -1), tif="ioc"), rule)
+    if kind == "chase":
+        # It takes what stands at the touch, and the rest follows the market.
+        terms = Limit(name, side, qty=qty, price=market.price(shape, side, 0))
+        return Step(at, "submit", ref, terms, remainder=Chase(5, rechase_ms=300, cancel_on_book_thin=False))
     away = {"touch": rng.randrange(2), "amended": 2 + rng.randrange(4)}.get(kind, 6 + rng.randrange(8))
     return Step(at, "submit", ref, Limit(name, side, qty=qty, price=market.price(shape, side, away)))
 
@@ -194,10 +204,13 @@ class _Counts:
 
     def __init__(self) -> None:
         self.of: Counter[type] = Counter()
+        self.verdicts: Counter[str] = Counter()
 
     def hear(self, told: Told) -> None:
         """One event."""
         self.of[type(told.event)] += 1
+        if isinstance(told.event, ExecutionReport):
+            self.verdicts[told.event.verdict.value] += 1
 
 
 async def play(path: Path, seed: int, seconds: float) -> Summary:
@@ -208,7 +221,8 @@ async def play(path: Path, seed: int, seconds: float) -> Summary:
     venue = PaperVenue(exchange, generated(shapes, seed), now=CLOCK, faults=FAULTS, seed=seed, speed=SPEED)
     venue.advance(WARM_UP)
     counts = _Counts()
-    async with FillManager.open(path, [venue], settings=FillManagement(poll_interval_ms=500), per_second=200) as fills:
+    async with FillManager.open(path, [venue], settings=FillManagement(poll_interval_ms=500), per_second=200,
+                                remainders=RemainderSettings(mode=Mode.GENERAL_LIVE)) as fills:  # fmt: skip
         fills.subscribe(counts.hear)
         async with venue:
             orders, refused = await _perform(fills, steps, seconds)
@@ -226,7 +240,8 @@ async def _perform(fills: FillManager, steps: list[Step], seconds: float) -> tup
         await asyncio.sleep(max(0.0, began + step.at_ms / 1000 - time.monotonic()))
         try:
             if step.terms is not None:
-                orders[step.ref] = await fills.submit(step.terms, ref=step.ref, resubmit=step.resubmit)
+                orders[step.ref] = await fills.submit(step.terms, ref=step.ref, resubmit=step.resubmit,
+                                                      remainder=step.remainder)  # fmt: skip
             elif step.verb == "amend":
                 await orders[step.ref].amend(qty=step.qty, price=step.price)
             elif step.verb == "cancel":
@@ -264,7 +279,8 @@ def _summary(path: Path, seed: int, seconds: float, counts: _Counts, states: Cou
     return Summary(
         db=str(path), seed=seed, seconds=seconds, orders=sum(states.values()), states=dict(sorted(states.items())),
         children=children, fills=counts.of[Fill], executions=verdict.rows["executions"], cum=dict(sorted(cum.items())),
-        resubmits=counts.of[ResubmitTriggered], refused=refused, alarms=counts.of[Alarm],
+        resubmits=counts.of[ResubmitTriggered], decisions=dict(sorted(counts.verdicts.items())),
+        refused=refused, alarms=counts.of[Alarm],
         verify="proved" if verdict.ok else "; ".join(verdict.problems), differs=differences(path, truth, VENUE),
     )  # fmt: skip
 
