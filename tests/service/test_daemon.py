@@ -168,6 +168,29 @@ def test_cancel_takes_one_order_off_and_may_be_repeated(tmp_path: Path) -> None:
     assert verify(db).problems == []
 
 
+def test_the_rest_of_an_order_is_taken_off_by_any_of_its_ids(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    with local(tmp_path) as daemon:
+        for ref in ("one", "two", "three"):
+            assert daemon.ask("submit", ref=ref, **RESTING)["ok"]
+        until(lambda: all(row["order_id"] for row in rows_of(db)), "the venue has all of them")
+        shown = rows_of(db)
+        for name, ref in (("one", "one"), (shown[1]["order_id"], "two"), (shown[2]["cl_ord_id"], "three")):
+            done = said(partfill("cancel-remainder", name, db))
+            assert (done["ref"], done["changed"], done["through"]) == (ref, True, "daemon")
+            until(lambda ref=ref: daemon.order(ref)["state"] == "canceled", "it is off")
+            assert said(partfill("cancel-remainder", name, db))["changed"] is False
+        missing = partfill("cancel-remainder", "never", db)
+        assert (missing.returncode, "neither by ref nor by an id of it" in missing.stderr) == (1, True)
+        assert daemon.stop() == 0
+    assert verify(db).problems == []
+
+
+def rows_of(db: Path) -> list[dict[str, Any]]:
+    """The orders at the venue, as the command prints them."""
+    return [json.loads(line) for line in partfill("orders", db, "--json").stdout.splitlines()]
+
+
 @pytest.mark.parametrize("command", ["kill", "cancel"])
 def test_without_a_daemon_it_is_written_and_holds_from_the_next_start_on(command: str, tmp_path: Path) -> None:
     db = tmp_path / "f.db"

@@ -70,17 +70,36 @@ def cancel(order: str, db: Path, reason: str | None, venue: str | None, account:
     May be repeated. Prints a line of JSON with the order's state and whether anything changed. Exit 0: done, or it had ended
     already; 1: no such order; 2: DB cannot be used.
     """
+    _cancel(db, lambda: commands.the_one(db, order, venue, account), reason)
+
+
+@click.command()
+@click.argument("order")
+@_db
+@_reason
+@click.option("--venue", help="Where, if several venues have an order of this name.")
+@click.option("--account", help="Which account, if several have one.")
+def cancel_remainder(order: str, db: Path, reason: str | None, venue: str | None, account: str | None) -> None:
+    """Take the rest of ORDER off, whatever its policy says: by your ref, the venue's order id or a client order id.
+
+    For a remainder that hangs. It goes the way of partfill cancel: through the daemon on DB, or into the journal for the next
+    start. May be repeated. Exit 0: done, or it had ended already; 1: no such order; 2: DB cannot be used.
+    """
+    _cancel(db, lambda: commands.the_one_named(db, order, venue, account), reason or "cancel-remainder")
+
+
+def _cancel(db: Path, find: Callable[[], commands.Answer], reason: str | None) -> None:
     try:
-        found = commands.the_one(db, order, venue, account)
+        found = find()
     except Refused as error:
         _fail(1, error)
     except (NotAJournal, apsw.Error) as error:
         _fail(2, error)
-    stop = Stop(venue=found["venue"], account=found["account"], ref=order, reason=reason)
+    stop = Stop(venue=found["venue"], account=found["account"], ref=found["ref"], reason=reason)
     if found["state"] not in ("working", "stopping", "halted"):
         _say({**found, "changed": False, "orders": 0}, "journal")
         return
-    request = {"cmd": "cancel", "ref": order, "venue": stop.venue, "account": stop.account, "reason": reason}
+    request = {"cmd": "cancel", "ref": stop.ref, "venue": stop.venue, "account": stop.account, "reason": reason}
     _carry_out(db, request, lambda: commands.cancel_in_journal(db, stop))
 
 

@@ -82,6 +82,20 @@ def find(path: Path, ref: str, venue: str | None, account: str | None) -> list[A
         store.close()
 
 
+def refs_of(path: Path, order_id: str, venue: str | None, account: str | None) -> list[Answer]:
+    """Every parent order with a child of this venue id or client id: ref, venue, account, state. Raises `NotAJournal`."""
+    store = Store(path, read_only=True)
+    try:
+        query = (
+            f"SELECT DISTINCT p.ref, p.venue, p.account, {PARENT_STATE} AS state FROM names n JOIN work w ON w.child = n.child "
+            "JOIN parents p ON p.id = w.parent WHERE n.name = ?1 AND (?2 IS NULL OR p.venue = ?2) "
+            "AND (?3 IS NULL OR p.account = ?3) ORDER BY p.id"
+        )
+        return list(store.rows(query, (order_id, venue, account)))
+    finally:
+        store.close()
+
+
 def accounts_in(path: Path, venue: str) -> list[str]:
     """Every account of `venue` that has an order in the journal at `path`. Raises `NotAJournal`."""
     store = Store(path, read_only=True)
@@ -105,6 +119,19 @@ def the_one(path: Path, ref: str, venue: str | None, account: str | None) -> Ans
     if len(found) > 1:
         places = ", ".join(f"{each['venue']} {each['account']}".rstrip() for each in found)
         raise Refused(f"{len(found)} orders have ref {ref}: at {places}; say which with --venue and --account")
+    return found[0]
+
+
+def the_one_named(path: Path, name: str, venue: str | None, account: str | None) -> Answer:
+    """The one order of this ref or, where that is none, of this venue id or client id. Raises `Refused`, `NotAJournal`."""
+    if find(path, name, venue, account):
+        return the_one(path, name, venue, account)
+    found = refs_of(path, name, venue, account)
+    if not found:
+        raise Refused(f"no order {name} in {path}, neither by ref nor by an id of it; partfill orders {path} lists the ids")
+    if len(found) > 1:
+        whose = ", ".join(f"{each['ref']} at {each['venue']} {each['account']}".rstrip() for each in found)
+        raise Refused(f"{name} is an id of {len(found)} orders: {whose}; say which with --venue and --account")
     return found[0]
 
 
