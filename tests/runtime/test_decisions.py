@@ -15,6 +15,7 @@ from partfill.model.book import Book
 from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
+from partfill.model.words import Side
 from partfill.runtime.order import Order
 from partfill.runtime.remainders import RemainderSettings
 from partfill.venues.clock import CLOCK
@@ -141,10 +142,32 @@ async def test_a_market_that_cannot_be_seen_takes_nothing_off(error: Exception, 
     async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
         told = Told(fills)
         order = await partly(fills, venue, Chase(5, rechase_ms=50))
-        await until(lambda: len(told) > 1, "it is looked for again")
-        assert set(told.verdicts) == {Reason.BOOK_UNAVAILABLE}
+        await until(lambda: fills.remainders.looks > 3, "it is looked for again")
+        # Told once; and once more when it can be seen.
+        assert told.verdicts == [Reason.BOOK_UNAVAILABLE]
         assert not order.ended
-        assert fills.remainders.blind >= 2
+        venue.broken = None
+        await until(lambda: len(told) > 1, "it is seen")
+        assert told[1].verdict is not Reason.BOOK_UNAVAILABLE
+
+
+async def test_a_market_that_stands_still_is_looked_at_and_not_told_about(tmp_path: Path) -> None:
+    venue = Dim()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        told = Told(fills)
+        # In the shadow nothing moves by itself.
+        order = await partly(fills, venue, Chase(10, rechase_ms=50, cancel_on_book_thin=False))
+        await until(lambda: fills.remainders.looks > 5, "it is looked at again and again")
+        assert len(told) == 1
+        inputs = fills.journal.seq
+        await until(lambda: fills.remainders.looks > 9, "and again")
+        assert fills.journal.seq == inputs
+        before = told[0].seen.best
+        while venue.exchange.markets["ACME"].book.best(Side.SELL) == before:
+            venue.advance(5)
+        await until(lambda: len(told) > 1, "the market has moved")
+        assert told[1].seen.best != before or told[1].filled_qty != told[0].filled_qty
+        assert not order.ended
 
 
 async def test_a_market_that_takes_too_long_is_held_and_looked_at_again(tmp_path: Path) -> None:

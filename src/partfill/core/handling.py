@@ -22,7 +22,7 @@ from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent
 from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide
 from partfill.model.commands import Decide
-from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.policy import Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport, Seen
 from partfill.model.words import Side
@@ -30,6 +30,10 @@ from partfill.model.words import Side
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
 
+_AS_BEFORE = frozenset(
+    {Reason.HOLD_REMAINDER, Reason.CHASE_ORDER_SUBMITTED, Reason.BOOK_UNAVAILABLE, Reason.NO_SUCH_PRICE, Reason.STRANDED_HOLD}
+)
+"""Verdicts that stay what they are while the market's price does."""
 SHED_AGAIN_MS = 1_000
 """When a decision that there was no time for is wanted again."""
 
@@ -37,7 +41,10 @@ SHED_AGAIN_MS = 1_000
 class Handling:
     """What is known and decided of the rest of one parent. Times ns UTC, prices quote currency per unit."""
 
-    __slots__ = ("again_at", "cap", "decided", "event", "held_since", "mode", "original", "policy", "reports", "thin_since")
+    __slots__ = (
+        *("again", "again_at", "best", "cap", "decided", "event", "held_since", "mode", "original", "policy", "reports"),
+        *("thin_since", "verdict"),
+    )
 
     def __init__(self, policy: RemainderPolicy, original: Decimal | None) -> None:
         self.policy = policy
@@ -56,6 +63,16 @@ class Handling:
         """The mode of the last decision."""
         self.cap: Decimal | None = None
         """The worst price of any chase; None before the first decision."""
+        self.again = False
+        """True when time alone wants the newest decision: nothing has filled since the last."""
+        self.verdict: Reason | None = None
+        self.best: Decimal | None = None
+        """What the last decision was, and the market's price that it saw."""
+
+    def same(self, best: Decimal | None) -> bool:
+        """Whether a look that only time asked for shows a chase what it saw before: there is nothing to decide yet."""
+        chasing = self.policy.default_policy is Remainder.CHASE and not self.thin_since
+        return self.again and chasing and self.verdict in _AS_BEFORE and best == self.best
 
 
 def filled(desk: Desk, parent: Parent, effects: Effects) -> None:
@@ -74,6 +91,7 @@ def due(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
     handling.again_at = 0
     if undecided(parent) is not None:
         _want(desk, parent, handling, effects)
+        handling.again = True
 
 
 def restarted(desk: Desk, parent: Parent, effects: Effects) -> None:
@@ -145,6 +163,7 @@ def within(side: Side, px: Decimal, worst: Decimal | None) -> bool:
 def _want(desk: Desk, parent: Parent, handling: Handling, effects: Effects) -> None:
     effects.parent(parent)
     handling.event += 1
+    handling.again = False
     effects.want(parent)
 
 
@@ -174,6 +193,7 @@ def _reaches(d: Decide, parent: Parent, verdict: Verdict) -> bool:
 def _keep(desk: Desk, parent: Parent, handling: Handling, verdict: Verdict, now: int) -> None:
     """What the next decision has to know of this one."""
     handling.thin_since = verdict.thin_since
+    handling.verdict, handling.best = verdict.reasons[0], verdict.seen.best
     if verdict.act is not Act.HOLD:
         handling.held_since = 0
     elif not handling.held_since or Reason.HOLD_EXPIRED in verdict.reasons:

@@ -12,6 +12,7 @@ from partfill.core.parent import Done, Parent, Work
 from partfill.model.commands import Resubmit
 from partfill.model.numbers import ZERO
 from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.reasons import Reason
 from partfill.model.terms import Terms
 from partfill.model.words import Request
 
@@ -29,6 +30,9 @@ class HandlingState(msgspec.Struct, array_like=True, gc=False):
     reports: int
     mode: Mode
     cap: Decimal | None
+    again: bool = False
+    verdict: Reason | None = None
+    best: Decimal | None = None
 
 
 class ParentState(msgspec.Struct, array_like=True, gc=False):

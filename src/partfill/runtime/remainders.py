@@ -3,6 +3,7 @@
 Rules
 - At most `max_in_flight` at once, each within `timeout_ms`. What is beyond is shed: held, told, and wanted again by the core.
 - No book is not an error: the decision is made without one, and takes nothing off blind.
+- A chase looks at the market every `rechase_ms`; while it shows what it showed, nothing is decided, journalled or told.
 - A decision that is lost with the process is wanted again after the start; one that comes twice changes nothing.
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from partfill.core.handling import Handling, undecided
 from partfill.core.parent import Parent
 from partfill.journal.journal import JournalDown
 from partfill.model.book import Book
@@ -56,15 +58,16 @@ class Remainders:
         self.settings = settings
         self._manager = manager
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looking = 0
         self.decided = self.shed = self.blind = 0
-        """Decisions asked for; of these without time, and without a book."""
+        """Decisions made; of these without time, and without a book."""
+        self.looks = 0
 
     def want(self, parents: Iterable[Parent]) -> None:
         """Decisions on these parents are wanted."""
         for parent in parents:
             assert parent.handling is not None
-            shed = len(self._tasks) >= self.settings.max_in_flight
-            task = asyncio.create_task(self._decide(parent, parent.handling.event, shed=shed))
+            task = asyncio.create_task(self._decide(parent, parent.handling, parent.handling.event))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -74,15 +77,36 @@ class Remainders:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _decide(self, parent: Parent, event: int, *, shed: bool) -> None:
-        instrument = self._instrument(parent)
-        book, settings = None, self.settings
-        if not shed and settings.mode is not Mode.QUARANTINE:
-            try:
-                async with asyncio.timeout(settings.timeout_ms / 1000):
-                    book = await self._book(parent)
-            except TimeoutError:
-                shed = True
+    async def _look(self, parent: Parent) -> tuple[Book | None, bool]:
+        """(book, shed): what the market shows, or that there was no room or no time to look."""
+        if self.settings.mode is Mode.QUARANTINE:
+            return None, False
+        if self._looking >= self.settings.max_in_flight:
+            return None, True
+        self._looking += 1
+        self.looks += 1
+        try:
+            async with asyncio.timeout(self.settings.timeout_ms / 1000):
+                return await self._book(parent), False
+        except TimeoutError:
+            return None, True
+        finally:
+            self._looking -= 1
+
+    async def _decide(self, parent: Parent, handling: Handling, event: int) -> None:
+        instrument, settings = self._instrument(parent), self.settings
+        book, shed = await self._look(parent)
+        waited = False
+        while not shed and handling.same(None if book is None else book.best_against(parent.terms.side)):
+            waited = True
+            await asyncio.sleep(handling.policy.rechase_ms / 1000)
+            if handling.event != event or handling.decided >= event or undecided(parent) is None:
+                # Something has happened that is decided by itself, or nothing is left to decide.
+                break
+            book, shed = await self._look(parent)
+        if waited and handling.event != event:
+            # The newer one decides.
+            return
         self.decided += 1
         self.shed += shed
         self.blind += book is None
