@@ -168,6 +168,15 @@ def test_cancel_takes_one_order_off_and_may_be_repeated(tmp_path: Path) -> None:
     assert verify(db).problems == []
 
 
+def test_an_order_may_bring_a_policy_for_its_rest(tmp_path: Path) -> None:
+    with local(tmp_path) as daemon:
+        done = daemon.ask("submit", ref="one", **RESTING, remainder={"default_policy": "chase", "taker_fee_rate": "0.0004"})
+        assert done["ok"], done
+        wrong = daemon.ask("submit", ref="two", **RESTING, remainder={"default_policy": "chase", "chase_max_ticks": 11})
+        assert (wrong["ok"], "chase_max_ticks is 11; it is locked to 0 to 10 ticks" in wrong["error"]) == (False, True)
+        assert daemon.stop() == 0
+
+
 def test_the_rest_of_an_order_is_taken_off_by_any_of_its_ids(tmp_path: Path) -> None:
     db = tmp_path / "f.db"
     with local(tmp_path) as daemon:

@@ -31,6 +31,7 @@ from partfill.journal.journal import JournalDown
 from partfill.model.commands import EVERYWHERE, KillSwitch, Resubmit, Stop
 from partfill.model.numbers import NotANumber, dec
 from partfill.model.orders import Limit, Market
+from partfill.model.policy import RemainderPolicy
 from partfill.runtime.manager import Busy, FillManager, Refused
 from partfill.runtime.order import Order
 from partfill.service import commands
@@ -72,8 +73,8 @@ class Cancel(_Request, frozen=True, tag="cancel"):
     reason: str | None = None
 
 
-class Remainder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What becomes of a remainder."""
+class Resubmission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What follows when a child order ends with a remainder."""
 
     min_resubmit_size: Number
     max_resubmit_attempts: int
@@ -90,7 +91,9 @@ class Submit(_Request, frozen=True, tag="submit"):
     tif: str | None = None
     venue: str | None = None
     account: str = ""
-    resubmit: Remainder | None = None
+    resubmit: Resubmission | None = None
+    remainder: RemainderPolicy | None = None
+    """What is done with the rest while the order works, such as {"default_policy":"chase","chase_max_ticks":3}."""
 
 
 class Orders(_Request, frozen=True, tag="orders"):
@@ -213,7 +216,8 @@ class Control:
         if of.resubmit is not None:
             least = dec(of.resubmit.min_resubmit_size, "min_resubmit_size")
             rule = Resubmit(min_resubmit_size=least, max_resubmit_attempts=of.resubmit.max_resubmit_attempts)
-        return await self._manager.submit(terms, ref=of.ref, venue=of.venue, account=of.account, resubmit=rule)
+        return await self._manager.submit(terms, ref=of.ref, venue=of.venue, account=of.account, resubmit=rule,
+                                          remainder=of.remainder)  # fmt: skip
 
     def _orders(self, request: Orders) -> dict[str, Any]:
         most = max(0, min(request.limit, MAX_ORDERS))
