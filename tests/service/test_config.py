@@ -59,7 +59,10 @@ def test_how_remainders_are_decided_is_read(good: str) -> None:
     limited_instruments = ["ACME"]
     limited_max_usd = 500
     timeout_ms = 100
+    reports = "reports.jsonl"
     """
+    assert parse(good + said).reports == Path("reports.jsonl")
+    assert parse(good).reports is None
     settings = parse(good + said).remainders
     assert settings.policy is not None
     assert (settings.mode, settings.timeout_ms, settings.policy.default_policy) == ("limited_live", 100, "chase")

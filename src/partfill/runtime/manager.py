@@ -53,11 +53,13 @@ from partfill.model.numbers import dec
 from partfill.model.observations import Observation
 from partfill.model.operations import Place, Query
 from partfill.model.policy import RemainderPolicy
+from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.follower import Follower
 from partfill.runtime.lanes import TIMEOUT_S, Lanes
 from partfill.runtime.order import Order, View, view_of
+from partfill.runtime.outbox import Outbox, Sink, Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
 from partfill.runtime.poller import FillPoller
 from partfill.runtime.remainders import Remainders, RemainderSettings
@@ -85,13 +87,14 @@ class FillManager:
 
     `accounts` and `per_second` (requests a second to each account) are for all venues, or mappings by a venue's name.
     `remainders`: how the rest of partly filled orders is decided; without a word decisions are told and not sent.
+    `reports`: where their reports go besides the bus, dressed as `wire` says.
     `timeout_s`: seconds until the outcome of a request counts as unknown. Raises `per_venue.Wrong`, a `ValueError`.
     """
 
     def __init__(
         self, path: str | Path, venues: Iterable[Venue] = (), *, settings: FillManagement | None = None,
         accounts: Accounts = ACCOUNTS, clock: Clock = CLOCK, per_second: PerSecond = PER_SECOND, timeout_s: float = TIMEOUT_S,
-        remainders: RemainderSettings | None = None,
+        remainders: RemainderSettings | None = None, reports: Sink | None = None, wire: Wire | None = None,
     ) -> None:  # fmt: skip
         self.settings = settings if settings is not None else FillManagement()
         given = list(venues)
@@ -106,6 +109,8 @@ class FillManager:
         self.pollers: list[FillPoller] = []
         self.followers: list[Follower] = []
         self.remainders = Remainders(self, remainders if remainders is not None else RemainderSettings())
+        self.outbox = Outbox(path, reports, wire) if reports is not None else None
+        self._delivering: asyncio.Task[None] | None = None
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""
         self.views: dict[int, View] = {}
@@ -151,6 +156,8 @@ class FillManager:
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
         await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-"))
         self._say_who_is_left()
+        if self.outbox is not None:
+            self._delivering = asyncio.create_task(self.outbox.run())
         for venue in self.venues.values():
             for account in self.accounts[venue.name]:
                 poller = FillPoller(self, venue, account)
@@ -186,6 +193,11 @@ class FillManager:
         if drain and self.down is None:
             await self.lanes.drain()
         await self.lanes.stop()
+        if self.outbox is not None and self._delivering is not None:
+            # What was decided last is on disk first, and leaves then.
+            await asyncio.gather(self.journal.flush(), return_exceptions=True)
+            self.outbox.stop()
+            await asyncio.gather(self._delivering, return_exceptions=True)
         self.bus.close()
         await self.journal.close()
 
@@ -257,6 +269,8 @@ class FillManager:
         seq = effects.seq
         for event in effects.events:
             self.bus.publish(Told(seq, self._parent_of(event), event))
+            if self.outbox is not None and type(event) is ExecutionReport:
+                self.outbox.wake()
         if effects.wanted and not self._closing:
             self.remainders.want(effects.wanted)
         for op in effects.operations:

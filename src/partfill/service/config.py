@@ -96,6 +96,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     venues: tuple[VenueConfig, ...]
     fill_management: FillManagement
     remainders: RemainderSettings
+    reports: Path | None
+    """A file of JSON Lines for the reports of decisions."""
     timeout_s: Decimal
 
     @property
@@ -171,6 +173,7 @@ _REMAINDER = {
     },
     "limited_instruments": _Key("words", ()),
     "limited_max_usd": _Key("number", ZERO, ZERO, Decimal(_MOST)),
+    "reports": _Key("text", ""),
     "max_in_flight": _Key("int", 50, 1, 10_000),
     "timeout_ms": _Key("int", 300, 1, 60_000),
 }
@@ -244,6 +247,7 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
     management = FillManagement(**{**fills, **variables})
     return Config(
         journal=Path(journal["path"]), venues=venues, fill_management=management, remainders=_remainders(rest),
+        reports=Path(rest["reports"]) if rest["reports"] else None,
         timeout_s=limits["timeout_s"],
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from typing import Any
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import InUse
 from partfill.runtime.manager import FillManager
+from partfill.runtime.outbox import FileSink
 from partfill.service.address import paper_path
 from partfill.service.config import PAPER, Config, VenueConfig
 from partfill.service.control import Control
@@ -70,6 +71,7 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
         manager = FillManager(
             config.journal, venues, settings=config.fill_management, accounts=config.accounts, per_second=config.per_second,
             timeout_s=float(config.timeout_s), remainders=config.remainders,
+            reports=FileSink(config.reports) if config.reports is not None else None,
         )  # fmt: skip
         try:
             async with manager:
