@@ -29,6 +29,7 @@ class HandlingState(msgspec.Struct, array_like=True, gc=False):
     reports: int
     mode: Mode
     cap: Decimal | None
+    owed: bool = False
 
 
 class ParentState(msgspec.Struct, array_like=True, gc=False):
