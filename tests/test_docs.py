@@ -83,7 +83,7 @@ def run_example(holding: str, folder: Path) -> str:
 
 
 def test_the_quick_start_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
-    printed = run_example("FillManager", tmp_path).splitlines()
+    printed = run_example("order.events()", tmp_path).splitlines()
     kinds = [line.split("(")[0] for line in printed[:-1]]
     assert kinds[0] == "StatusChanged"
     assert kinds[-1] == "ParentDone"

@@ -121,10 +121,9 @@ async def test_what_is_owed_between_two_orders_is_owed_after_a_restart(tmp_path:
         assert parent.handling.owed
 
 
-@pytest.mark.parametrize("seed", [900_001, 900_042, 900_075, 900_109, 900_111])
-async def test_worlds_whose_proof_once_depended_on_what_was_in_memory(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(900_000, 900_012))
+async def test_the_proof_of_a_world_does_not_depend_on_what_was_in_memory(seed: int, tmp_path: Path) -> None:
     world = World(seed)
     world.run()
     told = await kept(tmp_path / "world.db", world.log)
-    assert told
     proven(tmp_path / "world.db", told)
