@@ -365,3 +365,13 @@ def test_a_tracked_order_is_let_go_with_its_decisions() -> None:
     assert decide(desk, book(desk, "101"), event=1) == []
     desk.fill("second", "1")
     assert desk.take_wanted() == []
+
+
+def test_a_report_names_its_order_by_every_id_and_the_time_of_the_decision() -> None:
+    desk = partly(Hold())
+    decide(desk)
+    (report,) = desk.reports()
+    assert (report.order_id, report.cl_ord_id, report.ref, report.parent) == ("O1", "d1-1", "p", desk.parent().id)
+    assert (report.report_id, report.trace_id, report.event) == ("rep_d1-1", "trc_d1", 1)
+    assert (report.instrument, report.side, report.evaluated_at) == ("ACME", Side.BUY, desk.now)
+    assert report.seen.remaining_usd == 600
