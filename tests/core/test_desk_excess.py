@@ -289,3 +289,12 @@ async def test_all_of_it_is_in_the_journal_and_proven(tmp_path: Path) -> None:
             (parent,) = journal.engine.desk.parents.values()
             assert (parent.cum, parent.limit, parent.excess) == (14, 14, desk.parent().excess)
         assert verify(db).problems == []
+
+
+def test_what_a_venue_makes_larger_while_a_replace_is_on_its_way_counts_too() -> None:
+    desk = working(TOTAL, filled="4")
+    (replace,) = desk.amend(qty="8")
+    assert isinstance(replace, Replace)
+    desk.feed(desk.report(ExecType.RESTATED, order_qty="12", restatement="position"))
+    assert desk.parent().exposure == 12
+    assert desk.alarms(AlarmKind.EXPOSURE)

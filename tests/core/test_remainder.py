@@ -68,6 +68,20 @@ def test_below_the_floor_there_is_not_even_a_warning() -> None:
     assert told(decide(seen(left="1.5"))) == (Act.CANCEL, (Reason.DUST_AUTO_CANCEL,))
 
 
+def test_a_rest_of_exactly_the_minimum_is_decided_by_the_policy() -> None:
+    enough = book(bids=[("0.49", "1")], asks=[("0.51", "1000")])
+    assert told(decide(seen(Hold(), left="10", price="0.5", book=enough))) == (Act.HOLD, (Reason.HOLD_REMAINDER,))
+    assert decide(seen(Hold(), left="9.99", price="0.5", book=enough)).reasons[0] is Reason.DUST_AUTO_CANCEL
+
+
+def test_a_book_that_holds_exactly_the_rest_is_not_thin() -> None:
+    assert told(decide(seen(Hold(), left="63", price="1", book=book(asks=[("0.63", "100")])))) == (
+        Act.HOLD, (Reason.HOLD_REMAINDER,),
+    )  # fmt: skip
+    just_less = decide(seen(Hold(), left="63.01", price="1", book=book(asks=[("0.63", "100")])))
+    assert just_less.reasons == (Reason.BOOK_THIN_UNCONFIRMED,)
+
+
 def test_a_book_of_a_hundred_against_two_hundred_is_thin() -> None:
     thin = seen(Hold(), left="323", book=book(asks=[("0.63", "159")]))
     first = decide(thin)
@@ -272,6 +286,25 @@ def test_the_defaults_are_those_of_the_document() -> None:
 def test_every_reason_says_what_it_means() -> None:
     assert set(MEANINGS) == set(Reason)
     assert all(meaning.operator and meaning.user.endswith(".") for meaning in MEANINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("reason", "severity", "says"),
+    [
+        (Reason.HOLD_REMAINDER, "INFO", "The rest stays in the market."),
+        (Reason.CANCELLED_REMAINDER, "INFO", "The rest was taken off"),
+        (Reason.DUST_AUTO_CANCEL, "HARD_REJECT", "too little to keep, so it was taken off"),
+        (Reason.DUST_REMAINDER, "WARN", "very little"),
+        (Reason.BOOK_THIN_CANCEL, "WARN", "too thin for the rest of your order, which was taken off"),
+        (Reason.CHASE_ABORTED, "WARN", "could not fill at a price that you would want, and was taken off"),
+        (Reason.CHASE_WIDE, "WARN", "further than usual, as you allowed"),
+        (Reason.KILL_SWITCH_ACTIVE, "HARD_REJECT", "Trading is paused."),
+        (Reason.BOOK_UNAVAILABLE, "WARN", "stays as it is"),
+    ],
+)
+def test_the_user_reads_what_became_of_the_rest(reason: Reason, severity: str, says: str) -> None:
+    assert MEANINGS[reason].severity == severity
+    assert says in MEANINGS[reason].user
 
 
 # ---------------------------------------------------------------------- whatever the situation

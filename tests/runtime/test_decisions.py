@@ -12,6 +12,7 @@ import pytest
 from partfill import CancelRest, Chase, FillManager, Hold, Limit
 from partfill.journal.verify import verify
 from partfill.model.book import Book
+from partfill.model.numbers import NotANumber
 from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
@@ -241,3 +242,11 @@ async def test_the_book_over_the_socket_is_the_book() -> None:
     finally:
         await client.close()
         await server.close()
+
+
+def test_a_wide_chase_for_everybody_is_refused_and_the_usual_bounds_are_those_of_the_document() -> None:
+    RemainderSettings(policy=Chase(3))
+    with pytest.raises(NotANumber, match="chase_max_ticks is 4 for orders that bring no policy"):
+        RemainderSettings(policy=Chase(4))
+    usual = RemainderSettings()
+    assert (usual.mode, usual.max_in_flight, usual.timeout_ms) == (Mode.SHADOW_ONLY, 50, 300)

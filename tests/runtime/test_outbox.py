@@ -12,7 +12,6 @@ import pytest
 
 from partfill import Chase, FillManager
 from partfill.model.policy import Mode
-from partfill.model.reasons import Reason
 from partfill.runtime import outbox
 from partfill.runtime.outbox import FileSink, Outbox, Wire, reports_after
 from partfill.runtime.remainders import RemainderSettings
@@ -79,7 +78,6 @@ async def test_every_report_is_in_the_file_once_and_in_order(tmp_path: Path) -> 
     assert first["reason_codes"][0] == first["verdict"]
     assert first["user_message"]
     assert float(first["remaining_size"]) == float(first["original_size"]) - float(first["filled_size"])
-    assert found[-1]["verdict"] == Reason.KILL_SWITCH_ACTIVE
 
 
 async def test_a_sink_that_is_down_gets_everything_when_it_is_back(tmp_path: Path) -> None:

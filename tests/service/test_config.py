@@ -52,7 +52,7 @@ def test_how_remainders_are_decided_is_read(good: str) -> None:
     enabled = true
     mode = "limited_live"
     default_policy = "chase"
-    chase_max_ticks = 5
+    chase_max_ticks = 2
     min_remainder_size = 7.5
     max_hold_ms = 0
     taker_fee_rate = 0.0004
@@ -105,7 +105,7 @@ def test_every_venue_has_its_own_accounts_and_requests_and_the_limits_hold_where
         ("[limits]\nper_second = 1.5", "limits.per_second: is the number 1.5; give a whole number (allowed: 1 to 10000)"),
         ("[limits]\nper_second = true", "limits.per_second: is true; give a whole number (allowed: 1 to 10000)"),
         ("[limits]\ntimeout_s = 601", "limits.timeout_s: is 601, out of range (allowed: 0.1 to 600)"),
-        ("[execution.remainder]\nchase_max_ticks = 11", "chase_max_ticks: is 11, out of range (allowed: 0 to 10)"),
+        ("[execution.remainder]\nchase_max_ticks = 11", "chase_max_ticks: is 11, out of range (allowed: 0 to 3)"),
         (
             "[execution.remainder]\nmin_remainder_size = 0.5",
             "min_remainder_size: is 0.5, out of range (allowed: 1 to 1000000000)",

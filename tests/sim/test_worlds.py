@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import answers, ledger, planner
+from partfill.core import answers, handling, ledger, planner, remainder
+from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
-from partfill.model.commands import Amend, KillSwitch, Outcome, Restarted, Stop, Submit
+from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Restarted, Stop, Submit
 from partfill.model.inputs import VenueDeclared
+from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, add
-from partfill.model.words import Request
+from partfill.model.words import Request, Side
 from partfill.sim.run import live, simulate
 from partfill.sim.world import World
 
@@ -57,6 +61,21 @@ TROUBLES = (
         "OutcomeUnknown",
         "by its venue",
     ),
+    *(
+        "decided: HOLD_REMAINDER",
+        "decided: CANCELLED_REMAINDER, sent",
+        "decided: CHASE_ORDER_SUBMITTED, sent",
+        "decided: PARTIAL_FILL_CHASE_ABORTED, sent",
+        "decided: PARTIAL_FILL_BOOK_THIN_UNCONFIRMED",
+        "decided: PARTIAL_FILL_BOOK_THIN_CANCEL, sent",
+        "decided: PARTIAL_FILL_DUST_AUTO_CANCEL, sent",
+        "decided: KILL_SWITCH_ACTIVE, sent",
+        "decided: PARTIAL_FILL_BOOK_UNAVAILABLE",
+        "decided: PARTIAL_FILL_SHED",
+        "PARTIAL_FILL_FAVOURABLE_MOVE",
+        "PARTIAL_FILL_CHASE_WIDE",
+        "PARTIAL_FILL_HOLD_EXPIRED",
+    ),
 )
 
 
@@ -85,7 +104,7 @@ def test_a_world_is_its_seed() -> None:
 
 def test_worlds_meet_every_kind_of_trouble() -> None:
     told = ""
-    for seed in range(FIRST, FIRST + 60):
+    for seed in range(FIRST, FIRST + 120):
         one = World(seed, story=True)
         one.run()
         told += "\n".join(one.story or [])
@@ -175,9 +194,64 @@ def place_before_the_end_is_proven(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(planner, "_next", hasty)
 
 
+def absolute_ticks(patch: pytest.MonkeyPatch) -> None:
+    """The market coming towards an order counts like the market going away."""
+
+    def distance(self: Instrument, side: Side, original: Decimal, price: Decimal) -> int:
+        return int(abs(price - original))
+
+    patch.setattr(Instrument, "adverse_ticks", distance)
+
+
+def cap_from_the_last_price(patch: pytest.MonkeyPatch) -> None:
+    """Every chase is measured from the one before it."""
+    decided = handling.decided
+
+    def forgetful(desk: Any, d: Decide, now: int, effects: Any) -> None:
+        decided(desk, d, now, effects)
+        parent = desk.by_ref.get((d.venue, d.account, d.ref))
+        if parent is not None and parent.handling is not None:
+            parent.handling.original, parent.handling.cap = parent.price, None
+
+    patch.setattr(handling, "decided", forgetful)
+
+
+def chase_for_the_original_size(patch: pytest.MonkeyPatch) -> None:
+    """What is placed after a chase took an order off is all that was asked for, and the law looks away."""
+    following = planner._next
+
+    def greedy(parent: Parent) -> Any:
+        step = following(parent)
+        if step is not None and step.request is Request.PLACE and parent.handling is not None:
+            return step._replace(qty=parent.asked)
+        return step
+
+    patch.setattr(planner, "_next", greedy)
+    patch.setattr(Desk, "_law", lambda self, parent, effects: parent.exposure)
+    exposure = Parent.exposure
+    looks_away = property(lambda self: exposure.fget(self) if self.handling is None else min(self.asked, exposure.fget(self)))  # type: ignore[attr-defined]
+    patch.setattr(Parent, "exposure", looks_away)
+
+
+def believe_a_thin_book_at_once(patch: pytest.MonkeyPatch) -> None:
+    """One look at a thin book is enough."""
+    decide = handling.decide
+
+    def hasty(s: remainder.Situation) -> remainder.Verdict:
+        return decide(dataclasses.replace(s, policy=msgspec.structs.replace(s.policy, thin_confirm_ms=0)))
+
+    patch.setattr(handling, "decide", hasty)
+
+
+def believe_a_stale_book(patch: pytest.MonkeyPatch) -> None:
+    """A book is a book, however old."""
+    patch.setattr(remainder, "_fresh", lambda s, book: True)
+
+
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     add_instead_of_join, forget_the_fill_of_a_canceled_child, resend_under_a_new_id, act_before_commit,
-    trust_a_claim_older_than_a_void, place_before_the_end_is_proven,
+    trust_a_claim_older_than_a_void, place_before_the_end_is_proven, absolute_ticks, cap_from_the_last_price,
+    chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book,
 ]  # fmt: skip
 
 

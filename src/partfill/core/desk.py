@@ -152,8 +152,7 @@ class Desk:
                 child.work.cut = False
         if a.price is not None:
             parent.price = a.price
-            if parent.handling is not None:
-                parent.handling.original, parent.handling.held_since = a.price, 0
+            handling.wished(parent, a.price)
         self.advance(parent, now, effects)
 
     def kill(self, k: KillSwitch, now: int, effects: Effects) -> None:
@@ -222,6 +221,9 @@ class Desk:
             if work.max_qty != child.order_qty:
                 work.terms_at = now
             work.in_force(child.order_qty)
+        elif child.order_qty is not None and child.order_qty > work.max_qty:
+            # A venue made it larger by itself while a replace was on its way: that may fill too.
+            work.max_qty = child.order_qty
         if child.open_at_venue:
             if work.settled:
                 # The venue opened it again.
@@ -339,6 +341,7 @@ class Desk:
             effects.take_back(first)
             said = f"{text(parent.exposure)} could fill of {text(parent.asked)} asked for; {parent.ref} is halted"
             self.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.LAW, said)
+        handling.moved(self, parent, effects)
 
     def _law(self, parent: Parent, effects: Effects) -> Decimal:
         """The left side of the law; an excess that venues made is alarmed and remembered."""
@@ -384,6 +387,7 @@ class Desk:
 
     def _done(self, parent: Parent, done: Done, effects: Effects) -> None:
         parent.done = done
+        handling.ended(parent)
         last = parent.children[-1] if parent.children else None
         for child in parent.children:
             # They may leave memory from now on.

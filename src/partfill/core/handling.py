@@ -7,7 +7,10 @@ Rules
   safe as an amendment: no moment has two orders for one remainder, and no chase can be for more than is left.
 - Each event is decided once. An answer to an event that is decided changes nothing.
 - Every decision is a report, also one that is not carried out: the mode is not live, a limit is passed.
-- The cap of a chase stands in the state; that a chase is within it is asserted before anything is asked of a venue.
+- The cap of a chase stands in the state from the first decision on, whatever becomes of ticks; only another price by the user
+  moves it. That a chase is within it is asserted before anything is asked of a venue.
+- A decision that falls due while nothing works, between one order and the next, is owed until something does.
+- A parent that has ended is not touched: it may have left memory, and what is decided may not depend on that.
 - A restart wants what was wanted and not decided.
 """
 
@@ -20,12 +23,11 @@ from typing import TYPE_CHECKING
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent
-from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide
+from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide, within
 from partfill.model.commands import Decide
 from partfill.model.policy import Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport, Seen
-from partfill.model.words import Side
 
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
@@ -42,8 +44,8 @@ class Handling:
     """What is known and decided of the rest of one parent. Times ns UTC, prices quote currency per unit."""
 
     __slots__ = (
-        *("again", "again_at", "best", "cap", "decided", "event", "held_since", "mode", "original", "policy", "reports"),
-        *("thin_since", "verdict"),
+        *("again", "again_at", "best", "cap", "decided", "event", "held_since", "mode", "original", "owed", "policy"),
+        *("reports", "thin_since", "verdict"),
     )
 
     def __init__(self, policy: RemainderPolicy, original: Decimal | None) -> None:
@@ -63,6 +65,8 @@ class Handling:
         """The mode of the last decision."""
         self.cap: Decimal | None = None
         """The worst price of any chase; None before the first decision."""
+        self.owed = False
+        """True when a decision was due while nothing worked."""
         self.again = False
         """True when time alone wants the newest decision: nothing has filled since the last."""
         self.verdict: Reason | None = None
@@ -85,19 +89,41 @@ def filled(desk: Desk, parent: Parent, effects: Effects) -> None:
 def due(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
     """A timer of the parent went off."""
     handling = parent.handling
-    if handling is None or not handling.again_at or handling.again_at > now:
+    if handling is None or not _goes_on(parent) or not handling.again_at or handling.again_at > now:
         return
     effects.parent(parent)
     handling.again_at = 0
     if undecided(parent) is not None:
         _want(desk, parent, handling, effects)
         handling.again = True
+    else:
+        handling.owed = _between(parent)
+
+
+def moved(desk: Desk, parent: Parent, effects: Effects) -> None:
+    """The plan was carried out: a decision that is owed is wanted once something works again."""
+    handling = parent.handling
+    if handling is not None and handling.owed and undecided(parent) is not None:
+        _want(desk, parent, handling, effects)
+
+
+def wished(parent: Parent, price: Decimal) -> None:
+    """The user asked for another price: chases and holds begin anew from there."""
+    handling = parent.handling
+    if handling is not None:
+        handling.original, handling.cap, handling.held_since, handling.verdict = price, None, 0, None
+
+
+def ended(parent: Parent) -> None:
+    """The parent is over: nothing is due any more."""
+    if parent.handling is not None:
+        parent.handling.again_at, parent.handling.owed = 0, False
 
 
 def restarted(desk: Desk, parent: Parent, effects: Effects) -> None:
     """A new life: timers are set anew, and what was wanted is wanted again."""
     handling = parent.handling
-    if handling is None:
+    if handling is None or not _goes_on(parent):
         return
     if handling.again_at:
         heappush(desk.timers, (handling.again_at, -parent.id))
@@ -128,19 +154,22 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
     """The market came for one decision: make it, tell it, and change the target."""
     parent = desk.by_ref.get((d.venue, d.account, d.ref))
     handling = parent.handling if parent is not None else None
-    if parent is None or handling is None or not handling.decided < d.event <= handling.event:
+    if parent is None or handling is None or not _goes_on(parent) or not handling.decided < d.event <= handling.event:
         desk.engine.counters.duplicates += 1
         return
     effects.parent(parent)
     handling.decided, handling.mode = d.event, d.mode
     child = undecided(parent)
     if child is None:
-        # It has filled, or is being taken off: nothing is left to decide.
+        # It has filled, or is being taken off: nothing is left to decide. Or the next order is still to come.
+        handling.owed = _between(parent)
         return
     verdict = _verdict(d, parent, handling, child, now)
-    acts = verdict.act is not Act.HOLD and _reaches(d, parent, verdict)
-    if verdict.act is not Act.HOLD and not acts and d.mode is Mode.LIMITED_LIVE:
+    reaches = verdict.act is not Act.HOLD and _reaches(d, parent, verdict)
+    if verdict.act is not Act.HOLD and not reaches and d.mode is Mode.LIMITED_LIVE:
         verdict = Verdict(act=verdict.act, reasons=(*verdict.reasons, Reason.BEYOND_LIMITED), seen=verdict.seen, px=verdict.px)
+    # The price that we asked for already is not asked for again, though the venue may have made another of it.
+    acts = reaches and (verdict.act is Act.CANCEL or verdict.px != parent.price)
     _keep(desk, parent, handling, verdict, now)
     _report(desk, parent, handling, child, verdict, now, effects, carried_out=acts)
     if acts and verdict.act is Act.CANCEL:
@@ -152,11 +181,6 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
     desk.advance(parent, now, effects)
 
 
-def within(side: Side, px: Decimal, worst: Decimal | None) -> bool:
-    """Whether a price is no worse than the cap for this side."""
-    return worst is not None and (px <= worst if side is Side.BUY else px >= worst)
-
-
 # ---------------------------------------------------------------------- inside
 
 
@@ -164,7 +188,17 @@ def _want(desk: Desk, parent: Parent, handling: Handling, effects: Effects) -> N
     effects.parent(parent)
     handling.event += 1
     handling.again = False
+    handling.owed = False
     effects.want(parent)
+
+
+def _goes_on(parent: Parent) -> bool:
+    return parent.done is None and not parent.halted
+
+
+def _between(parent: Parent) -> bool:
+    """Whether an order for the rest is still to come, or to end: partly filled, not stopped, and nothing works."""
+    return parent.stop is None and bool(parent.cum and parent.rest)
 
 
 def _verdict(d: Decide, parent: Parent, handling: Handling, child: Child, now: int) -> Verdict:
@@ -172,13 +206,17 @@ def _verdict(d: Decide, parent: Parent, handling: Handling, child: Child, now: i
         return Verdict(act=Act.HOLD, reasons=(Reason.QUARANTINED,), seen=Seen())
     if d.shed:
         return Verdict(act=Act.HOLD, reasons=(Reason.SHED,), seen=Seen(), again_at=now + SHED_AGAIN_MS * MS)
-    if handling.original is not None:
+    if handling.original is not None and handling.cap is None:
         handling.cap = cap(parent.terms.side, handling.original, handling.policy, d.instrument)
+    work = child.work
+    assert work is not None
+    # While a change is on its way, the price that counts is the one that it brings.
+    price = child.price if parent.price == work.px else parent.price
     return decide(
         Situation(
-            side=parent.terms.side, original=handling.original, price=child.price, cum=parent.cum, leaves=parent.rest,
+            side=parent.terms.side, original=handling.original, price=price, cum=parent.cum, leaves=parent.rest,
             policy=handling.policy, instrument=d.instrument, now=now, book=d.book, held_since=handling.held_since,
-            thin_since=handling.thin_since,
+            thin_since=handling.thin_since, cap=handling.cap,
         )
     )  # fmt: skip
 

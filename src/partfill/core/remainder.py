@@ -15,7 +15,7 @@ Rules
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -48,7 +48,7 @@ class Situation:
     original: Decimal | None
     """The price the user asked for; None for an order without one."""
     price: Decimal | None
-    """The price in force."""
+    """The price in force, or the one that is asked for while a change is on its way."""
     cum: Decimal
     leaves: Decimal
     """What is left: asked for less filled."""
@@ -61,6 +61,8 @@ class Situation:
     """When it was first held; 0 when it was not."""
     thin_since: int = 0
     """When the book was first thin, of looks in a row; 0 when the last look was not."""
+    cap: Decimal | None = None
+    """The worst price of any chase, as it was fixed when it was first known; None: only ticks are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +80,12 @@ class Verdict:
 
 def decide(s: Situation) -> Verdict:
     """Decide on the rest. Pure; never raises for a situation that can be made."""
+    if s.book is not None and not _fresh(s, s.book):
+        # Neither a level nor a value is taken from it.
+        s = replace(s, book=None)
     if s.killed:
         return Verdict(act=Act.CANCEL, reasons=(Reason.KILL_SWITCH_ACTIVE,), seen=Seen(remaining_usd=_value(s, s.leaves)))
-    book = s.book if s.book is not None and _fresh(s, s.book) else None
+    book = s.book
     value = _value(s, s.leaves)
     seen = _look(s, book, value)
     if value is not None and value < s.policy.min_remainder_size:
@@ -106,6 +111,11 @@ def cap(side: Side, original: Decimal, policy: RemainderPolicy, instrument: Inst
         return None
     way = mul(tick, Decimal(policy.chase_max_ticks))
     return add(original, way) if side is Side.BUY else sub(original, way)
+
+
+def within(side: Side, px: Decimal, worst: Decimal | None) -> bool:
+    """Whether a price is no worse than the cap for this side."""
+    return worst is not None and (px <= worst if side is Side.BUY else px >= worst)
 
 
 # ---------------------------------------------------------------------- the policies
@@ -142,7 +152,8 @@ def _chase(s: Situation, book: Book, seen: Seen, also: tuple[Reason, ...]) -> Ve
         return _hold(s, seen, (Reason.BOOK_UNAVAILABLE, *also))
     if s.original is None or s.price is None or seen.ticks_to_fill is None or not s.instrument.valid_price(best):
         return _hold(s, seen, (Reason.NO_SUCH_PRICE, *also))
-    if seen.ticks_to_fill > s.policy.chase_max_ticks:
+    # Ticks may change their size; the cap does not move with them.
+    if seen.ticks_to_fill > s.policy.chase_max_ticks or (s.cap is not None and not within(s.side, best, s.cap)):
         return _cancel(s, seen, (Reason.CHASE_ABORTED, *also))
     if best == s.price:
         return _hold(s, seen, (Reason.HOLD_REMAINDER, Reason.CHASE_AT_BEST, *also))

@@ -33,6 +33,7 @@ class HandlingState(msgspec.Struct, array_like=True, gc=False):
     again: bool = False
     verdict: Reason | None = None
     best: Decimal | None = None
+    owed: bool = False
 
 
 class ParentState(msgspec.Struct, array_like=True, gc=False):

@@ -71,7 +71,7 @@ MEANINGS: dict[Reason, Meaning] = {
         "What was left of your order was very little."),
     Reason.BOOK_THIN_CANCEL: Meaning(
         _WARN, "less rests against the order than it has left, twice in a row",
-        "The market was too thin for the rest of your order."),
+        "The market was too thin for the rest of your order, which was taken off."),
     Reason.CHASE_WIDE: Meaning(
         _WARN, "the chase goes further than the default band, as the order's own policy allows",
         "The rest of your order follows the market further than usual, as you allowed."),

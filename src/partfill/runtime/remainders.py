@@ -23,7 +23,7 @@ from partfill.model.book import Book
 from partfill.model.commands import Decide
 from partfill.model.instrument import Instrument
 from partfill.model.numbers import NotANumber
-from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
+from partfill.model.policy import WIDE_TICKS, LiveLimits, Mode, RemainderPolicy
 from partfill.venues.protocol import VenueDown
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ log = logging.getLogger("partfill.remainders")
 class RemainderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How remainders are decided. `policy` is that of orders that bring none; None: those are left alone.
 
-    `mode` is `shadow_only` until somebody says otherwise: every decision is made, recorded and told, and none is sent.
+    That policy chases no further than the default band: more takes an order's own. `mode` is `shadow_only` until somebody says
+    otherwise: every decision is made, recorded and told, and none is sent.
     """
 
     mode: Mode = Mode.SHADOW_ONLY
@@ -49,6 +50,9 @@ class RemainderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             value = getattr(self, name)
             if not low <= value <= high:
                 raise NotANumber(f"{name} is {value}; it is {low} to {high}")
+        if self.policy is not None and self.policy.chase_max_ticks > WIDE_TICKS:
+            said = f"chase_max_ticks is {self.policy.chase_max_ticks} for orders that bring no policy"
+            raise NotANumber(f"{said}; it is {WIDE_TICKS} at most, a wider chase takes a policy of the order's own")
 
 
 class Remainders:

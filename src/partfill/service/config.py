@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, dec, text
-from partfill.model.policy import LOCKS, LiveLimits, Mode, Remainder, RemainderPolicy
+from partfill.model.policy import LOCKS, WIDE_TICKS, LiveLimits, Mode, Remainder, RemainderPolicy
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
 from partfill.runtime.remainders import RemainderSettings
 from partfill.runtime.settings import BOUNDS, FillManagement, from_environment
@@ -148,7 +148,9 @@ def _locked(name: str) -> tuple[int | Decimal, int | Decimal]:
     """The range of a locked setting, in the kind of number that its key holds; 0 where that stands for none."""
     lock = LOCKS[name]
     low = ZERO if name in _NEVER else lock.low
-    return (low, lock.high) if isinstance(getattr(RemainderPolicy(), name), Decimal) else (int(low), int(lock.high))
+    # A wide chase takes a policy of the order's own.
+    high = Decimal(WIDE_TICKS) if name == "chase_max_ticks" else lock.high
+    return (low, high) if isinstance(getattr(RemainderPolicy(), name), Decimal) else (int(low), int(high))
 
 
 _TOP = {"journal": _Key("table", needed=True), "venues": _Key("tables", needed=True), "execution": _Key("table", {}),

@@ -3,7 +3,9 @@
 Rules
 - Everything here draws from a source of its own: a world without policies is the world that it was.
 - The price of every order and replace is no worse than one that the user wished for, by more ticks than the policy allows.
-- A report counts right, and nothing is taken off without a book but by the kill switch, as dust, or by a policy of cancel.
+- Reports are judged by the world's own wishes and by the books it showed, with arithmetic of its own: one tick is 1 here.
+- Nothing is taken off without a fresh book but by the kill switch, as dust, or by a policy of cancel; nothing for a thin one
+  that was not looked at before.
 """
 
 from __future__ import annotations
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
 
 ACME = Instrument(symbol="ACME", ticks=(TickBand(Decimal(0), Decimal(1)),), lot=Decimal(1))
 MS = 1_000_000
-BLIND = frozenset({Reason.KILL_SWITCH_ACTIVE, Reason.DUST_AUTO_CANCEL, Reason.CANCELLED_REMAINDER})
-"""Reasons for which the rest may be taken off without a look at the market."""
+CONFIRM_MS = 250
+"""How far apart two looks at a thin book are, as policies have it that say nothing of it."""
+LOWEST = 70
+"""No price in force here is lower."""
+FRESH_MS = 2_000
+"""How old a book may be, likewise."""
 
 
 class Decisions:
@@ -38,6 +44,8 @@ class Decisions:
         self._world = world
         self._random = Random(seed ^ 0x5EED)
         self._mode = Mode.SHADOW_ONLY if self._random.random() < 0.2 else Mode.GENERAL_LIVE
+        self._middle, self._size = 100, Decimal(500)
+        """Where the market is, and how much rests at each price: it drifts, and sometimes it is another one."""
         self._wishes: dict[int, list[Decimal]] = {}
         """Prices that the user wished for, per parent."""
         self.made = 0
@@ -45,7 +53,7 @@ class Decisions:
     def policy(self) -> RemainderPolicy | None:
         """What a user wants done with remainders; often nothing."""
         random = self._random
-        if random.random() < 0.5:
+        if random.random() < 0.3:
             return None
         return RemainderPolicy(
             default_policy=random.choice(tuple(Remainder)), chase_max_ticks=random.randint(0, 10),
@@ -90,9 +98,12 @@ class Decisions:
             world.later(self._wait(), self._look, number, event, epoch)
 
     def _book(self, as_of: int) -> Book:
-        middle, size = self._random.randint(85, 115), Decimal(self._random.choice((1, 20, 500)))
-        bids = tuple(Level(Decimal(middle - away), size) for away in range(1, self._random.randint(1, 7)))
-        asks = tuple(Level(Decimal(middle + away), size) for away in range(self._random.randint(1, 7)))
+        random = self._random
+        if random.random() < 0.2:
+            self._middle, self._size = random.randint(85, 115), Decimal(random.choice((1, 20, 500)))
+        self._middle = min(115, max(85, self._middle + random.randint(-2, 2)))
+        bids = tuple(Level(Decimal(self._middle - away), self._size) for away in range(1, random.randint(1, 7)))
+        asks = tuple(Level(Decimal(self._middle + away), self._size) for away in range(random.randint(1, 7)))
         return Book(instrument="ACME", bids=bids, asks=asks, as_of=as_of)
 
     # ------------------------------------------------------------------ what must hold
@@ -113,11 +124,53 @@ class Decisions:
         return f"{parent.ref} asks at {price}; wished for were {self._wishes.get(parent.id)}, {ticks} ticks to chase"
 
     def wrong_in(self, report: ExecutionReport) -> str | None:
-        """What is wrong with a report: it does not add up, or something was done blind."""
-        left = report.order_qty - report.filled_qty
-        if report.remaining_qty != max(left, Decimal(0)):
-            return f"{report.report_id}: {report.remaining_qty} remain of {report.order_qty} less {report.filled_qty}"
-        if report.carried_out and report.seen.best is None and report.seen.book_depth_usd is None:
-            if report.verdict not in BLIND:
-                return f"{report.report_id}: {report.verdict} was carried out without a book"
+        """What is wrong with a report, judged by what the user wished for and what was shown; None when it is right."""
+        world, said = self._world, f"{report.verdict}{', sent' if report.carried_out else ''}"
+        world.tell(f"decided: {said}")
+        parent = world.engine.desk.parents[report.parent]
+        assert parent.handling is not None
+        inp, now = world.log[-1]
+        book = inp.book if isinstance(inp, Decide) and not inp.shed else None
+        fresh = book is not None and 0 <= now - book.as_of <= FRESH_MS * MS
+        wish, policy = self._wishes[report.parent][-1], parent.handling.policy
+        wrong = None
+        asked = world.asked[report.parent]
+        if report.order_qty != asked or report.remaining_qty != max(asked - report.filled_qty, Decimal(0)):
+            wrong = f"{report.remaining_qty} remain of {asked} less {report.filled_qty}"
+        elif report.verdict in (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_ABORTED):
+            wrong = self._wrong_chase(report, book if fresh else None, wish, policy)
+        elif report.verdict is Reason.BOOK_THIN_CANCEL:
+            if not fresh or not self._seen_before(parent, now):
+                wrong = "a book was believed to be thin at once, or an old one was"
+        elif report.verdict is Reason.CANCELLED_REMAINDER and not fresh and policy.default_policy is not Remainder.CANCEL:
+            wrong = "a hold ended without a fresh book"
+        elif report.verdict is Reason.DUST_AUTO_CANCEL and report.remaining_qty * wish > self._much(wish, policy):
+            wrong = f"{report.remaining_qty} at {wish} are no dust"
+        return None if wrong is None else f"{report.report_id}, {said}: {wrong}"
+
+    @staticmethod
+    def _wrong_chase(report: ExecutionReport, book: Book | None, wish: Decimal, policy: RemainderPolicy) -> str | None:
+        """A chase follows, or gives up on, the side of a fresh book that could fill the rest, counted from the wish."""
+        buys = report.side is Side.BUY
+        side = () if book is None else book.asks if buys else book.bids
+        if not side:
+            return "the market was not seen"
+        away = side[0].px - wish if buys else wish - side[0].px
+        if (away > policy.chase_max_ticks) is not (report.verdict is Reason.CHASE_ABORTED):
+            return f"{side[0].px} is {away} ticks worse than {wish}, and {policy.chase_max_ticks} are allowed"
+        if report.px not in (None, side[0].px):
+            return f"it goes to {report.px}, and the best is {side[0].px}"
         return None
+
+    def _seen_before(self, parent: Parent, now: int) -> bool:
+        """Whether a fresh book was shown for the same order long enough before."""
+        return any(
+            isinstance(inp, Decide) and (inp.venue, inp.ref) == (parent.venue, parent.ref) and inp.book is not None
+            and not inp.shed and 0 <= at - inp.book.as_of <= FRESH_MS * MS and at <= now - CONFIRM_MS * MS
+            for inp, at in self._world.log
+        )  # fmt: skip
+
+    @staticmethod
+    def _much(wish: Decimal, policy: RemainderPolicy) -> Decimal:
+        """The most that dust is worth at the wish: the price in force may be this much lower, by a chase or its venue."""
+        return policy.min_remainder_size * wish / LOWEST

@@ -359,10 +359,10 @@ class World:
         elif chance < 0.8:
             qty = self.random.randint(1, 80) if self.random.random() < 0.6 else None
             price = D[self.random.randint(90, 110)] if qty is None or self.random.random() < 0.5 else None
-            if parent.done is None and parent.stop is None and qty is not None:
-                self.asked[number] = qty
-                self.allowed[number] = max(self.allowed[number], qty)
-            self.decisions.wishes(number, price)
+            if parent.done is None and parent.stop is None:
+                self.decisions.wishes(number, price)
+                self.asked[number] = qty or self.asked[number]
+                self.allowed[number] = max(self.allowed[number], self.asked[number])
             self.feed(Amend(venue=parent.venue, ref=parent.ref, order_qty=None if qty is None else D[qty], price=price))
         elif chance < 0.9:
             self.feed(Submit(venue=parent.venue, ref=parent.ref, terms=parent.terms, resubmit=parent.resubmit))
