@@ -66,11 +66,8 @@ def test_how_remainders_are_decided_is_read(good: str) -> None:
     settings = parse(good + said).remainders
     assert settings.policy is not None
     assert (settings.mode, settings.timeout_ms, settings.policy.default_policy) == ("limited_live", 100, "chase")
-    assert (settings.policy.chase_max_ticks, settings.policy.max_hold_ms, settings.policy.max_hold_drift_ticks) == (
-        5,
-        None,
-        None,
-    )
+    assert (settings.policy.chase_max_ticks, settings.policy.max_hold_ms) == (2, None)
+    assert settings.policy.max_hold_drift_ticks is None
     assert (str(settings.policy.min_remainder_size), str(settings.policy.taker_fee_rate)) == ("7.5", "0.0004")
     assert (settings.limits.instruments, settings.limits.max_usd) == (("ACME",), 500)
     assert parse(good).remainders.policy is None
