@@ -12,6 +12,7 @@ import pytest
 
 from partfill import Chase, FillManager
 from partfill.model.policy import Mode
+from partfill.model.reports import ExecutionReport
 from partfill.runtime import outbox
 from partfill.runtime.outbox import FileSink, Outbox, Wire, reports_after
 from partfill.runtime.remainders import RemainderSettings
@@ -53,28 +54,33 @@ async def decided(fills: FillManager, venue: Dim, told: Told, count: int) -> Non
 
 async def test_every_report_is_in_the_file_once_and_in_order(tmp_path: Path) -> None:
     venue, file = Dim(), tmp_path / "r.jsonl"
-    numbers: list[str] = []
+    reported: list[ExecutionReport] = []
+    wire = Wire(bot_id="mine", collateral="USD", topic="polytraders.reports.execution")
     for _ in range(2):
         async with FillManager.open(
             tmp_path / "f.db",
             venues=[venue],
             remainders=LIVE,
             reports=FileSink(file),
-            wire=Wire(bot_id="mine", collateral="USD"),
+            wire=wire,
         ) as fills:
             told = Told(fills)
             await decided(fills, venue, told, 3)
             await fills.kill(True, by="test")
             await until(lambda: all(order.ended for order in fills.orders()), "everything is off")
             await fills.kill(False, by="test")
-        numbers += [report.report_id for report in told]
+        reported += told
     found = lines(file)
-    assert [row["report_id"] for row in found] == numbers
+    assert [row["report_id"] for row in found] == [report.report_id for report in reported]
     assert [row["number"] for row in found] == sorted({row["number"] for row in found})
     first = found[0]
     assert (first["kind"], first["bot_id"], first["collateral"], first["partition_key"]) == (
         "ExecutionReport", "mine", "USD", first["trace_id"],
     )  # fmt: skip
+    assert (first["topic"], first["retention_class"], first["market_id"], first["schema"]) == (
+        "polytraders.reports.execution", "7y", "ACME", "2",
+    )  # fmt: skip
+    assert first["evaluated_at_ms"] == reported[0].evaluated_at // 1_000_000
     assert first["reason_codes"][0] == first["verdict"]
     assert first["user_message"]
     assert float(first["remaining_size"]) == float(first["original_size"]) - float(first["filled_size"])
