@@ -355,3 +355,19 @@ def test_quantities_are_exact() -> None:
     decide(desk)
     assert desk.reports()[-1].filled_qty == Decimal("0.3")
     assert desk.reports()[-1].remaining_qty == Decimal("9.7")
+
+
+def test_a_stranded_rest_is_decided_again_when_the_market_moves_and_not_every_time_the_hold_ends() -> None:
+    coarse = Instrument(symbol="ACME", ticks=ACME.ticks, lot=ACME.lot, min_qty=D(5))
+    desk = partly(Hold(min_remainder_size=D(1000), max_hold_ms=1000))
+    desk.feed(Decide(venue=VENUE, ref="p", event=1, instrument=coarse, mode=LIVE, book=book(desk)))
+    assert desk.reports()[-1].verdict is Reason.STRANDED_HOLD
+    desk.take_wanted()
+    desk.wait(2 * SECOND)
+    ((_, event),) = desk.take_wanted()
+    handling = desk.parent().handling
+    assert handling is not None
+    assert (handling.event, handling.same(D("100.5")), handling.same(D(101))) == (event, True, False)
+    # What fills is decided on at once, whatever the market shows.
+    desk.fill("second", "1")
+    assert not handling.same(D("100.5"))

@@ -250,3 +250,16 @@ def test_a_wide_chase_for_everybody_is_refused_and_the_usual_bounds_are_those_of
         RemainderSettings(policy=Chase(4))
     usual = RemainderSettings()
     assert (usual.mode, usual.max_in_flight, usual.timeout_ms) == (Mode.SHADOW_ONLY, 50, 300)
+
+
+async def test_a_hold_that_could_not_see_the_market_is_decided_once_it_can(tmp_path: Path) -> None:
+    venue = Dim()
+    venue.broken = VenueDown("paper: no")
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        told = Told(fills)
+        await partly(fills, venue, Hold(cancel_on_book_thin=False, max_book_age_ms=50, rechase_ms=50))
+        await until(lambda: fills.remainders.looks > 3, "it is looked for")
+        assert told.verdicts == [Reason.BOOK_UNAVAILABLE]
+        venue.broken = None
+        await until(lambda: len(told) > 1, "it is seen")
+        assert told.verdicts == [Reason.BOOK_UNAVAILABLE, Reason.HOLD_REMAINDER]

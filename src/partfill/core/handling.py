@@ -32,10 +32,9 @@ from partfill.model.reports import ExecutionReport, Seen
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
 
-_AS_BEFORE = frozenset(
-    {Reason.HOLD_REMAINDER, Reason.CHASE_ORDER_SUBMITTED, Reason.BOOK_UNAVAILABLE, Reason.NO_SUCH_PRICE, Reason.STRANDED_HOLD}
-)
-"""Verdicts that stay what they are while the market's price does."""
+_STUCK = frozenset({Reason.BOOK_UNAVAILABLE, Reason.NO_SUCH_PRICE, Reason.STRANDED_HOLD})
+_AS_BEFORE = _STUCK | {Reason.HOLD_REMAINDER, Reason.CHASE_ORDER_SUBMITTED}
+"""Verdicts that stay what they are while the market's price does: of any policy, and of a chase."""
 SHED_AGAIN_MS = 1_000
 """When a decision that there was no time for is wanted again."""
 
@@ -74,9 +73,9 @@ class Handling:
         """What the last decision was, and the market's price that it saw."""
 
     def same(self, best: Decimal | None) -> bool:
-        """Whether a look that only time asked for shows a chase what it saw before: there is nothing to decide yet."""
-        chasing = self.policy.default_policy is Remainder.CHASE and not self.thin_since
-        return self.again and chasing and self.verdict in _AS_BEFORE and best == self.best
+        """Whether a look that only time asked for shows what the last decision saw: there is nothing to decide yet."""
+        stays = _STUCK if self.policy.default_policy is not Remainder.CHASE else _AS_BEFORE
+        return self.again and not self.thin_since and self.verdict in stays and best == self.best
 
 
 def filled(desk: Desk, parent: Parent, effects: Effects) -> None:

@@ -94,7 +94,7 @@ def decide(s: Situation) -> Verdict:
     if book is None:
         if s.policy.default_policy is Remainder.CANCEL:
             return _cancel(s, seen, (Reason.CANCELLED_REMAINDER,))
-        return _hold(s, seen, (Reason.BOOK_UNAVAILABLE,))
+        return _hold(s, seen, (Reason.BOOK_UNAVAILABLE,), again_at=s.now + s.policy.max_book_age_ms * MS)
     if s.policy.cancel_on_book_thin and value is not None and (seen.book_depth_usd or ZERO) < value:
         since = s.thin_since or s.now
         confirmed = since + s.policy.thin_confirm_ms * MS
