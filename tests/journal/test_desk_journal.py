@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -134,3 +137,20 @@ async def test_what_the_kill_switch_left_for_later_is_taken_off_after_a_restart(
     assert [op.order_id for op in journal.stage(refused, 7).operations if isinstance(op, Cancel)] == ["O1"]
     await journal.close()
     assert verify(db).problems == []
+
+
+async def test_what_an_older_file_says_was_answered_is_still_answered(tmp_path: Path) -> None:
+    db = tmp_path / "older.db"
+    journal = await Journal.open(db)
+    terms = Terms(instrument="ACME", side=Side.BUY, order_qty=D(3), price=D(100))
+    journal.stage(OrderPlaced(venue="v", terms=terms, cl_ord_id="c1", order_id="O1"), 1)
+    await journal.close()
+    with closing(sqlite3.connect(db)) as file, file:
+        (state,) = file.execute("SELECT state FROM children").fetchone()
+        row = json.loads(state)
+        row[24] = ["c2"]
+        file.execute("UPDATE children SET state = ?", (json.dumps(row, separators=(",", ":")),))
+    journal = await Journal.open(db)
+    child = journal.engine.children[1]
+    assert (child.is_answered("c2"), child.is_answered("c1")) == (True, False)
+    await journal.close()

@@ -72,8 +72,8 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     flags: int
     requests: dict[str, Request] | None = None
     in_flight: dict[str, tuple[Request, Decimal | None, Decimal | None]] | None = None
-    _answered: None = None
-    """Nothing: what was answered stands in `seen`."""
+    answered: list[str] | None = None
+    """Written no more: what was answered stands in `seen`. Older files have it here."""
     ids: dict[str, str | None] | None = None
     seen: list[str] | None = None
     day_cum: Decimal = ZERO
@@ -150,6 +150,8 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.end_mask = end_mask(state.tif)
     child.requests, child.in_flight, child.ids = state.requests, state.in_flight, state.ids
     child.seen = set(state.seen) if state.seen else None
+    if state.answered:
+        child.answer(*state.answered)
     child.day_cum, child.day, child.day_era, child.era = state.day_cum, state.day, state.day_era, state.era
     child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at
     child.cum = child.sum_cum()
