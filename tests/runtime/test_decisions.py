@@ -137,7 +137,9 @@ async def test_without_a_word_decisions_are_told_and_not_sent(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("error", [VenueDown("paper: no"), RuntimeError("what an adapter may do")])
-async def test_a_market_that_cannot_be_seen_takes_nothing_off(error: Exception, tmp_path: Path) -> None:
+async def test_a_market_that_cannot_be_seen_takes_nothing_off(
+    error: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     venue = Dim()
     venue.broken = error
     async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
@@ -146,6 +148,7 @@ async def test_a_market_that_cannot_be_seen_takes_nothing_off(error: Exception, 
         await until(lambda: fills.remainders.looks > 3, "it is looked for again")
         # Told once; and once more when it can be seen.
         assert told.verdicts == [Reason.BOOK_UNAVAILABLE]
+        assert len([record for record in caplog.records if record.name == "partfill.remainders"]) == 1
         assert not order.ended
         venue.broken = None
         await until(lambda: len(told) > 1, "it is seen")

@@ -97,4 +97,5 @@ def _tell(summary: Summary) -> None:
     click.echo("venue: every order and every execution is the same" if not summary.differs else "venue: NOT THE SAME")
     click.echo(f"\nlook into it: partfill orders --parents {summary.db}")
     click.echo(f"              partfill fills {summary.db}")
+    click.echo(f"              partfill decisions {summary.db}")
     click.echo(f"              partfill verify {summary.db}")

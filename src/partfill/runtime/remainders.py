@@ -66,6 +66,8 @@ class Remainders:
         self.decided = self.shed = self.blind = 0
         """Decisions made; of these without time, and without a book."""
         self.looks = 0
+        self._dark: set[tuple[str, str]] = set()
+        """(venue, instrument) whose book did not come at the last look: said once."""
 
     def want(self, parents: Iterable[Parent]) -> None:
         """Decisions on these parents are wanted."""
@@ -127,12 +129,19 @@ class Remainders:
         venue = self._manager.venues.get(parent.venue)
         if venue is None:
             return None
+        which = (parent.venue, parent.terms.instrument)
         try:
-            return await venue.book(parent.terms.instrument)
+            book = await venue.book(parent.terms.instrument)
         except (VenueDown, NotANumber) as why:
-            log.warning("no book of %s at %s: %s", parent.terms.instrument, parent.venue, why)
+            if which not in self._dark:
+                log.warning("no book of %s at %s: %s", parent.terms.instrument, parent.venue, why)
         except Exception:
-            log.exception("the book of %s at %s", parent.terms.instrument, parent.venue)
+            if which not in self._dark:
+                log.exception("the book of %s at %s", parent.terms.instrument, parent.venue)
+        else:
+            self._dark.discard(which)
+            return book
+        self._dark.add(which)
         return None
 
     def _instrument(self, parent: Parent) -> Instrument:
