@@ -35,7 +35,7 @@ class Fill:
 class Order:
     """One venue order as it truly is. Quantities in whole units."""
 
-    __slots__ = ("cl_ord_id", "cum", "end", "fills", "first", "id", "off", "price", "qty", "root", "side", "terms")
+    __slots__ = ("cl_ord_id", "cum", "end", "fills", "first", "id", "off", "parent", "price", "qty", "root", "side", "terms")
 
     def __init__(self, number: str, op: Place, root: Order | None = None) -> None:
         self.id = number
@@ -52,6 +52,8 @@ class Order:
         self.fills: list[Fill] = []
         self.end: OrdStatus | None = None
         self.root = root if root is not None else self
+        self.parent = int(op.cl_ord_id.partition("-")[0][1:])
+        """Number of the parent that the root of the chain was placed for."""
 
     @property
     def leaves(self) -> int:

@@ -240,7 +240,8 @@ class World:
 
     def send(self, op: Operation) -> None:
         """An operation leaves for its venue."""
-        self.tell(f"-> {op}")
+        if self.story is not None:
+            self.tell(f"-> {op}")
         self.must_be(self.decisions.wrong_with(op))
         if type(op) is Query:
             self.later(self.wait(), self.arrives, op, self.now, self.epoch, False)
@@ -310,7 +311,8 @@ class World:
         for each in said:
             chance = 1.0 if self.quiet else self.random.random()
             if chance < 0.03:
-                self.tell(f"lost: {each}")
+                if self.story is not None:
+                    self.tell(f"lost: {each}")
                 if self.random.random() < 0.7:
                     self.later(self.wait(), self.answer, Gap(venue=venue.name, since=self.now), self.epoch)
                     if self.random.random() < 0.7:
@@ -414,7 +416,7 @@ class World:
         if self.random.random() < 0.6:
             again = venue.void(order, fill, self.random.random() < 0.4, self.now, said)
             if again:
-                self.allowed[parent_of(order)] += again
+                self.allowed[order.root.parent] += again
         else:
             venue.correct(order, fill, self.random.randint(1, fill.qty), self.random.randint(90, 110), self.now, said)
 
@@ -444,13 +446,15 @@ class World:
         """The law, by what the venue knows."""
         out: dict[int, int] = {}
         for order in venue.orders.values():
-            number = parent_of(order)
+            number = order.root.parent
             out[number] = out.get(number, 0) + order.cum + order.leaves
         for number, total in out.items():
             if total > self.allowed[number]:
                 raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
-            if total <= self.asked[number] and not any(self.pending.get(child.id) for child in self.children_of(number)):
-                self.allowed[number] = self.asked[number]
+            asked = self.asked[number]
+            if total <= asked != self.allowed[number]:
+                if not any(self.pending.get(child.id) for child in self.children_of(number)):
+                    self.allowed[number] = asked
 
     def children_of(self, number: int) -> list[Child]:
         """The children of a parent, as far as the engine knows."""
@@ -477,7 +481,7 @@ class World:
                     )
                 if child.work is None and kind.capabilities.client_id is not ClientId.NONE:
                     raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
-                if child.work is not None and child.work.parent.id != parent_of(order):
+                if child.work is not None and child.work.parent.id != order.root.parent:
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
         known = {order.first for venue in self.venues.values() for order in venue.orders.values()}
         for child in self.engine.children.values():
@@ -489,8 +493,3 @@ class World:
         for parent in self.engine.desk.parents.values():
             if parent.cum != sum(child.cum for child in parent.children):
                 raise Violation(f"{parent.ref}: {parent.cum} filled, its children say otherwise")
-
-
-def parent_of(order: Order) -> int:
-    """The number of the parent that an order was placed for."""
-    return int(order.first.partition("-")[0][1:])
