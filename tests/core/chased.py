@@ -143,7 +143,7 @@ class Watched(Driven):
     def _judge_report(self, report: ExecutionReport) -> None:
         if not any(child.flags & Flag.QUARANTINED for child in self.parent().children):
             filled = sum((qty for key, qty in self.booked.items() if key not in self.gone), D(0))
-            assert (report.filled_qty, report.remaining_qty) == (filled, self.wanted_qty - filled)
+            assert (report.filled_qty, report.remaining_qty) == (filled, max(D(0), self.wanted_qty - filled))
         assert report.event not in self.told
         self.told.add(report.event)
         assert report.reasons[0] is report.verdict

@@ -306,7 +306,7 @@ def test_an_order_that_fills_while_the_market_is_looked_at_is_not_decided_on() -
     desk = partly(CancelRest())
     desk.fill("rest", "6")
     assert decide(desk, event=1) == []
-    assert desk.reports() == []
+    assert [report.verdict for report in desk.reports()] == [Reason.ORDER_GONE]
     assert desk.outcomes() == [("filled", 10)]
 
 

@@ -115,7 +115,8 @@ def test_an_order_that_ends_by_itself_while_the_market_is_looked_at_is_not_decid
     desk = partly(Chase(3))
     desk.ended(kind=ExecType.EXPIRED)
     assert decide(desk, book(desk, "101"), event=1) == []
-    assert (desk.reports(), desk.outcomes()) == ([], [("expired", 4)])
+    assert [report.verdict for report in desk.reports()] == [Reason.ORDER_GONE]
+    assert desk.outcomes() == [("expired", 4)]
     # Nor is it wanted again.
     desk.take_wanted()
     desk.feed(Restarted(desk="d"))
@@ -163,7 +164,7 @@ def test_when_all_that_filled_is_voided_nothing_is_left_to_decide() -> None:
     desk = partly(CancelRest())
     desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="first"))
     assert decide(desk, event=1) == []
-    assert desk.reports() == []
+    assert [report.verdict for report in desk.reports()] == [Reason.ORDER_GONE]
     assert desk.child().open_at_venue
 
 
@@ -216,7 +217,7 @@ def test_less_asked_for_than_what_is_left_to_decide_ends_the_decision(rules: Cap
     (op,) = desk.amend(qty="4")
     assert type(op) is Cancel
     assert decide(desk, event=1) == []
-    assert desk.reports() == []
+    assert [report.verdict for report in desk.reports()] == [Reason.ORDER_GONE]
     desk.ended()
     assert desk.outcomes() == [("filled", 4)]
 

@@ -65,7 +65,7 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
     else:
         work.doubt = True
         work.look_at = now
-        desk.in_vain(child, work, a.reason or "refused", now, effects)
+        desk.in_vain(child, work, a.request, a.reason or "refused", now, effects)
 
 
 def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
@@ -125,7 +125,7 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
         if applied:
             work.tries = work.act_at = 0
         elif request in (Request.CANCEL, Request.REPLACE):
-            desk.in_vain(child, work, "it changed nothing", now, effects)
+            desk.in_vain(child, work, request, "it changed nothing", now, effects)
         work.doubt, work.look_at = False, 0
         # An answer that is itself a reason to look does not begin the waits anew.
         work.looks = looks if effects.query else 0

@@ -114,7 +114,7 @@ class Desk:
             return
         effects.parent(parent)
         parent.halted = True
-        self._done(parent, Done.RELEASED, effects)
+        self._done(parent, Done.RELEASED, now, effects)
 
     def stop(self, s: Stop, now: int, effects: Effects) -> None:
         """Nothing of the parent may work any more."""
@@ -180,7 +180,7 @@ class Desk:
             for child in parent.children:
                 if child.work is not None and child.work.settled:
                     afterwards.restarted(self, child, now, effects)
-            handling.restarted(self, parent, effects)
+            handling.restarted(self, parent, r.mode, effects)
             self.advance(parent, now, effects)
 
     def tick(self, now: int, effects: Effects) -> None:
@@ -268,19 +268,21 @@ class Desk:
         replaced = work.request is Request.REPLACE and work.request_id in (child.ids or ())
         rejected = child.open_at_venue and not replaced and work.request is not Request.PLACE
         if rejected:
-            self.in_vain(child, work, "rejected", now, effects)
+            self.in_vain(child, work, work.request, "rejected", now, effects)
         else:
             work.tries = work.act_at = 0
         self.close_request(child, work, applied=replaced)
         if rejected and not work.looking:
             work.doubt, work.look_at = True, now
 
-    def in_vain(self, child: Child, work: Work, reason: str, now: int, effects: Effects) -> None:
+    def in_vain(self, child: Child, work: Work, request: Request | None, reason: str, now: int, effects: Effects) -> None:
         """The newest request did nothing: the next comes later, and in the end a person is told. Counts once per request."""
         if work.act_at > work.sent_at:
             return
         work.tries += 1
         work.act_at = now + backoff(work.tries)
+        if request is Request.CANCEL:
+            handling.in_vain(self, work.parent, child, work.tries, now, effects)
         if work.tries == MANY:
             said = f"{MANY} requests in a row changed nothing: {reason}"
             self.engine.alarm(effects, child, AlarmKind.REFUSED, said)
@@ -375,7 +377,7 @@ class Desk:
             return
         effects.parent(parent)
         if step.done is not None:
-            self._done(parent, step.done, effects)
+            self._done(parent, step.done, now, effects)
         elif step.child is None:
             requests.place(self, parent, step, now, effects)
         elif step.ask:
@@ -385,9 +387,9 @@ class Desk:
         else:
             requests.replace(self, parent, step.child, step.qty, now, effects)
 
-    def _done(self, parent: Parent, done: Done, effects: Effects) -> None:
+    def _done(self, parent: Parent, done: Done, now: int, effects: Effects) -> None:
         parent.done = done
-        handling.ended(parent)
+        handling.ended(self, parent, now, effects)
         last = parent.children[-1] if parent.children else None
         for child in parent.children:
             # They may leave memory from now on.
@@ -420,6 +422,17 @@ class Desk:
         self.parents[parent.id] = parent
         self.by_ref[parent.venue, parent.account, parent.ref] = parent
         self.next_id = max(self.next_id, parent.id + 1)
+
+    def set_timers(self, parent: Parent) -> None:
+        """A parent has come back into memory as it was: so do its timers."""
+        for child in parent.children:
+            work = child.work
+            assert work is not None
+            for at in (work.look_at, work.act_at):
+                if at:
+                    heappush(self.timers, (at, child.id))
+        if parent.handling is not None and parent.handling.again_at:
+            heappush(self.timers, (parent.handling.again_at, -parent.id))
 
     def forget(self, parent: Parent) -> None:
         """A parent leaves memory; its rows stay."""

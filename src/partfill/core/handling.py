@@ -9,9 +9,11 @@ Rules
 - Every decision is a report, also one that is not carried out: the mode is not live, a limit is passed.
 - The cap of a chase stands in the state from the first decision on, whatever becomes of ticks; only another price by the user
   moves it. That a chase is within it is asserted before anything is asked of a venue.
-- A decision that falls due while nothing works, between one order and the next, is owed until something does.
+- A decision that falls due while nothing works, between one order and the next, is owed until something does. One that comes
+  too late, since the order has filled or ended, is told as such: every event has its report.
+- A cancel of the rest that fails `CANCEL_TRIES` times is told too. It is tried on, later and later; the order stays under watch.
 - A parent that has ended is not touched: it may have left memory, and what is decided may not depend on that.
-- A restart wants what was wanted and not decided.
+- A restart wants what was wanted and not decided, and anew what was decided in a mode that is no longer in force.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from typing import TYPE_CHECKING
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent
-from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide, within
+from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide, follows, within
 from partfill.model.commands import Decide
+from partfill.model.events import CommandRefused
 from partfill.model.policy import Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport, Seen
+from partfill.model.terms import BUILDER_CODE
 
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 _STUCK = frozenset({Reason.BOOK_UNAVAILABLE, Reason.NO_SUCH_PRICE, Reason.STRANDED_HOLD})
 _AS_BEFORE = _STUCK | {Reason.HOLD_REMAINDER, Reason.CHASE_ORDER_SUBMITTED}
 """Verdicts that stay what they are while the market's price does: of any policy, and of a chase."""
+CANCEL_TRIES = 3
+"""The first try and two more."""
 SHED_AGAIN_MS = 1_000
 """When a decision that there was no time for is wanted again."""
 
@@ -43,7 +49,20 @@ class Handling:
     """What is known and decided of the rest of one parent. Times ns UTC, prices quote currency per unit."""
 
     __slots__ = (
-        *("again", "again_at", "best", "cap", "decided", "event", "held_since", "mode", "original", "owed", "policy"),
+        *(
+            "again",
+            "again_at",
+            "best",
+            "cap",
+            "decided",
+            "event",
+            "expired",
+            "held_since",
+            "mode",
+            "original",
+            "owed",
+            "policy",
+        ),
         *("reports", "thin_since", "verdict"),
     )
 
@@ -71,10 +90,12 @@ class Handling:
         self.verdict: Reason | None = None
         self.best: Decimal | None = None
         """What the last decision was, and the market's price that it saw."""
+        self.expired = False
+        """True once a hold has ended, and what follows a hold goes on."""
 
     def same(self, best: Decimal | None) -> bool:
         """Whether a look that only time asked for shows what the last decision saw: there is nothing to decide yet."""
-        stays = _STUCK if self.policy.default_policy is not Remainder.CHASE else _AS_BEFORE
+        stays = _AS_BEFORE if follows(self.policy, self.expired) else _STUCK
         return self.again and not self.thin_since and self.verdict in stays and best == self.best
 
 
@@ -111,16 +132,31 @@ def wished(parent: Parent, price: Decimal) -> None:
     handling = parent.handling
     if handling is not None:
         handling.original, handling.cap, handling.held_since, handling.verdict = price, None, 0, None
+        handling.expired = False
 
 
-def ended(parent: Parent) -> None:
-    """The parent is over: nothing is due any more."""
-    if parent.handling is not None:
-        parent.handling.again_at, parent.handling.owed = 0, False
+def ended(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
+    """The parent is over: nothing is due any more, and what was wanted came too late."""
+    handling = parent.handling
+    if handling is None:
+        return
+    handling.again_at, handling.owed = 0, False
+    if handling.event > handling.decided:
+        handling.decided = handling.event
+        _too_late(desk, parent, handling, now, effects)
 
 
-def restarted(desk: Desk, parent: Parent, effects: Effects) -> None:
-    """A new life: timers are set anew, and what was wanted is wanted again."""
+def in_vain(desk: Desk, parent: Parent, child: Child, tries: int, now: int, effects: Effects) -> None:
+    """A cancel of the rest has failed, `tries` times in a row."""
+    handling = parent.handling
+    if handling is None or tries != CANCEL_TRIES or not _between(parent, stopped=True):
+        return
+    effects.parent(parent)
+    _at_once(desk, parent, handling, child, Reason.CANCEL_FAILED, now, effects)
+
+
+def restarted(desk: Desk, parent: Parent, mode: Mode | None, effects: Effects) -> None:
+    """A new life: timers are set anew, and what was wanted is wanted again, or in another mode than it was decided in."""
     handling = parent.handling
     if handling is None or not _goes_on(parent):
         return
@@ -128,6 +164,8 @@ def restarted(desk: Desk, parent: Parent, effects: Effects) -> None:
         heappush(desk.timers, (handling.again_at, -parent.id))
     if handling.event > handling.decided:
         effects.want(parent)
+    elif mode not in (None, handling.mode) and handling.reports and undecided(parent) is not None:
+        _want(desk, parent, handling, effects)
 
 
 def killed(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
@@ -136,10 +174,7 @@ def killed(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
     child = undecided(parent)
     if handling is None or child is None:
         return
-    handling.event += 1
-    handling.decided = handling.event
-    verdict = Verdict(act=Act.CANCEL, reasons=(Reason.KILL_SWITCH_ACTIVE,), seen=Seen())
-    _report(desk, parent, handling, child, verdict, now, effects, carried_out=True)
+    _at_once(desk, parent, handling, child, Reason.KILL_SWITCH_ACTIVE, now, effects)
 
 
 def undecided(parent: Parent) -> Child | None:
@@ -156,12 +191,18 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
     if parent is None or handling is None or not _goes_on(parent) or not handling.decided < d.event <= handling.event:
         desk.engine.counters.duplicates += 1
         return
+    if d.instrument.symbol != parent.terms.instrument:
+        said = f"{d.ref} trades {parent.terms.instrument}, and the market that came is of {d.instrument.symbol}"
+        effects.events.append(CommandRefused(0, None, None, d.ref, said))
+        return
     effects.parent(parent)
     handling.decided, handling.mode = d.event, d.mode
     child = undecided(parent)
     if child is None:
         # It has filled, or is being taken off: nothing is left to decide. Or the next order is still to come.
         handling.owed = _between(parent)
+        if not handling.owed:
+            _too_late(desk, parent, handling, now, effects)
         return
     verdict = _verdict(d, parent, handling, child, now)
     reaches = verdict.act is not Act.HOLD and _reaches(d, parent, verdict)
@@ -195,9 +236,9 @@ def _goes_on(parent: Parent) -> bool:
     return parent.done is None and not parent.halted
 
 
-def _between(parent: Parent) -> bool:
-    """Whether an order for the rest is still to come, or to end: partly filled, not stopped, and nothing works."""
-    return parent.stop is None and bool(parent.cum and parent.rest)
+def _between(parent: Parent, *, stopped: bool = False) -> bool:
+    """Whether an order for the rest is still to come, or to end: partly filled, not stopped unless it may be."""
+    return (stopped or parent.stop is None) and bool(parent.cum and parent.rest)
 
 
 def _verdict(d: Decide, parent: Parent, handling: Handling, child: Child, now: int) -> Verdict:
@@ -211,11 +252,14 @@ def _verdict(d: Decide, parent: Parent, handling: Handling, child: Child, now: i
     assert work is not None
     # While a change is on its way, the price that counts is the one that it brings.
     price = child.price if parent.price == work.px else parent.price
+    # Until the venue has answered, its book may show either.
+    shown = child.rules.book_shows_own and work.request is None and child.stop_px is None
     return decide(
         Situation(
             side=parent.terms.side, original=handling.original, price=price, cum=parent.cum, leaves=parent.rest,
             policy=handling.policy, instrument=d.instrument, now=now, book=d.book, held_since=handling.held_since,
-            thin_since=handling.thin_since, cap=handling.cap,
+            thin_since=handling.thin_since, cap=handling.cap, expired=handling.expired,
+            rests_at=child.price if shown else None, rests_since=max(child.updated, work.sent_at),
         )
     )  # fmt: skip
 
@@ -235,9 +279,25 @@ def _keep(desk: Desk, parent: Parent, handling: Handling, verdict: Verdict, now:
         handling.held_since = 0
     elif not handling.held_since or Reason.HOLD_EXPIRED in verdict.reasons:
         handling.held_since = now
+    handling.expired = handling.expired or (
+        Reason.HOLD_EXPIRED in verdict.reasons and handling.policy.after_hold is Remainder.CHASE
+    )
     handling.again_at = verdict.again_at
     if verdict.again_at:
         heappush(desk.timers, (verdict.again_at, -parent.id))
+
+
+def _at_once(desk: Desk, parent: Parent, handling: Handling, child: Child, why: Reason, now: int, effects: Effects) -> None:
+    """An event that is its own decision: the rest is being taken off."""
+    handling.event += 1
+    handling.decided = handling.event
+    verdict = Verdict(act=Act.CANCEL, reasons=(why,), seen=Seen())
+    _report(desk, parent, handling, child, verdict, now, effects, carried_out=why is not Reason.CANCEL_FAILED)
+
+
+def _too_late(desk: Desk, parent: Parent, handling: Handling, now: int, effects: Effects) -> None:
+    verdict = Verdict(act=Act.HOLD, reasons=(Reason.ORDER_GONE,), seen=Seen())
+    _report(desk, parent, handling, parent.children[-1], verdict, now, effects, carried_out=False)
 
 
 def _report(desk: Desk, parent: Parent, handling: Handling, child: Child, verdict: Verdict, now: int, effects: Effects, *,
@@ -251,6 +311,7 @@ def _report(desk: Desk, parent: Parent, handling: Handling, child: Child, verdic
             instrument=parent.terms.instrument, side=parent.terms.side, verdict=verdict.reasons[0], reasons=verdict.reasons,
             policy_applied=handling.policy.default_policy, mode=handling.mode, carried_out=carried_out, order_qty=parent.asked,
             filled_qty=parent.cum, remaining_qty=parent.rest, filled_usd=parent.spent, original=handling.original,
-            price=child.price, px=verdict.px, seen=verdict.seen, evaluated_at=now,
+            price=child.price, px=verdict.px, builder_code=parent.terms.tag(BUILDER_CODE), seen=verdict.seen,
+            evaluated_at=now,
         )
     )  # fmt: skip

@@ -10,7 +10,8 @@ Rules
 - A thin book has to be thin twice, `thin_confirm_ms` apart. Depth and remainder are compared in quote currency.
 - A chase counts adverse ticks from the order's original price, fees included, over the whole chain of chases: the cap stands
   where it stood when the order was made, whatever was chased since. The market coming towards the order costs no tick.
-- A hold ends: by time, or when the market has gone away.
+- A hold ends: by time, or when the market has gone away. One that is followed by a chase is over for good.
+- A book that lacks our own resting order, where the venue shows it, is none: it is from another time, or from somebody else.
 """
 
 from __future__ import annotations
@@ -63,6 +64,16 @@ class Situation:
     """When the book was first thin, of looks in a row; 0 when the last look was not."""
     cap: Decimal | None = None
     """The worst price of any chase, as it was fixed when it was first known; None: only ticks are counted."""
+    expired: bool = False
+    """True once a hold has ended and the chase after it goes on."""
+    rests_at: Decimal | None = None
+    """Where a book from after `rests_since` has to show our own order; None where none has to."""
+    rests_since: int = 0
+
+    @property
+    def chases(self) -> bool:
+        """Whether the rest follows the market."""
+        return follows(self.policy, self.expired)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +91,12 @@ class Verdict:
 
 def decide(s: Situation) -> Verdict:
     """Decide on the rest. Pure; never raises for a situation that can be made."""
+    doubt: tuple[Reason, ...] = ()
     if s.book is not None and not _fresh(s, s.book):
         # Neither a level nor a value is taken from it.
         s = replace(s, book=None)
+    elif s.book is not None and not _shows_ours(s, s.book):
+        s, doubt = replace(s, book=None), (Reason.BOOK_IMPLAUSIBLE,)
     if s.killed:
         return Verdict(act=Act.CANCEL, reasons=(Reason.KILL_SWITCH_ACTIVE,), seen=Seen(remaining_usd=_value(s, s.leaves)))
     book = s.book
@@ -94,7 +108,7 @@ def decide(s: Situation) -> Verdict:
     if book is None:
         if s.policy.default_policy is Remainder.CANCEL:
             return _cancel(s, seen, (Reason.CANCELLED_REMAINDER,))
-        return _hold(s, seen, (Reason.BOOK_UNAVAILABLE,), again_at=s.now + s.policy.max_book_age_ms * MS)
+        return _hold(s, seen, (Reason.BOOK_UNAVAILABLE, *doubt), again_at=s.now + s.policy.max_book_age_ms * MS)
     if s.policy.cancel_on_book_thin and value is not None and (seen.book_depth_usd or ZERO) < value:
         since = s.thin_since or s.now
         confirmed = since + s.policy.thin_confirm_ms * MS
@@ -102,6 +116,11 @@ def decide(s: Situation) -> Verdict:
             return _hold(s, seen, (Reason.BOOK_THIN_UNCONFIRMED,), again_at=confirmed, thin_since=since)
         return _cancel(s, seen, (Reason.BOOK_THIN_CANCEL,))
     return _by_policy(s, book, seen)
+
+
+def follows(policy: RemainderPolicy, expired: bool) -> bool:
+    """Whether a rest under this policy follows the market: from the start, or since its hold ended."""
+    return policy.default_policy is Remainder.CHASE or (expired and policy.after_hold is Remainder.CHASE)
 
 
 def cap(side: Side, original: Decimal, policy: RemainderPolicy, instrument: Instrument) -> Decimal | None:
@@ -138,6 +157,8 @@ def _by_policy(s: Situation, book: Book, seen: Seen) -> Verdict:
 
 def _expired(s: Situation, book: Book) -> bool:
     policy = s.policy
+    if s.expired:
+        return True
     if policy.max_hold_ms is not None and s.held_since and s.now >= s.held_since + policy.max_hold_ms * MS:
         return True
     drift, best = policy.max_hold_drift_ticks, book.best_against(s.side)
@@ -177,8 +198,8 @@ def _cancel(s: Situation, seen: Seen, reasons: tuple[Reason, ...]) -> Verdict:
 def _hold(s: Situation, seen: Seen, reasons: tuple[Reason, ...], *, again_at: int = 0, thin_since: int = 0,
           held_since: int = 0) -> Verdict:  # fmt: skip
     since = held_since or s.held_since or s.now
-    ends = 0 if s.policy.max_hold_ms is None else since + s.policy.max_hold_ms * MS
-    if s.policy.default_policy is Remainder.CHASE:
+    ends = 0 if s.policy.max_hold_ms is None or s.expired else since + s.policy.max_hold_ms * MS
+    if s.chases:
         # It follows the market, and the market moves without asking.
         soon = s.now + s.policy.rechase_ms * MS
         again_at = min(again_at, soon) if again_at else soon
@@ -204,6 +225,17 @@ def _stranded(s: Situation) -> bool:
 
 def _fresh(s: Situation, book: Book) -> bool:
     return 0 <= s.now - book.as_of <= s.policy.max_book_age_ms * MS and book.instrument == s.instrument.symbol
+
+
+def _shows_ours(s: Situation, book: Book) -> bool:
+    """Whether the book has our own order where it has to be. Beyond the levels that are shown nobody can tell."""
+    if s.rests_at is None or book.as_of <= s.rests_since:
+        return True
+    levels = book.bids if s.side is Side.BUY else book.asks
+    if any(level.px == s.rests_at for level in levels):
+        return True
+    deeper = len(levels) >= DEPTH_LEVELS
+    return deeper and (s.rests_at < levels[-1].px if s.side is Side.BUY else s.rests_at > levels[-1].px)
 
 
 def _value(s: Situation, qty: Decimal) -> Decimal | None:

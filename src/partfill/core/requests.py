@@ -107,7 +107,8 @@ def replace(desk: Desk, parent: Parent, child: Child, total: Decimal, now: int, 
     work.max_qty = max(work.max_qty, total)
     effects.send(
         Replace(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,
-                orig_cl_ord_id=orig, order_id=child.order_id, order_qty=qty, price=parent.price, cum_qty=child.cum)
+                orig_cl_ord_id=orig, order_id=child.order_id, order_qty=qty, price=parent.price, cum_qty=child.cum,
+                tags=parent.terms.tags)
     )  # fmt: skip
 
 

@@ -101,6 +101,7 @@ class Keeper:
             if child is not None:
                 thaw_work(state, child, parent)
                 self._stays_or_goes(child)
+        desk.set_timers(parent)
 
     def load(self, number: int) -> Child | None:
         """Bring back one order by its number, with its parent and that one's other children if it has one."""

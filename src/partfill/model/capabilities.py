@@ -74,6 +74,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     end_is_final: bool = True
     """True when the venue's word of the end comes with everything that filled; if False the order is asked for once more
     before anything is placed in its stead."""
+    book_shows_own: bool = False
+    """True when an order of ours that rests is part of the book that this venue shows: a book without it is not believed."""
 
 
 FIX_LIKE = Capabilities()

@@ -189,9 +189,13 @@ class Decide(_Command, frozen=True, tag="decide"):
 
 
 class Restarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="restarted", forbid_unknown_fields=True):
-    """The process begins: what was in flight is unknown now. `desk` is put before every client id of this journal."""
+    """The process begins: what was in flight is unknown now. `desk` is put before every client id of this journal.
+
+    `mode`: how far decisions reach from now on; those told in another mode are made again. None: as before.
+    """
 
     desk: str = ""
+    mode: Mode | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tick", forbid_unknown_fields=True):

@@ -46,6 +46,8 @@ class Replace(_Operation, frozen=True, tag="replace"):
     price: Decimal | None
     cum_qty: Decimal
     """What had filled when this was decided: the guard, where the venue has one."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Those of the order: where a replace makes a new order, it carries them on."""
 
 
 class Query(_Operation, frozen=True, tag="query"):

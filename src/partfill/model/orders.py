@@ -6,6 +6,7 @@ Decimal('1.5')
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
@@ -20,22 +21,27 @@ Number = Decimal | str | int
 
 
 def Limit(  # noqa: N802 - reads like the thing it makes
-    instrument: str, side: str, *, qty: Number, price: Number, tif: str = "gtc", base: str | None = None
-) -> Terms:
-    """A limit order for `qty` units at `price` (quote currency per unit) or better. Raises `NotANumber`."""
+    instrument: str, side: str, *, qty: Number, price: Number, tif: str = "gtc", base: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Terms:  # fmt: skip
+    """A limit order for `qty` units at `price` (quote currency per unit) or better; `tags` go along to the venue.
+
+    Raises `NotANumber`.
+    """
     return Terms(
         instrument=instrument, side=_word(Side, side, "side"), order_qty=dec(qty, "qty"), price=dec(price, "price"),
-        ord_type=OrdType.LIMIT, time_in_force=_word(TimeInForce, tif, "tif"), base=base,
+        ord_type=OrdType.LIMIT, time_in_force=_word(TimeInForce, tif, "tif"), base=base, tags=tuple((tags or {}).items()),
     )  # fmt: skip
 
 
 def Market(  # noqa: N802
-    instrument: str, side: str, *, qty: Number, tif: str = "ioc", base: str | None = None
-) -> Terms:
-    """A market order for `qty` units. Raises `NotANumber`."""
+    instrument: str, side: str, *, qty: Number, tif: str = "ioc", base: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Terms:  # fmt: skip
+    """A market order for `qty` units; `tags` go along to the venue. Raises `NotANumber`."""
     return Terms(
         instrument=instrument, side=_word(Side, side, "side"), order_qty=dec(qty, "qty"), ord_type=OrdType.MARKET,
-        time_in_force=_word(TimeInForce, tif, "tif"), base=base,
+        time_in_force=_word(TimeInForce, tif, "tif"), base=base, tags=tuple((tags or {}).items()),
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     CHASE_ABORTED = "PARTIAL_FILL_CHASE_ABORTED"
     # Our own.
     BOOK_UNAVAILABLE = "PARTIAL_FILL_BOOK_UNAVAILABLE"
+    BOOK_IMPLAUSIBLE = "PARTIAL_FILL_BOOK_IMPLAUSIBLE"
     BOOK_THIN_UNCONFIRMED = "PARTIAL_FILL_BOOK_THIN_UNCONFIRMED"
     STRANDED_HOLD = "PARTIAL_FILL_STRANDED_HOLD"
     HOLD_EXPIRED = "PARTIAL_FILL_HOLD_EXPIRED"
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     NO_SUCH_PRICE = "PARTIAL_FILL_NO_SUCH_PRICE"
     SHED = "PARTIAL_FILL_SHED"
     CANCEL_FAILED = "PARTIAL_FILL_CANCEL_FAILED"
+    ORDER_GONE = "PARTIAL_FILL_ORDER_GONE"
     QUARANTINED = "PARTIAL_FILL_QUARANTINED"
     BEYOND_LIMITED = "PARTIAL_FILL_BEYOND_LIMITED_LIVE"
 
@@ -81,6 +83,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.BOOK_UNAVAILABLE: Meaning(
         _WARN, "no fresh book that can be: nothing is taken off blind; look at the market data of this venue",
         "The market cannot be seen just now. The rest of your order stays as it is."),
+    Reason.BOOK_IMPLAUSIBLE: Meaning(
+        _WARN, "the venue's book does not show our own order, which rests: it is old, or somebody feeds us another one",
+        "The market cannot be seen just now. The rest of your order stays as it is."),
     Reason.BOOK_THIN_UNCONFIRMED: Meaning(
         _INFO, "the book is thin; it is looked at once more before anything is taken off",
         "The market is thin just now. The rest of your order stays for the moment."),
@@ -103,6 +108,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CANCEL_FAILED: Meaning(
         _WARN, "the cancel of the rest was refused again and again; the order stays under watch",
         "The rest of your order could not be taken off yet."),
+    Reason.ORDER_GONE: Meaning(
+        _INFO, "nothing was left to decide: it had filled or ended, or is being taken off, when its turn came",
+        "Nothing was left to decide about your order."),
     Reason.QUARANTINED: Meaning(
         _INFO, "the mode is quarantine: nothing is decided", "The rest of your order stays in the market."),
     Reason.BEYOND_LIMITED: Meaning(

@@ -60,5 +60,7 @@ class ExecutionReport(
     price: Decimal | None
     px: Decimal | None = None
     """Where a chase goes."""
+    builder_code: str | None = None
+    """The order's tag of this name, as every order of its chain carries it."""
     seen: Seen = Seen()
     evaluated_at: int = 0

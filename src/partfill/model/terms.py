@@ -1,4 +1,9 @@
-"""What was asked for: the terms of one order."""
+"""What was asked for: the terms of one order.
+
+Rules
+- Tags are the user's own words for the venue (a builder code, a strategy's name). Every order that is placed for these terms,
+  and every replace of one, carries them as they are; nothing here reads them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,12 @@ import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.words import OrdType, Side, TimeInForce
+
+MAX_TAGS = 16
+MAX_TAG = 256
+"""Most tags of an order, and most characters of a tag's name or value."""
+BUILDER_CODE = "builder_code"
+"""The tag by which a venue attributes an order to who built it; reports of decisions repeat it."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -32,6 +43,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """True: the order may only rest and give liquidity; the venue refuses it where it would take."""
     reduce_only: bool = False
     """True: the order may only make the account's position smaller; the venue shrinks it to the position, or ends it."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """(name, value), each name once."""
 
     def __post_init__(self) -> None:
         for name in ("order_qty", "cash_order_qty", "price", "stop_px"):
@@ -44,7 +57,24 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
                 raise NotANumber(f"{name} is {value}; a quantity is zero or more, the side says which way")
         if (self.order_qty is None) == (self.cash_order_qty is None):
             raise NotANumber("an order is sized either by order_qty or by cash_order_qty; give exactly one of them")
+        if self.tags:
+            _check(self.tags)
+
+    def tag(self, name: str) -> str | None:
+        """The value of one tag; None when there is none of this name."""
+        return next((value for each, value in self.tags if each == name), None)
 
     def sized(self, order_qty: Decimal, price: Decimal | None) -> Terms:
         """The same terms for another quantity (units) and price (quote currency per unit)."""
         return msgspec.structs.replace(self, order_qty=order_qty, price=price)
+
+
+def _check(tags: tuple[tuple[str, str], ...]) -> None:
+    names = [name for name, _ in tags]
+    if len(tags) > MAX_TAGS:
+        raise NotANumber(f"{len(tags)} tags; an order has at most {MAX_TAGS}")
+    for name, value in tags:
+        if not name or names.count(name) > 1:
+            raise NotANumber(f"tag {name!r}: a tag has a name, and each name comes once")
+        if max(len(name), len(value)) > MAX_TAG:
+            raise NotANumber(f"tag {name[:MAX_TAG]!r} has {len(value)} characters; at most {MAX_TAG}")

@@ -154,7 +154,7 @@ class FillManager:
         last = self.journal.last_now or self.clock()
         for venue in self.venues.values():
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
-        await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-"))
+        await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-", mode=self.remainders.settings.mode))
         self._say_who_is_left()
         if self.outbox is not None:
             self._delivering = asyncio.create_task(self.outbox.run())

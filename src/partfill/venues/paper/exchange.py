@@ -51,6 +51,7 @@ PAPER = Capabilities(
     can_replace=True,
     client_id=ClientId.UNIQUE,
     end_is_final=True,
+    book_shows_own=True,
 )
 """What the paper venue declares."""
 
