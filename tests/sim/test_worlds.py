@@ -17,6 +17,7 @@ from partfill.core import answers, handling, ledger, planner, remainder
 from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
+from partfill.model.book import Book
 from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Restarted, Stop, Submit
 from partfill.model.inputs import VenueDeclared
 from partfill.model.instrument import Instrument
@@ -248,10 +249,35 @@ def believe_a_stale_book(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(remainder, "_fresh", lambda s, book: True)
 
 
+def look_at_the_worst_levels(patch: pytest.MonkeyPatch) -> None:
+    """Depth is taken from the wrong end of a side."""
+    against = Book.against
+    patch.setattr(Book, "against", lambda self, side: against(self, side)[::-1])
+    patch.setattr(Book, "best_against", lambda self, side: next((level.px for level in against(self, side)), None))
+
+
+def compare_units_with_money(patch: pytest.MonkeyPatch) -> None:
+    """Depth is counted in units, the rest in quote currency."""
+    look = remainder._look
+
+    def mixed(s: remainder.Situation, book: Book | None, value: Decimal | None) -> Any:
+        seen = look(s, book, value)
+        levels = () if book is None else book.against(s.side)[:5]
+        return msgspec.structs.replace(seen, book_depth_usd=None if book is None else sum((x.qty for x in levels), ZERO))
+
+    patch.setattr(remainder, "_look", mixed)
+
+
+def believe_a_book_without_our_order(patch: pytest.MonkeyPatch) -> None:
+    """Somebody feeds us another market."""
+    patch.setattr(remainder, "_shows_ours", lambda s, book: True)
+
+
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     add_instead_of_join, forget_the_fill_of_a_canceled_child, resend_under_a_new_id, act_before_commit,
     trust_a_claim_older_than_a_void, place_before_the_end_is_proven, absolute_ticks, cap_from_the_last_price,
-    chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book,
+    chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book, look_at_the_worst_levels,
+    compare_units_with_money, believe_a_book_without_our_order,
 ]  # fmt: skip
 
 

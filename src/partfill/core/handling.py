@@ -11,7 +11,7 @@ Rules
   moves it. That a chase is within it is asserted before anything is asked of a venue.
 - A decision that falls due while nothing works, between one order and the next, is owed until something does. One that comes
   too late, since the order has filled or ended, is told as such: every event has its report.
-- A cancel of the rest that fails `CANCEL_TRIES` times is told too. It is tried on, later and later; the order stays under watch.
+- A cancel of the rest that fails `CANCEL_TRIES` times is told too. It is tried on, later and later, under watch.
 - A parent that has ended is not touched: it may have left memory, and what is decided may not depend on that.
 - A restart wants what was wanted and not decided, and anew what was decided in a mode that is no longer in force.
 """

@@ -5,7 +5,8 @@ Rules
 - The price of every order and replace is no worse than one that the user wished for, by more ticks than the policy allows.
 - Reports are judged by the world's own wishes and by the books it showed, with arithmetic of its own: one tick is 1 here.
 - Nothing is taken off without a fresh book but by the kill switch, as dust, or by a policy of cancel; nothing for a thin one
-  that was not looked at before.
+  that was not looked at before. Depth is what the best five levels are worth.
+- In some worlds venues show our own orders in their books, and some books lack them: those are not believed.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from partfill.core.handling import undecided
 from partfill.core.parent import Parent
 from partfill.model.book import Book, Level
+from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Decide
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.operations import Operation, Place, Replace
@@ -33,6 +38,8 @@ CONFIRM_MS = 250
 """How far apart two looks at a thin book are, as policies have it that say nothing of it."""
 LOWEST = 70
 """No price in force here is lower."""
+FIVE = 5
+"""How many levels count as depth."""
 FRESH_MS = 2_000
 """How old a book may be, likewise."""
 
@@ -46,9 +53,17 @@ class Decisions:
         self._mode = Mode.SHADOW_ONLY if self._random.random() < 0.2 else Mode.GENERAL_LIVE
         self._middle, self._size = 100, Decimal(500)
         """Where the market is, and how much rests at each price: it drifts, and sometimes it is another one."""
+        self._own = Random(seed ^ 0xB00C)
+        self._shows = self._own.random() < 0.25
+        self._lacking = False
+        """True while a book is shown that lacks an order which the desk has to know to be there."""
         self._wishes: dict[int, list[Decimal]] = {}
         """Prices that the user wished for, per parent."""
         self.made = 0
+
+    def declared(self, rules: Capabilities) -> Capabilities:
+        """What a venue declares in this world."""
+        return msgspec.structs.replace(rules, book_shows_own=True) if self._shows else rules
 
     def policy(self) -> RemainderPolicy | None:
         """What a user wants done with remainders; often nothing."""
@@ -82,17 +97,12 @@ class Decisions:
             return
         chance = self._random.random()
         self.made += 1
-        world.feed(
-            Decide(
-                venue=parent.venue,
-                ref=parent.ref,
-                event=event,
-                instrument=ACME,
-                mode=self._mode,
-                book=None if chance < 0.1 else self._book(world.now - self._random.choice((0, 0, 5_000)) * MS),
-                shed=chance > 0.95,
-            )
-        )
+        book = None if chance < 0.1 else self._book(world.now - self._random.choice((0, 0, 5_000)) * MS)
+        if book is not None and self._shows:
+            book = self._with_ours(parent, book)
+        world.feed(Decide(venue=parent.venue, ref=parent.ref, event=event, instrument=ACME, mode=self._mode, book=book,
+                          shed=chance > 0.95))  # fmt: skip
+        self._lacking = False
         if self._random.random() < 0.1:
             # Somebody asks twice.
             world.later(self._wait(), self._look, number, event, epoch)
@@ -105,6 +115,32 @@ class Decisions:
         bids = tuple(Level(Decimal(self._middle - away), self._size) for away in range(1, random.randint(1, 7)))
         asks = tuple(Level(Decimal(self._middle + away), self._size) for away in range(random.randint(1, 7)))
         return Book(instrument="ACME", bids=bids, asks=asks, as_of=as_of)
+
+    def _with_ours(self, parent: Parent, book: Book) -> Book:
+        """The same book with our order of this parent in it, mostly; the market moves out of its way then."""
+        child = undecided(parent)
+        venue = self._world.venues[parent.venue]
+        order = venue.orders.get(child.order_id or "") if child is not None else None
+        if child is None or order is None or not order.leaves:
+            return book
+        px, buys = Decimal(order.price), order.side is Side.BUY
+        if self._own.random() < 0.7:
+            ours = (Level(px, Decimal(order.leaves)),)
+            bids = tuple(level for level in book.bids if level.px != px and (buys or level.px < px))
+            asks = tuple(level for level in book.asks if level.px != px and (not buys or level.px > px))
+            if buys:
+                bids = tuple(sorted((*bids, *ours), key=lambda level: -level.px))
+            else:
+                asks = tuple(sorted((*asks, *ours), key=lambda level: level.px))
+            return msgspec.structs.replace(book, bids=bids, asks=asks)
+        side = book.bids if buys else book.asks
+        reaches = len(side) < FIVE or (px >= side[-1].px if buys else px <= side[-1].px)
+        work = child.work
+        known = (
+            work is not None and work.request is None and child.price == px and max(child.updated, work.sent_at) < book.as_of
+        )
+        self._lacking = known and reaches and all(level.px != px for level in side)
+        return book
 
     # ------------------------------------------------------------------ what must hold
 
@@ -137,6 +173,10 @@ class Decisions:
         asked = world.asked[report.parent]
         if report.order_qty != asked or report.remaining_qty != max(asked - report.filled_qty, Decimal(0)):
             wrong = f"{report.remaining_qty} remain of {asked} less {report.filled_qty}"
+        elif book is not None and fresh and report.seen.book_depth_usd not in (None, self._depth(report, book)):
+            wrong = f"{report.seen.book_depth_usd} is not what five levels are worth"
+        elif self._lacking and report.seen.best is not None:
+            wrong = "a book was believed that lacks our order"
         elif report.verdict in (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_ABORTED):
             wrong = self._wrong_chase(report, book if fresh else None, wish, policy)
         elif report.verdict is Reason.BOOK_THIN_CANCEL:
@@ -147,6 +187,13 @@ class Decisions:
         elif report.verdict is Reason.DUST_AUTO_CANCEL and report.remaining_qty * wish > self._much(wish, policy):
             wrong = f"{report.remaining_qty} at {wish} are no dust"
         return None if wrong is None else f"{report.report_id}, {said}: {wrong}"
+
+    @staticmethod
+    def _depth(report: ExecutionReport, book: Book) -> Decimal:
+        """What the best five levels that could fill the rest are worth."""
+        side = sorted(book.asks, key=lambda level: level.px) if report.side is Side.BUY else sorted(
+            book.bids, key=lambda level: -level.px)  # fmt: skip
+        return sum((level.px * level.qty for level in side[:FIVE]), Decimal(0))
 
     @staticmethod
     def _wrong_chase(report: ExecutionReport, book: Book | None, wish: Decimal, policy: RemainderPolicy) -> str | None:

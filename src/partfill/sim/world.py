@@ -93,7 +93,7 @@ class World:
     def run(self) -> int:
         """Live through it; returns the number of events. Raises `Violation`."""
         for venue in self.venues.values():
-            self.feed(VenueDeclared(venue=venue.name, capabilities=venue.kind.capabilities))
+            self.feed(VenueDeclared(venue=venue.name, capabilities=self.decisions.declared(venue.kind.capabilities)))
         self.feed(Restarted(desk="s"))
         for number in range(self.users):
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
