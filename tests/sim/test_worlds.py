@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import answers, handling, ledger, planner, remainder
+from partfill.core import answers, dust, handling, ledger, planner, remainder
 from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
@@ -76,6 +76,9 @@ TROUBLES = (
         "PARTIAL_FILL_FAVOURABLE_MOVE",
         "PARTIAL_FILL_CHASE_WIDE",
         "PARTIAL_FILL_HOLD_EXPIRED",
+        "PARTIAL_FILL_BOOK_IMPLAUSIBLE",
+        "DustUsed(order=0, order_id=None, cl_ord_id=None, ref='dust:",
+        "DustUsed(order=0, order_id=None, cl_ord_id=None, ref='late",
     ),
 )
 
@@ -273,11 +276,41 @@ def believe_a_book_without_our_order(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(remainder, "_shows_ours", lambda s, book: True)
 
 
+def use_dust_twice(patch: pytest.MonkeyPatch) -> None:
+    """What one order took, the next takes again."""
+    change = dust.Dust.change
+
+    def keeps(self: dust.Dust, speck: Any, effects: Any) -> None:
+        change(self, speck, effects)
+        if speck.state == "taken":
+            self.keep(speck.but(state="open", taken_by=None))
+
+    patch.setattr(dust.Dust, "change", keeps)
+
+
+def count_what_was_taken_back_as_dust(patch: pytest.MonkeyPatch) -> None:
+    """All that is missing at the end is dust, though it had been filled once."""
+    left = dust.left
+
+    def greedy(desk: Any, parent: Any, now: int, effects: Any) -> None:
+        if parent.handling is not None:
+            parent.handling.dust_qty = parent.asked
+        left(desk, parent, now, effects)
+
+    patch.setattr(dust, "left", greedy)
+
+
+def take_dust_at_any_price(patch: pytest.MonkeyPatch) -> None:
+    """Dust is bought at the price of whoever takes it."""
+    patch.setattr(dust, "within", lambda side, px, worst: True)
+
+
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     add_instead_of_join, forget_the_fill_of_a_canceled_child, resend_under_a_new_id, act_before_commit,
     trust_a_claim_older_than_a_void, place_before_the_end_is_proven, absolute_ticks, cap_from_the_last_price,
     chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book, look_at_the_worst_levels,
-    compare_units_with_money, believe_a_book_without_our_order,
+    compare_units_with_money, believe_a_book_without_our_order, use_dust_twice, take_dust_at_any_price,
+    count_what_was_taken_back_as_dust,
 ]  # fmt: skip
 
 

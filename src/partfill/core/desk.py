@@ -19,7 +19,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, handling, kill_switch, reports, requests
+from partfill.core import afterwards, dust, handling, kill_switch, reports, requests
 from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -31,6 +31,7 @@ from partfill.model.commands import Amend, KillSwitch, Restarted, Stop, Submit, 
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
+from partfill.model.policy import RemainderPolicy
 from partfill.model.words import Flag, Request
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 class Desk:
     """Parent orders, the kill switch and timers of one engine."""
 
-    __slots__ = ("by_ref", "engine", "killed", "name", "next_id", "parents", "timers", "unclaimed")
+    __slots__ = ("by_ref", "dust", "engine", "killed", "name", "next_id", "parents", "timers", "unclaimed")
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -55,6 +56,7 @@ class Desk:
         """(ns UTC, order, or minus the parent): a heap of what is due; entries may be outdated, never missing."""
         self.unclaimed: set[int] = set()
         """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
+        self.dust = dust.Dust()
 
     # ------------------------------------------------------------------ commands
 
@@ -71,11 +73,8 @@ class Desk:
             self._refuse(effects, s.ref, f"the kill switch is on ({who}); an operator has to lift it first")
             return
         parent = Parent(self.next_id, s.venue, s.account, s.ref, s.terms, s.resubmit)
-        if s.remainder is not None and s.terms.cash_order_qty is None:
-            parent.handling = handling.Handling(s.remainder, s.terms.price)
-        self.next_id += 1
-        self.remember(parent)
-        effects.parent(parent)
+        self.take_in(parent, s.remainder, effects)
+        dust.gather(self, parent, effects)
         self.advance(parent, now, effects)
 
     def track(self, t: Track, now: int, effects: Effects) -> None:
@@ -95,16 +94,12 @@ class Desk:
         placed = OrderPlaced(venue=t.venue, account=t.account, terms=t.terms, cl_ord_id=t.cl_ord_id, order_id=t.order_id)
         reports.placed(self.engine, child, placed, effects)
         parent = Parent(self.next_id, t.venue, t.account, t.ref, t.terms, t.resubmit)
-        if t.remainder is not None and t.terms.cash_order_qty is None:
-            parent.handling = handling.Handling(t.remainder, t.terms.price)
-        self.next_id += 1
+        self.take_in(parent, t.remainder, effects)
         parent.attempts = 1
         work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
         work.sent_at = now
         parent.children.append(child)
         parent.active.append(child)
-        self.remember(parent)
-        effects.parent(parent)
         effects.engine = True
 
     def untrack(self, u: Untrack, now: int, effects: Effects) -> None:
@@ -125,6 +120,7 @@ class Desk:
             self._refuse(effects, s.ref, f"{s.ref} has ended ({parent.done}); nothing of it works")
         else:
             effects.parent(parent)
+            handling.unwanted(parent)
             parent.stop = parent.stop or Done.CANCELED
             self.hurry(parent, now, effects)
             self.advance(parent, now, effects)
@@ -210,8 +206,11 @@ class Desk:
         refilled = False
         effects.parent(parent)
         if child.cum is not work.seen_cum and child.cum != work.seen_cum:
-            parent.cum = add(parent.cum, sub(child.cum, work.seen_cum))
+            before = parent.cum
+            parent.cum = add(before, sub(child.cum, work.seen_cum))
             work.seen_cum = child.cum
+            if parent.done is not None:
+                dust.filled(self, parent, before, effects)
             refilled = parent.handling is not None
         if work.presumed and (child.cum or child.facts):
             revive(self, child, now, effects)
@@ -228,6 +227,8 @@ class Desk:
             if work.settled:
                 # The venue opened it again.
                 work.settled = False
+                if parent.done is not None:
+                    dust.opened(self, parent, effects)
                 parent.active.append(child)
                 # The order in which they were made, as after a start: it decides which is asked first.
                 parent.active.sort(key=parent.children.index)
@@ -390,6 +391,7 @@ class Desk:
     def _done(self, parent: Parent, done: Done, now: int, effects: Effects) -> None:
         parent.done = done
         handling.ended(self, parent, now, effects)
+        dust.left(self, parent, now, effects)
         last = parent.children[-1] if parent.children else None
         for child in parent.children:
             # They may leave memory from now on.
@@ -416,6 +418,13 @@ class Desk:
 
     def _refuse(self, effects: Effects, ref: str, reason: str) -> None:
         effects.events.append(CommandRefused(0, None, None, ref, reason))
+
+    def take_in(self, parent: Parent, policy: RemainderPolicy | None, effects: Effects) -> None:
+        """A new parent comes into memory, with the next number."""
+        if policy is not None and parent.terms.cash_order_qty is None:
+            parent.handling = handling.Handling(policy, parent.terms.price)
+        self.remember(parent)
+        effects.parent(parent)
 
     def remember(self, parent: Parent) -> None:
         """A parent comes into memory."""

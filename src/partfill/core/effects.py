@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.core.ledger import Ledger
+from partfill.model.dust import Speck
 from partfill.model.events import Event
 from partfill.model.numbers import ZERO
 from partfill.model.operations import Operation
@@ -63,6 +64,8 @@ class Effects:
     """Further orders that this step touched, besides `child`."""
     wanted: Sequence[Parent] = ()
     """Parent orders on whose rest a decision is wanted, with the market as it is once this step is durable."""
+    specks: Sequence[Speck] = ()
+    """Dust that was noted, used or taken back."""
     parents: Sequence[Parent] = ()
     """Parent orders whose rows have to be written."""
     engine: bool = False
@@ -112,6 +115,10 @@ class Effects:
         """A decision on the rest of this parent is wanted."""
         if parent not in self.wanted:
             self.wanted = [*self.wanted, parent]
+
+    def speck(self, speck: Speck) -> None:
+        """The step changes this dust."""
+        self.specks = [*self.specks, speck]
 
     def send(self, operation: Operation) -> None:
         """Ask a venue, once this step is durable."""

@@ -28,6 +28,8 @@ from partfill.core.parent import Done, Parent
 from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide, follows, within
 from partfill.model.commands import Decide
 from partfill.model.events import CommandRefused
+from partfill.model.instrument import Instrument
+from partfill.model.numbers import ZERO
 from partfill.model.policy import Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport, Seen
@@ -49,21 +51,8 @@ class Handling:
     """What is known and decided of the rest of one parent. Times ns UTC, prices quote currency per unit."""
 
     __slots__ = (
-        *(
-            "again",
-            "again_at",
-            "best",
-            "cap",
-            "decided",
-            "event",
-            "expired",
-            "held_since",
-            "mode",
-            "original",
-            "owed",
-            "policy",
-        ),
-        *("reports", "thin_since", "verdict"),
+        *("again", "again_at", "best", "cap", "decided", "dust_of", "dust_qty", "event", "expired", "held_since", "mode"),
+        *("original", "owed", "policy", "reports", "thin_since", "verdict"),
     )
 
     def __init__(self, policy: RemainderPolicy, original: Decimal | None) -> None:
@@ -92,6 +81,10 @@ class Handling:
         """What the last decision was, and the market's price that it saw."""
         self.expired = False
         """True once a hold has ended, and what follows a hold goes on."""
+        self.dust_of: Instrument | None = None
+        """What the order trades, once its rest was taken off as dust."""
+        self.dust_qty = ZERO
+        """That rest, in units: what is taken back of the fills later on is no dust."""
 
     def same(self, best: Decimal | None) -> bool:
         """Whether a look that only time asked for shows what the last decision saw: there is nothing to decide yet."""
@@ -144,6 +137,12 @@ def ended(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
     if handling.event > handling.decided:
         handling.decided = handling.event
         _too_late(desk, parent, handling, now, effects)
+
+
+def unwanted(parent: Parent) -> None:
+    """The user takes it off: what is left of it is nobody's wish any more."""
+    if parent.handling is not None:
+        parent.handling.dust_of = None
 
 
 def in_vain(desk: Desk, parent: Parent, child: Child, tries: int, now: int, effects: Effects) -> None:
@@ -214,6 +213,8 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
     _report(desk, parent, handling, child, verdict, now, effects, carried_out=acts)
     if acts and verdict.act is Act.CANCEL:
         parent.stop = Done.CANCELED
+        if verdict.reasons[0] is Reason.DUST_AUTO_CANCEL:
+            handling.dust_of, handling.dust_qty = d.instrument, parent.rest
     elif acts:
         assert verdict.px is not None
         assert within(parent.terms.side, verdict.px, handling.cap), f"chase to {verdict.px} beyond the cap {handling.cap}"

@@ -19,10 +19,11 @@ from partfill.core.engine import Engine
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
 from partfill.core.rows import unpack
-from partfill.journal.desk_state import parent_row, work_row
+from partfill.journal.desk_state import dust_row, parent_row, work_row
 from partfill.journal.engine_state import freeze_engine
 from partfill.journal.state import freeze
 from partfill.model.codec import to_json
+from partfill.model.dust import Speck
 from partfill.model.events import Alarm
 from partfill.model.inputs import DayRolled, Input, VenueDeclared
 from partfill.model.reports import ExecutionReport
@@ -46,6 +47,7 @@ class Batch:
             "_alarms",
             "_audit",
             "_decisions",
+            "_dust",
             "_engine",
             "_inputs",
             "_merged",
@@ -69,6 +71,7 @@ class Batch:
         self._audit: list[Row] = []
         self._alarms: list[Row] = []
         self._decisions: list[Row] = []
+        self._dust: dict[int, tuple[Speck, int]] = {}
         self._merged: list[tuple[int, int, Ledger]] = []
         self._parents: dict[int, tuple[Parent, int, int]] = {}
         self._engine = False
@@ -114,6 +117,8 @@ class Batch:
                 self._audit.append((seq, change.child.id, (change.before, change.after)))
         for parent in effects.parents:
             self._parents[parent.id] = (parent, now, seq)
+        for speck in effects.specks:
+            self._dust[speck.parent] = (speck, seq)
 
     def seal(self, engine: Engine) -> SealedBatch:
         """Encode everything. Call where the engine runs, with no step since the last one staged."""
@@ -153,6 +158,7 @@ class Batch:
             "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
             "alarms": self._alarms,
             "decisions": self._decisions,
+            "dust": [dust_row(speck, seq) for speck, seq in self._dust.values()],
             "engine": [(freeze_engine(engine).decode(),)] if moved else [],
         }
 

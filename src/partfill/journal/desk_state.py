@@ -10,6 +10,8 @@ from partfill.core.child import Child
 from partfill.core.handling import Handling
 from partfill.core.parent import Done, Parent, Work
 from partfill.model.commands import Resubmit
+from partfill.model.dust import Speck
+from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO
 from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.reasons import Reason
@@ -35,6 +37,8 @@ class HandlingState(msgspec.Struct, array_like=True, gc=False):
     best: Decimal | None = None
     owed: bool = False
     expired: bool = False
+    dust_of: Instrument | None = None
+    dust_qty: Decimal = ZERO
 
 
 class ParentState(msgspec.Struct, array_like=True, gc=False):
@@ -137,3 +141,17 @@ def thaw_work(blob: str, child: Child, parent: Parent) -> None:
     parent.children.append(child)
     if not work.settled:
         parent.active.append(child)
+
+
+def dust_row(speck: Speck, seq: int) -> Row:
+    """The `dust` row, in the order of its columns."""
+    return (
+        speck.parent, speck.venue, speck.account, speck.instrument, speck.side, speck.ref, _encode(speck.order_ids).decode(),
+        str(speck.qty), str(speck.price), speck.use, speck.since, speck.state, speck.taken_by, seq,
+    )  # fmt: skip
+
+
+def thaw_dust(row: Row) -> Speck:
+    """The dust that `dust_row` wrote."""
+    fields = dict(zip(Speck.__struct_fields__, row, strict=False))
+    return msgspec.convert(fields | {"order_ids": msgspec.json.decode(str(fields["order_ids"]))}, Speck)

@@ -15,7 +15,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
-from partfill.journal.desk_state import thaw_parent, thaw_work
+from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
@@ -205,4 +205,6 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
         if number not in engine.children:
             keeper.load(number)
     engine.next_id = next_id
+    for row in store.open_dust():
+        engine.desk.dust.keep(thaw_dust(row))
     return keeper

@@ -38,6 +38,11 @@ _PARENT_COLUMNS = (
     *("open", "updated", "seq", "state"),
 )
 
+_DUST_COLUMNS = (
+    *("parent", "venue", "account", "instrument", "side", "ref", "order_ids", "qty", "price", "use", "since", "state"),
+    *("taken_by", "seq"),
+)
+
 
 def _upsert(table: str, columns: tuple[str, ...], fixed: int) -> str:
     """Insert a row, or write all its columns but the first `fixed`, which never change."""
@@ -76,6 +81,7 @@ STATEMENTS = {
         "INSERT INTO decisions (number, report_id, trace_id, seq, parent, child, event, verdict, mode, carried_out, "
         f"filled_qty, remaining_qty, evaluated, body) VALUES ({', '.join('?' * 14)})"
     ),
+    "dust": _upsert("dust", _DUST_COLUMNS, 1),
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
 }
 """How each table of a `SealedBatch` is written, in the order in which one transaction writes them."""
@@ -252,6 +258,10 @@ class Store:
     def open_parents(self) -> list[int]:
         """Numbers of the parent orders that go on."""
         return [number for (number,) in self.db.execute("SELECT id FROM parents WHERE open = 1 ORDER BY id")]
+
+    def open_dust(self) -> list[tuple[Any, ...]]:
+        """Rows of the dust that waits, oldest first, in the order of their columns."""
+        return list(self.db.execute(f"SELECT {', '.join(_DUST_COLUMNS)} FROM dust WHERE state = 'open' ORDER BY since, parent"))
 
     def parent_of(self, child: int) -> int | None:
         """The parent that this order was placed for."""

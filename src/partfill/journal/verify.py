@@ -31,6 +31,7 @@ TABLES = {
     "audit": "SELECT * FROM {}.audit ORDER BY seq, child",
     "alarms": "SELECT * FROM {}.alarms ORDER BY seq, child, kind, text",
     "decisions": "SELECT * FROM {}.decisions ORDER BY number",
+    "dust": "SELECT * FROM {}.dust ORDER BY parent",
     "engine": "SELECT * FROM {}.engine",
 }
 """Every derived table, in an order that does not depend on how it was written."""

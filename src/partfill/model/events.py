@@ -17,7 +17,7 @@ from enum import StrEnum
 import msgspec
 
 from partfill.model.reports import ExecutionReport
-from partfill.model.words import OrdStatus
+from partfill.model.words import OrdStatus, Side
 
 
 class _Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", forbid_unknown_fields=True, gc=False):
@@ -177,6 +177,28 @@ class KillSwitchChanged(_Event, frozen=True, tag="kill_switch_changed"):
     reason: str | None = None
 
 
+class DustLeft(_Event, frozen=True, tag="dust_left"):
+    """`qty` of parent `ref` was taken off as dust and is noted. `price`: that of the user."""
+
+    ref: str
+    instrument: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+
+
+class DustUsed(_Event, frozen=True, tag="dust_used"):
+    """Parent `ref` (number `parent`) asks for `qty` more than its user wrote: the dust of orders `left_by`. `order` is 0."""
+
+    ref: str
+    parent: int
+    qty: Decimal
+    price: Decimal | None
+    left_by: tuple[str, ...]
+    numbers: tuple[int, ...]
+    """Partfill's own numbers of those orders."""
+
+
 Event = (
     Fill
     | Confirmation
@@ -192,4 +214,6 @@ Event = (
     | KillSwitchChanged
     | OutcomeUnknown
     | ExecutionReport
+    | DustLeft
+    | DustUsed
 )

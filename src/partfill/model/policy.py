@@ -25,6 +25,17 @@ class Remainder(StrEnum):
     CHASE = "chase"
 
 
+class DustUse(StrEnum):
+    """What may become of dust: quantity that is left of an order and worth too little to keep."""
+
+    RECORD = "record"
+    """It is noted and shown."""
+    NEXT_ORDER = "next_order"
+    """The next order of the same side whose policy says so too asks for it in addition, at no worse a price."""
+    SWEEP = "sweep"
+    """Together with other dust it becomes an order of its own, once that is large enough."""
+
+
 class Mode(StrEnum):
     """How far decisions reach."""
 
@@ -69,6 +80,7 @@ class RemainderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     after `thin_confirm_ms`. A book older than `max_book_age_ms` is none. A hold ends after `max_hold_ms`, or when the market is
     `max_hold_drift_ticks` worse than the order's price (None: no such end), and `after_hold` says what then. A chase
     looks at the market again every `rechase_ms`. `taker_fee_rate` is what taking costs, as a part of the value: distance too.
+    `dust`: what may become of a rest that was taken off as dust.
     """
 
     default_policy: Remainder = Remainder.HOLD
@@ -82,6 +94,7 @@ class RemainderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     after_hold: Remainder = Remainder.CANCEL
     rechase_ms: int = 1_000
     taker_fee_rate: Decimal = ZERO
+    dust: DustUse = DustUse.RECORD
 
     def __post_init__(self) -> None:
         for name, lock in LOCKS.items():

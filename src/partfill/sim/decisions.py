@@ -22,12 +22,14 @@ from partfill.core.parent import Parent
 from partfill.model.book import Book, Level
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Decide
+from partfill.model.events import DustLeft, DustUsed
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.operations import Operation, Place, Replace
-from partfill.model.policy import Mode, Remainder, RemainderPolicy
+from partfill.model.policy import DustUse, Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
 from partfill.model.words import Side
+from partfill.sim.truth import Violation
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
@@ -55,10 +57,14 @@ class Decisions:
         """Where the market is, and how much rests at each price: it drifts, and sometimes it is another one."""
         self._own = Random(seed ^ 0xB00C)
         self._shows = self._own.random() < 0.25
+        self._dusty = self._own.choice(tuple(DustUse)) if self._own.random() < 0.2 else None
+        """What becomes of dust in a world that has much of it."""
         self._lacking = False
         """True while a book is shown that lacks an order which the desk has to know to be there."""
         self._wishes: dict[int, list[Decimal]] = {}
         """Prices that the user wished for, per parent."""
+        self._dust: dict[int, Decimal] = {}
+        """What was decided to be dust, per parent."""
         self.made = 0
 
     def declared(self, rules: Capabilities) -> Capabilities:
@@ -72,15 +78,38 @@ class Decisions:
             return None
         return RemainderPolicy(
             default_policy=random.choice(tuple(Remainder)), chase_max_ticks=random.randint(0, 10),
-            min_remainder_size=Decimal(random.choice((1, 5, 300))), cancel_on_book_thin=random.random() < 0.7,
+            min_remainder_size=Decimal(random.choice((1, 5, 300)) if self._dusty is None else 1000),
+            cancel_on_book_thin=random.random() < 0.7,
             max_hold_ms=random.choice((None, 500, 3000)), max_hold_drift_ticks=random.choice((None, 2)),
             after_hold=random.choice(tuple(Remainder)), rechase_ms=random.choice((100, 1000)),
+            dust=self._own.choice(tuple(DustUse)) if self._dusty is None else self._dusty,
         )  # fmt: skip
+
+    def latecomers(self) -> list[int]:
+        """When further users come (ns): whoever comes late finds what others left."""
+        return [self._own.randint(1, 8_000) * MS for _ in range(0 if self._dusty is None else 12)]
 
     def wishes(self, number: int, price: Decimal | None) -> None:
         """A user wished for a price."""
         if price is not None:
             self._wishes.setdefault(number, []).append(price)
+
+    def dust(self, event: DustLeft | DustUsed) -> None:
+        """Dust was left, or is asked for."""
+        parents = self._world.engine.desk.parents
+        if isinstance(event, DustLeft):
+            child = self._world.engine.children[event.order]
+            assert child.work is not None
+            number = child.work.parent.id
+            if event.qty > self._dust[number]:
+                raise Violation(f"{event.ref} left {event.qty}, and {self._dust[number]} were decided to be dust")
+            self._world.truth.dust_left(event, number)
+            return
+        wishes = [self._wishes[number][-1] for number in event.numbers]
+        if event.ref.startswith("dust:"):
+            self._wishes[event.parent] = []
+            self.wishes(event.parent, event.price)
+        self._world.truth.dust_used(event, parents[event.parent].terms.side, wishes)
 
     def wanted(self, parent: Parent) -> None:
         """A decision is wanted: the market is looked at, which takes a while, fails, or takes too long."""
@@ -170,7 +199,9 @@ class Decisions:
         fresh = book is not None and 0 <= now - book.as_of <= FRESH_MS * MS
         wish, policy = self._wishes[report.parent][-1], parent.handling.policy
         wrong = None
-        asked = world.asked[report.parent]
+        if report.verdict is Reason.DUST_AUTO_CANCEL and report.carried_out:
+            self._dust[report.parent] = report.remaining_qty
+        asked = world.truth.asked[report.parent]
         if report.order_qty != asked or report.remaining_qty != max(asked - report.filled_qty, Decimal(0)):
             wrong = f"{report.remaining_qty} remain of {asked} less {report.filled_qty}"
         elif book is not None and fresh and report.seen.book_depth_usd not in (None, self._depth(report, book)):

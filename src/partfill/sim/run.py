@@ -7,7 +7,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from partfill.sim.world import SECOND, TROUBLE, Violation, World
+from partfill.sim.truth import Violation
+from partfill.sim.world import SECOND, TROUBLE, World
 
 STORY = 60
 """Last lines of a story that are shown."""

@@ -11,17 +11,14 @@ one parent never exceeds what was asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
-from partfill.core.child import Child
 from partfill.core.engine import Engine
-from partfill.core.invariants import check_whole
-from partfill.model.capabilities import ClientId
 from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Restarted, Resubmit, Stop, Submit, Tick
-from partfill.model.events import Alarm, AlarmKind
+from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
@@ -30,6 +27,7 @@ from partfill.model.terms import Terms
 from partfill.model.words import OrdStatus, Request, Side, TimeInForce
 from partfill.sim.decisions import Decisions
 from partfill.sim.kinds import KINDS
+from partfill.sim.truth import Truth, Violation
 from partfill.sim.venue import D, Order, SimVenue
 
 MS = 1_000_000
@@ -41,10 +39,6 @@ QUIET = (1, 3, 35, 70)
 SIDES = (Side.BUY, Side.SELL)
 TIFS = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY, TimeInForce.IOC)
 _REQUEST = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
-
-
-class Violation(AssertionError):
-    """Something that must hold did not."""
 
 
 class World:
@@ -70,13 +64,13 @@ class World:
         self.log: list[tuple[Input, int]] = []
         self.epoch = 0
         """Lives of the process: what was on its way to an earlier one is lost."""
+        self.unsure: tuple[object, Sequence[Any]] = (None, ())
+        """The step in which the process died: its input, and what it said; durable if it is still in the log."""
         self.next_tick = 0
         self.quiet = False
         self.pending: dict[int, int] = {}
         """Requests on their way to the venue, per order."""
-        self.asked: dict[int, int] = {}
-        self.allowed: dict[int, int] = {}
-        """Per parent: what is asked for now, and what may be out until a smaller wish has come through."""
+        self.truth = Truth(self)
         self.sent: dict[str, Place] = {}
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
@@ -97,6 +91,8 @@ class World:
         self.feed(Restarted(desk="s"))
         for number in range(self.users):
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
+        for number, wait in enumerate(self.decisions.latecomers()):
+            self.later(wait, self.user_submits, f"late{number}")
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
@@ -144,7 +140,7 @@ class World:
                     self.feed(each)
                 self.poll(venue)
         self.until(began + (QUIET[-1] + 40) * SECOND)
-        self.compare()
+        self.truth.compare()
 
     def until(self, end: int) -> None:
         """Let everything happen that happens before `end`."""
@@ -183,13 +179,21 @@ class World:
                 raise Violation(f"alarm {event.kind}: {event.text}")
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:
             self.crashes.pop(0)
+            self.unsure = (self.log[-1], effects.events)
             self.die(effects.operations)
             return
+        self.dust_moves(effects.events)
         for op in effects.operations:
             self.send(op)
         for parent in effects.wanted:
             self.decisions.wanted(parent)
         self.set_alarm()
+
+    def dust_moves(self, events: Iterable[Any]) -> None:
+        """What a durable step says of dust holds from now on."""
+        for event in events:
+            if type(event) is DustLeft or type(event) is DustUsed:
+                self.decisions.dust(event)
 
     @staticmethod
     def must_be(wrong: str | None) -> None:
@@ -227,6 +231,9 @@ class World:
     def recover(self) -> None:
         """Replay what was durable, ask for everything that was in flight."""
         self.epoch += 1
+        entry, events = self.unsure
+        if self.log[-1] is entry:
+            self.dust_moves(events)
         self.engine = engine = self.engine_type()
         for inp, at in self.log:
             engine.step(inp, at)
@@ -280,7 +287,7 @@ class World:
         else:
             assert type(op) is Replace
             reply = venue.replace(op, self.now, said)
-        self.check_truth(venue)
+        self.truth.check(venue)
         self.says(venue, said)
         if not lost:
             self.later(self.wait(), self.answer, reply, epoch)
@@ -341,12 +348,12 @@ class World:
         rule = Resubmit(min_resubmit_size=D[random.choice((0, 1, 5))], max_resubmit_attempts=random.randint(0, 4))
         before = self.engine.desk.next_id
         self.decisions.wishes(before, terms.price)
+        self.truth.submitted(before, qty)
         self.feed(Submit(venue=venue, ref=ref, terms=terms, resubmit=rule if random.random() < 0.7 else None,
                          remainder=self.decisions.policy()))  # fmt: skip
         parent = self.engine.desk.by_ref.get((venue, "", ref))
         if parent is None or parent.id != before:
             return
-        self.asked[parent.id] = self.allowed[parent.id] = qty
         for _ in range(random.randint(0, 3)):
             self.later(random.randint(10, 6000) * MS, self.user_thinks_again, parent.id)
 
@@ -363,8 +370,7 @@ class World:
             price = D[self.random.randint(90, 110)] if qty is None or self.random.random() < 0.5 else None
             if parent.done is None and parent.stop is None:
                 self.decisions.wishes(number, price)
-                self.asked[number] = qty or self.asked[number]
-                self.allowed[number] = max(self.allowed[number], self.asked[number])
+                self.truth.amended(number, qty)
             self.feed(Amend(venue=parent.venue, ref=parent.ref, order_qty=None if qty is None else D[qty], price=price))
         elif chance < 0.9:
             self.feed(Submit(venue=parent.venue, ref=parent.ref, terms=parent.terms, resubmit=parent.resubmit))
@@ -391,7 +397,7 @@ class World:
                 venue.finish(order, self.random.choice((OrdStatus.CANCELED, OrdStatus.EXPIRED)), self.now, said)
         elif venue.kind.reversible and venue.orders:
             self.takes_back(venue, self.random.choice(list(venue.orders.values())), said)
-        self.check_truth(venue)
+        self.truth.check(venue)
         self.says(venue, said)
 
     def venue_restates(self) -> None:
@@ -404,7 +410,7 @@ class World:
         less = self.weather.randint(0, order.leaves - 1)
         venue.restate(order, less, order.price + self.weather.randint(-1, 1), self.now, said)
         self.tell(f"{order.id} is cut by {less} by its venue")
-        self.check_truth(venue)
+        self.truth.check(venue)
         self.says(venue, said)
 
     def takes_back(self, venue: SimVenue, order: Order, said: list[Observation]) -> None:
@@ -416,7 +422,7 @@ class World:
         if self.random.random() < 0.6:
             again = venue.void(order, fill, self.random.random() < 0.4, self.now, said)
             if again:
-                self.allowed[order.root.parent] += again
+                self.truth.allowed[order.root.parent] += again
         else:
             venue.correct(order, fill, self.random.randint(1, fill.qty), self.random.randint(90, 110), self.now, said)
 
@@ -439,62 +445,3 @@ class World:
         ]
         for each in venue.poll(self.now, also):
             self.later(self.wait(), self.answer, each, self.epoch)
-
-    # ------------------------------------------------------------------ what must hold
-
-    def check_truth(self, venue: SimVenue) -> None:
-        """The law, by what the venue knows."""
-        out: dict[int, int] = {}
-        for order in venue.orders.values():
-            number = order.root.parent
-            out[number] = out.get(number, 0) + order.cum + order.leaves
-        for number, total in out.items():
-            if total > self.allowed[number]:
-                raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
-            asked = self.asked[number]
-            if total <= asked != self.allowed[number]:
-                if not any(self.pending.get(child.id) for child in self.children_of(number)):
-                    self.allowed[number] = asked
-
-    def children_of(self, number: int) -> list[Child]:
-        """The children of a parent, as far as the engine knows."""
-        parent = self.engine.desk.parents.get(number)
-        return parent.children if parent is not None else []
-
-    def twins(self, order: Order, child: Child) -> bool:
-        """Whether nobody could tell an order of `child` from this one: a venue without our ids, and the very same terms."""
-        alike = (child.side, child.order_qty, child.price) == (order.side, order.terms.order_qty, order.terms.price)
-        return child.rules.client_id is ClientId.NONE and child.placed and alike
-
-    def compare(self) -> None:
-        """Every ledger equals the truth."""
-        for venue in self.venues.values():
-            kind = venue.kind
-            for order in venue.orders.values():
-                ledger = self.engine.index.by_order.get((venue.name, "", order.id))
-                if ledger is None:
-                    raise Violation(f"order {order.id} of {order.first} lives at {kind.name} and nobody here knows it")
-                child = ledger.child
-                if ledger.cum != D[order.cum]:
-                    raise Violation(f"{order.first} {order.id} at {kind.name}: {ledger.cum} here, {order.cum} at the venue")
-                worth = sum(fill.qty * fill.px for fill in order.fills)
-                if kind.itemised and ledger.notional != worth:
-                    raise Violation(f"{order.first} at {kind.name}: value {ledger.notional} here, {worth} at the venue")
-                if ledger is child.ledger and child.open_at_venue is not bool(order.leaves):
-                    raise Violation(
-                        f"{order.first} at {kind.name}: {child.status}, leaves {child.leaves} here, {order.leaves} at the venue"
-                    )
-                if child.work is None and kind.capabilities.client_id is not ClientId.NONE:
-                    raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
-                if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
-                    raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
-        known = {order.first for venue in self.venues.values() for order in venue.orders.values()}
-        for child in self.engine.children.values():
-            if not child.flags & 65536:
-                check_whole(child)
-            name = child.client_ids[0] if child.client_ids else None
-            if name in self.sent and name not in known and (child.open_at_venue or child.cum):
-                raise Violation(f"{name} never reached its venue and is {child.status} with {child.cum} filled here")
-        for parent in self.engine.desk.parents.values():
-            if parent.cum != sum(child.cum for child in parent.children):
-                raise Violation(f"{parent.ref}: {parent.cum} filled, its children say otherwise")

@@ -1,0 +1,133 @@
+"""What must hold in a simulated world, by what its venues know: the law, and every ledger.
+
+Rules
+- What filled and works at the venues for one parent never exceeds what its user asked for. Dust that another order takes over
+  moves from the one to the other: the sum stays.
+- Once everything is quiet every ledger equals the truth, and every order is known for whose it is.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from partfill.core.child import Child
+from partfill.core.invariants import check_whole
+from partfill.model.capabilities import ClientId
+from partfill.model.events import DustLeft, DustUsed
+from partfill.model.words import Side
+from partfill.sim.venue import D, Order, SimVenue
+
+if TYPE_CHECKING:
+    from partfill.sim.world import World
+
+
+class Violation(AssertionError):
+    """Something that must hold did not."""
+
+
+class Truth:
+    """What users asked for in one world, held against what is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.asked: dict[int, int] = {}
+        self.allowed: dict[int, int] = {}
+        """Per parent: what is asked for now, and what may be out until a smaller wish has come through."""
+        self._dust: dict[int, int] = {}
+        """What a parent left as dust and nobody took."""
+
+    def submitted(self, number: int, qty: int) -> None:
+        """A user wants this much, if the order is taken."""
+        self.asked[number] = self.allowed[number] = qty
+
+    def amended(self, number: int, qty: int | None) -> None:
+        """A user wants another total."""
+        self.asked[number] = qty or self.asked[number]
+        self.allowed[number] = max(self.allowed[number], self.asked[number])
+
+    def dust_left(self, event: DustLeft, number: int) -> None:
+        """An order has ended with dust: what is left of it, and no more."""
+        rest = self.asked[number] - self._filled(number)
+        if event.qty > rest:
+            raise Violation(f"{event.ref} left {event.qty} as dust and {rest} were left of it")
+        self._dust[number] = int(event.qty)
+
+    def dust_used(self, event: DustUsed, side: Side, wishes: list[Decimal]) -> None:
+        """An order asks for the dust of others: their wish becomes part of it."""
+        for wish in wishes:
+            if event.price is None or (event.price > wish if side is Side.BUY else event.price < wish):
+                raise Violation(f"{event.ref} asks at {event.price} for dust of orders at {wishes}")
+        moved = 0
+        for number in event.numbers:
+            share = min(self._dust.pop(number, 0), self.asked[number] - self._filled(number))
+            self.asked[number] -= share
+            self.allowed[number] -= share
+            moved += share
+        if event.qty > moved:
+            raise Violation(f"{event.ref} asks for {event.qty} of dust, and {moved} were there")
+        if event.ref.startswith("dust:"):
+            self.submitted(event.parent, 0)
+        self.asked[event.parent] += int(event.qty)
+        self.allowed[event.parent] += int(event.qty)
+
+    def _filled(self, number: int) -> int:
+        orders = (order for venue in self._world.venues.values() for order in venue.orders.values())
+        return sum(order.cum for order in orders if order.root.parent == number)
+
+    def check(self, venue: SimVenue) -> None:
+        """The law, by what the venue knows."""
+        out: dict[int, int] = {}
+        for order in venue.orders.values():
+            number = order.root.parent
+            out[number] = out.get(number, 0) + order.cum + order.leaves
+        for number, total in out.items():
+            if total > self.allowed[number]:
+                raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
+            asked = self.asked[number]
+            if total <= asked != self.allowed[number]:
+                if not any(self._world.pending.get(child.id) for child in self.children_of(number)):
+                    self.allowed[number] = asked
+
+    def children_of(self, number: int) -> list[Child]:
+        """The children of a parent, as far as the engine knows."""
+        parent = self._world.engine.desk.parents.get(number)
+        return parent.children if parent is not None else []
+
+    def twins(self, order: Order, child: Child) -> bool:
+        """Whether nobody could tell an order of `child` from this one: a venue without our ids, and the very same terms."""
+        alike = (child.side, child.order_qty, child.price) == (order.side, order.terms.order_qty, order.terms.price)
+        return child.rules.client_id is ClientId.NONE and child.placed and alike
+
+    def compare(self) -> None:
+        """Every ledger equals the truth."""
+        for venue in self._world.venues.values():
+            kind = venue.kind
+            for order in venue.orders.values():
+                ledger = self._world.engine.index.by_order.get((venue.name, "", order.id))
+                if ledger is None:
+                    raise Violation(f"order {order.id} of {order.first} lives at {kind.name} and nobody here knows it")
+                child = ledger.child
+                if ledger.cum != D[order.cum]:
+                    raise Violation(f"{order.first} {order.id} at {kind.name}: {ledger.cum} here, {order.cum} at the venue")
+                worth = sum(fill.qty * fill.px for fill in order.fills)
+                if kind.itemised and ledger.notional != worth:
+                    raise Violation(f"{order.first} at {kind.name}: value {ledger.notional} here, {worth} at the venue")
+                if ledger is child.ledger and child.open_at_venue is not bool(order.leaves):
+                    raise Violation(
+                        f"{order.first} at {kind.name}: {child.status}, leaves {child.leaves} here, {order.leaves} at the venue"
+                    )
+                if child.work is None and kind.capabilities.client_id is not ClientId.NONE:
+                    raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
+                if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
+                    raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
+        known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}
+        for child in self._world.engine.children.values():
+            if not child.flags & 65536:
+                check_whole(child)
+            name = child.client_ids[0] if child.client_ids else None
+            if name in self._world.sent and name not in known and (child.open_at_venue or child.cum):
+                raise Violation(f"{name} never reached its venue and is {child.status} with {child.cum} filled here")
+        for parent in self._world.engine.desk.parents.values():
+            if parent.cum != sum(child.cum for child in parent.children):
+                raise Violation(f"{parent.ref}: {parent.cum} filled, its children say otherwise")
