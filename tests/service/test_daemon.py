@@ -137,6 +137,9 @@ def test_kill_cancels_everything_holds_through_restarts_and_is_lifted_by_hand(tm
         done = said(partfill("kill", "on", db, "--by", "ops", "--reason", "a drill"))
         assert (done["changed"], done["orders"], done["through"]) == (True, 3, "daemon")
         assert done["on"] == [{"venue": "*", "account": "", "by": "ops"}]
+        assert [(each["ref"], each["leaves_qty"]) for each in done["taken_off"]] == [
+            (f"r{n}", RESTING["qty"]) for n in range(3)
+        ]
         until(lambda: all(daemon.order(f"r{number}")["state"] == "killed" for number in range(3)), "all are off")
         again = said(partfill("kill", "on", db))
         assert (again["changed"], again["orders"], again["on"][0]["by"]) == (False, 0, "ops")
@@ -144,7 +147,8 @@ def test_kill_cancels_everything_holds_through_restarts_and_is_lifted_by_hand(tm
         assert daemon.stop() == 0
     with local(tmp_path) as daemon:
         assert "kill switch" in daemon.ask("submit", ref="new", **RESTING)["error"]
-        assert said(partfill("kill", "off", db))["changed"]
+        lifted = said(partfill("kill", "off", db))
+        assert (lifted["changed"], lifted["was_on_by"], lifted["taken_off"]) == (True, "ops", [])
         assert not said(partfill("kill", "off", db))["changed"]
         assert daemon.ask("submit", ref="new", **RESTING)["ok"]
         assert daemon.stop() == 0

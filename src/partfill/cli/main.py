@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ("partfill.cli.check", "check", "Name every mistake in a configuration of the daemon."),
     "decisions": ("partfill.cli.decisions", "decisions", "Show what was decided on remainders, and why."),
     "demo": ("partfill.cli.demo", "demo", "Trade on a generated market, live, and compare with the venue."),
+    "dust": ("partfill.cli.dust", "dust", "Show what was left of orders and was worth too little to keep."),
     "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
     "kill": ("partfill.cli.operate", "kill", "Stop everything and start nothing, or lift that."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),

@@ -47,8 +47,9 @@ def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str
 
     Off lifts exactly the switch that was put on: one for everywhere is not lifted by naming a venue.
 
-    Both may be repeated. Prints a line of JSON: whether anything changed, how many orders are being taken off, and every
-    switch that is on now. Exit 0: done; 1: refused or failed; 2: DB cannot be used.
+    Both may be repeated. Prints a line of JSON: whether anything changed, who had put it on, how many orders are being taken
+    off and which (the first 200, each with what had filled of it), and every switch that is on now. Exit 0: done; 1: refused
+    or failed; 2: DB cannot be used.
     """
     who = by if by is not None else _user()
     switch = KillSwitch(venue=venue, account=account, on=position == "on", by=who, reason=reason)

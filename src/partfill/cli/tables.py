@@ -21,7 +21,8 @@ from partfill.model.observations import MAX_TIME
 _SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """Signs that a terminal would obey: a venue's text is shown, never played."""
 NUMBERS = ("price", "order_qty", "cum_qty", "leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional",
-           "avg_px", "qty", "px", "fee", "filled_qty", "remaining_qty", "remaining_usd", "depth_usd", "ticks")  # fmt: skip
+           "avg_px", "qty", "px", "fee", "filled_qty", "remaining_qty", "remaining_usd", "depth_usd", "ticks",
+           "value")  # fmt: skip
 """Columns that hold a number, shown without needless zeros and to the right."""
 
 Row = dict[str, Any]
@@ -126,7 +127,7 @@ def _table(rows: Iterator[Row], columns: tuple[str, ...], noun: str) -> None:
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
-    if name in ("updated", "time"):
+    if name in ("updated", "time", "since"):
         seconds, rest = divmod(int(value), 1_000_000_000)
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{rest // 1000:06d}"
     if name == "avg_px":

@@ -178,7 +178,8 @@ def _as_it_leaves(number: int, said: dict[str, Any], wire: Wire) -> dict[str, An
         "reason_codes": said["reasons"], "severity": meaning.severity.value, "user_message": meaning.user,
         "operator_message": meaning.operator, "mode": said["mode"], "carried_out": said["carried_out"],
         "original_price": said["original"], "price": said["price"], "chase_price": said.get("px"), "inputs": seen,
-        "collateral": wire.collateral, "evaluated_at_ms": said["evaluated_at"] // 1_000_000,
+        "collateral": wire.collateral, "builder_code": said.get("builder_code"),
+        "evaluated_at_ms": said["evaluated_at"] // 1_000_000,
     }  # fmt: skip
 
 

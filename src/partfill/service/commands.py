@@ -19,15 +19,20 @@ from typing import Any
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
+from partfill.core.parent import Parent
 from partfill.journal.journal import Journal
 from partfill.journal.store import Store
 from partfill.model.commands import EVERYWHERE, KillSwitch, Stop
 from partfill.model.events import CommandRefused, KillSwitchChanged
 from partfill.model.inputs import Input
+from partfill.model.numbers import text
 from partfill.runtime.manager import Refused
 from partfill.runtime.per_venue import no_such_account
 from partfill.service.picture import PARENT_STATE
 from partfill.venues.clock import CLOCK
+
+SHOWN = 200
+"""Most orders that an answer names."""
 
 Take = Callable[[Input], Awaitable[Effects]]
 Answer = dict[str, Any]
@@ -47,12 +52,23 @@ async def kill(take: Take, engine: Engine, path: Path, switch: KillSwitch, given
         known = {*given, *accounts_in(path, switch.venue)}
         if known and switch.account not in known:
             raise Refused(no_such_account(switch.venue, switch.account, known))
+    was = engine.desk.killed.get((switch.venue, switch.account))
     effects = await take(switch)
     changed = any(type(event) is KillSwitchChanged for event in effects.events)
+    taken_off = effects.parents if switch.on and changed else ()
     return {
         "kill_switch": "on" if switch.on else "off", "venue": switch.venue, "account": switch.account, "changed": changed,
-        "orders": len(effects.parents) if switch.on and changed else 0,
+        "was_on_by": was, "orders": len(taken_off), "taken_off": [_taken_off(parent) for parent in taken_off[:SHOWN]],
         "on": [{"venue": venue, "account": account, "by": who} for (venue, account), who in sorted(engine.desk.killed.items())],
+    }  # fmt: skip
+
+
+def _taken_off(parent: Parent) -> Answer:
+    """One order that a kill switch takes off, with its numbers at that moment."""
+    return {
+        "ref": parent.ref, "venue": parent.venue, "account": parent.account, "instrument": parent.terms.instrument,
+        "side": parent.terms.side, "order_qty": text(parent.asked), "cum_qty": text(parent.cum),
+        "leaves_qty": text(parent.rest),
     }  # fmt: skip
 
 

@@ -94,6 +94,8 @@ class Submit(_Request, frozen=True, tag="submit"):
     resubmit: Resubmission | None = None
     remainder: RemainderPolicy | None = None
     """What is done with the rest while the order works, such as {"default_policy":"chase","chase_max_ticks":3}."""
+    tags: dict[str, str] = {}
+    """What goes along to the venue with every order that is placed for this one, such as a builder code."""
 
 
 class Orders(_Request, frozen=True, tag="orders"):
@@ -209,9 +211,9 @@ class Control:
     async def _submit(self, request: Submit) -> Order:
         of, number = request, dec(request.qty, "qty")
         if of.price is None:
-            terms = Market(of.instrument, of.side, qty=number, tif=of.tif or "ioc")
+            terms = Market(of.instrument, of.side, qty=number, tif=of.tif or "ioc", tags=of.tags)
         else:
-            terms = Limit(of.instrument, of.side, qty=number, price=dec(of.price, "price"), tif=of.tif or "gtc")
+            terms = Limit(of.instrument, of.side, qty=number, price=dec(of.price, "price"), tif=of.tif or "gtc", tags=of.tags)
         rule = None
         if of.resubmit is not None:
             least = dec(of.resubmit.min_resubmit_size, "min_resubmit_size")
