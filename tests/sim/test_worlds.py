@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import answers, handling, ledger, planner, remainder
+from partfill.core import answers, handling, ledger, planner, remainder, reported
 from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
-from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Restarted, Stop, Submit
+from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Reported, Restarted, Stop, Submit
 from partfill.model.inputs import VenueDeclared
 from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, add
@@ -75,6 +75,8 @@ TROUBLES = (
         "PARTIAL_FILL_FAVOURABLE_MOVE",
         "PARTIAL_FILL_CHASE_WIDE",
         "PARTIAL_FILL_HOLD_EXPIRED",
+        "another system called for a decision",
+        "<- Reported",
     ),
 )
 
@@ -248,10 +250,23 @@ def believe_a_stale_book(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(remainder, "_fresh", lambda s, book: True)
 
 
+def decide_on_repeats(patch: pytest.MonkeyPatch) -> None:
+    """What another system said before calls for a decision again."""
+    hear = reported.reported
+
+    def forgetful(desk: Any, r: Reported, effects: Any) -> None:
+        parent = desk.by_ref.get((r.venue, r.account, r.ref))
+        if parent is not None and parent.handling is not None:
+            parent.handling.reported = 0
+        hear(desk, r, effects)
+
+    patch.setattr(reported, "reported", forgetful)
+
+
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     add_instead_of_join, forget_the_fill_of_a_canceled_child, resend_under_a_new_id, act_before_commit,
     trust_a_claim_older_than_a_void, place_before_the_end_is_proven, absolute_ticks, cap_from_the_last_price,
-    chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book,
+    chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book, decide_on_repeats,
 ]  # fmt: skip
 
 

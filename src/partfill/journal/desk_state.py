@@ -34,6 +34,7 @@ class HandlingState(msgspec.Struct, array_like=True, gc=False):
     verdict: Reason | None = None
     best: Decimal | None = None
     owed: bool = False
+    reported: int = 0
 
 
 class ParentState(msgspec.Struct, array_like=True, gc=False):
