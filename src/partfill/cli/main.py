@@ -18,6 +18,7 @@ COMMANDS = {
     "decisions": ("partfill.cli.decisions", "decisions", "Show what was decided on remainders, and why."),
     "demo": ("partfill.cli.demo", "demo", "Trade on a generated market, live, and compare with the venue."),
     "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
+    "gates": ("partfill.cli.gates", "show", "Compute from a journal whether decisions may reach further."),
     "kill": ("partfill.cli.operate", "kill", "Stop everything and start nothing, or lift that."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
     "run": ("partfill.cli.run", "run", "Run the daemon that a configuration describes."),
