@@ -25,6 +25,7 @@ from partfill.model.operations import Place
 from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
 from partfill.model.words import ExecType
 from partfill.service import gates as computed
+from partfill.service.decided import Row, Run
 from partfill.service.gates import Gate, State, gates
 
 D = Decimal
@@ -273,12 +274,12 @@ async def test_a_few_partial_fills_say_nothing_of_five_percent(story: Story) -> 
 
 
 async def test_the_same_fill_decided_on_again_is_one_partial_fill() -> None:
-    def row(number: int, verdict: str, filled: str) -> computed.Row:
-        return computed.Row(f"r{number}", 1, number, verdict, filled, BORN + number, "{}")
+    def row(number: int, verdict: str, filled: str) -> Row:
+        return Row(f"r{number}", 1, number, verdict, filled, BORN + number, "{}")
 
     dust = "PARTIAL_FILL_DUST_AUTO_CANCEL"
     rows = [row(1, "HOLD_REMAINDER", "4"), row(2, "HOLD_REMAINDER", "4"), row(3, dust, "9"), row(4, dust, "9")]
-    gate = computed.dust_rate(computed.Run(0, 4, BORN, BORN + 8 * 24 * HOUR), rows)
+    gate = computed.dust_rate(Run(0, 4, BORN, BORN + 8 * 24 * HOUR), rows)
     assert gate.counts == {"decisions": 4, "partial_fills": 2, "dust": 1}
 
 
@@ -319,12 +320,12 @@ async def test_aborts_five_minutes_apart_are_not_together(story: Story) -> None:
 
 
 def test_many_aborts_fail_by_their_mean() -> None:
-    def rows(count: int) -> Iterator[computed.Row]:
+    def rows(count: int) -> Iterator[Row]:
         step = 7 * 24 * HOUR // count
         for number in range(count):
-            yield computed.Row(f"r{number}", number, number, "PARTIAL_FILL_CHASE_ABORTED", "4", BORN + number * step, "{}")
+            yield Row(f"r{number}", number, number, "PARTIAL_FILL_CHASE_ABORTED", "4", BORN + number * step, "{}")
 
-    run = computed.Run(0, 1, BORN, BORN + 7 * 24 * HOUR)
+    run = Run(0, 1, BORN, BORN + 7 * 24 * HOUR)
     assert computed.abort_rate(run, rows(1007)).state is State.PASS
     assert computed.abort_rate(run, rows(1008)).state is State.FAIL
 

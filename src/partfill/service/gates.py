@@ -24,24 +24,23 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from partfill.core.parent import Parent
 from partfill.journal.desk_state import thaw_parent
 from partfill.journal.store import Store
 from partfill.model.codec import input_from_journal
-from partfill.model.commands import Amend, Decide
+from partfill.model.commands import Decide
 from partfill.model.numbers import dec, mul, sub, text
 from partfill.model.policy import Mode
 from partfill.model.reasons import Reason
 from partfill.model.words import Side
+from partfill.service.decided import HOUR_NS, Amended, Row, Run, Wished, newest_run, rows_of
 
-HOUR_NS = 3_600_000_000_000
 MINUTE_NS = 60_000_000_000
 SHADOW_HOURS = 48
 LIMITED_HOURS = 7 * 24
@@ -93,33 +92,6 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """The first of them; `counts` has the number of all."""
 
 
-class Run(NamedTuple):
-    """The newest unbroken row of decisions in one mode: numbers before and of the last, times of the first and last."""
-
-    after: int
-    last: int
-    first_at: int
-    last_at: int
-
-
-class Row(NamedTuple):
-    """One decision as the table has it; for a chase with its input and its parent's state, where there are such."""
-
-    report_id: str
-    parent: int
-    seq: int
-    verdict: str
-    filled_qty: str
-    evaluated: int
-    body: str
-    input: str | None = None
-    state: str | None = None
-
-
-Wished = Callable[[Parent, int], Iterable[Decimal]]
-"""The prices that the user asked for by amending this parent, in inputs before this number."""
-
-
 def gates(store: Store) -> list[Gate]:
     """Every gate, computed from one journal as it is now. Raises `apsw.Error` for a file that is damaged."""
     found: list[Gate] = []
@@ -130,17 +102,17 @@ def gates(store: Store) -> list[Gate]:
 
 
 def _computed(store: Store) -> list[Gate]:
-    shadow, limited = _run(store, Mode.SHADOW_ONLY), _run(store, Mode.LIMITED_LIVE)
-    amended = _Amended(store)
-    chases = _rows(store, shadow, SHADOW_HOURS, chases=True) if shadow is not None else ()
+    shadow, limited = newest_run(store, Mode.SHADOW_ONLY), newest_run(store, Mode.LIMITED_LIVE)
+    amended = Amended(store)
+    chases = rows_of(store, shadow, SHADOW_HOURS, chases=True) if shadow is not None else ()
     return [
         Gate(
             gate="tests", to=Mode.SHADOW_ONLY, state=State.NOT_COMPUTABLE, measured="-", threshold="all tests pass",
             note="a journal cannot tell: look at the test run of this version",
         ),
         chase_price(shadow, chases, amended.before),
-        dust_rate(limited, _rows(store, limited, LIMITED_HOURS) if limited is not None else ()),
-        abort_rate(limited, _rows(store, limited, LIMITED_HOURS) if limited is not None else ()),
+        dust_rate(limited, rows_of(store, limited, LIMITED_HOURS) if limited is not None else ()),
+        abort_rate(limited, rows_of(store, limited, LIMITED_HOURS) if limited is not None else ()),
     ]  # fmt: skip
 
 
@@ -213,7 +185,7 @@ def abort_rate(run: Run | None, rows: Iterable[Row]) -> Gate:
                 late.popleft()
             worst = max(worst, len(late))
     state, note = _judged(run, LIMITED_HOURS, Mode.LIMITED_LIVE, "mean of the window, and its worst five minutes")
-    minutes = 0 if run is None else (run.last_at - _begins(run, LIMITED_HOURS)) // MINUTE_NS
+    minutes = 0 if run is None else (run.last_at - run.begins(LIMITED_HOURS)) // MINUTE_NS
     # A shorter time than the five minutes is told as those.
     mean, at_worst = Decimal(aborts) / max(5, minutes), Decimal(worst) / 5
     if state is State.PASS and (mean >= ABORTS_PER_MINUTE or at_worst > ABORTS_AT_WORST):
@@ -261,25 +233,6 @@ def _recomputed(row: Row, wished: Wished) -> str | None:
     return None
 
 
-class _Amended:
-    """The prices of every amendment in a journal, read when they are first asked for."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._found: dict[tuple[str, str, str], list[tuple[int, Decimal]]] | None = None
-
-    def before(self, parent: Parent, seq: int) -> list[Decimal]:
-        """Prices that the user asked for of this parent before input `seq`."""
-        if self._found is None:
-            self._found = {}
-            for number, body in self._store.db.execute("""SELECT seq, body FROM journal WHERE body LIKE '{"type":"amend",%'"""):
-                amend = input_from_journal(body)
-                if isinstance(amend, Amend) and amend.price is not None:
-                    self._found.setdefault((amend.venue, amend.account, amend.ref), []).append((number, amend.price))
-        amended = self._found.get((parent.venue, parent.account, parent.ref), [])
-        return [price for number, price in amended if number < seq]
-
-
 # ---------------------------------------------------------------------- windows
 
 
@@ -296,12 +249,8 @@ def _judged(run: Run | None, hours: int, mode: Mode, note: str) -> tuple[State, 
 def _window(run: Run | None, hours: int) -> dict[str, Any]:
     if run is None:
         return {"window_h": hours}
-    begins = _begins(run, hours)
+    begins = run.begins(hours)
     return {"window_h": hours, "covered_h": _hours(run.last_at - begins), "begins": begins, "ends": run.last_at}
-
-
-def _begins(run: Run, hours: int) -> int:
-    return max(run.first_at, run.last_at - hours * HOUR_NS)
 
 
 def _hours(ns: int) -> Decimal:
@@ -310,38 +259,6 @@ def _hours(ns: int) -> Decimal:
 
 def _percent(part: int, whole: int) -> str:
     return f", {text(round(Decimal(part) * 100 / whole, 2))} %" if whole else ""
-
-
-def _run(store: Store, mode: Mode) -> Run | None:
-    """The newest run of decisions in this mode; the kill switch's belong to none."""
-    mine, kill = "mode = ?1 AND verdict <> ?2", Reason.KILL_SWITCH_ACTIVE.value
-    last = store.db.execute(
-        f"SELECT number, evaluated FROM decisions WHERE {mine} ORDER BY number DESC LIMIT 1", (mode.value, kill)
-    ).fetchone()
-    if last is None:
-        return None
-    query = "SELECT coalesce(max(number), 0) FROM decisions WHERE mode <> ?1 AND verdict <> ?2 AND number < ?3"
-    (after,) = store.db.execute(query, (mode.value, kill, last[0])).fetchone()  # type: ignore[misc]
-    query = f"SELECT min(evaluated) FROM decisions WHERE {mine} AND number > ?3"
-    (first,) = store.db.execute(query, (mode.value, kill, after)).fetchone()  # type: ignore[misc]
-    return Run(int(after), int(last[0]), int(first), int(last[1]))
-
-
-def _rows(store: Store, run: Run, hours: int, *, chases: bool = False) -> Iterator[Row]:
-    """The decisions of a run within its window, oldest first; only `chases`, with what proves them."""
-    columns = "d.report_id, d.parent, d.seq, d.verdict, d.filled_qty, d.evaluated, d.body"
-    source, also = "decisions d", ""
-    if chases:
-        columns += ", j.body, p.state"
-        source += " LEFT JOIN journal j ON j.seq = d.seq LEFT JOIN parents p ON p.id = d.parent"
-        also = "AND d.body ->> '$.px' IS NOT NULL"
-    query = (
-        f"SELECT {columns} FROM {source} WHERE d.number > ? AND d.number <= ? AND d.verdict <> ? AND d.evaluated >= ? {also} "
-        "ORDER BY d.number"
-    )
-    bindings = (run.after, run.last, Reason.KILL_SWITCH_ACTIVE.value, _begins(run, hours))
-    for found in store.db.execute(query, bindings):
-        yield Row(*found)
 
 
 __all__ = ["Gate", "State", "Violation", "abort_rate", "chase_price", "dust_rate", "gates", "passed"]
