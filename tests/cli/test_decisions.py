@@ -19,6 +19,8 @@ from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.operations import Place
 from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.words import ExecType
+from partfill.runtime import outbox
+from partfill.runtime.outbox import FileSink, Wire, reports_after
 
 D = Decimal
 SECOND = 1_000_000_000
@@ -97,9 +99,31 @@ def test_only_what_is_asked_for(db: Path, options: list[str], expected: list[str
     assert [row["ref"] for row in rows] == expected
 
 
+def test_what_was_delivered_comes_again_from_any_number_on(db: Path, tmp_path: Path) -> None:
+    file = tmp_path / "r.jsonl"
+    delivered = reports_after(db, 0, Wire(), 100)
+    FileSink(file).deliver(delivered)
+    assert partfill("decisions", db, "--json", "--after", 0).stdout_bytes == file.read_bytes()
+    numbers = [report["number"] for report in delivered]
+    for after, limit, expected in ((0, 1, numbers[:1]), (numbers[0], 5, numbers[1:]), (numbers[-1], 5, []), (0, 9, numbers)):
+        done = partfill("decisions", db, "--json", "--after", after, "--limit", limit)
+        assert [json.loads(line)["number"] for line in done.stdout.splitlines()] == expected
+
+
+def test_a_replay_is_paged(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "PAGE", 1)
+    assert len(partfill("decisions", db, "--json", "--after", 0).stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("options", [["--after", "0"], ["--json", "--after", "0", "--ref", "far"], ["--json", "--after", "-1"]])
+def test_a_replay_is_all_or_nothing(db: Path, options: list[str]) -> None:
+    assert partfill("decisions", db, *options).exit_code == 2
+
+
 def test_what_is_no_verdict_or_no_journal_is_named(db: Path, tmp_path: Path) -> None:
     wrong = partfill("decisions", db, "--verdict", "MAYBE")
     assert wrong.exit_code == 2
     assert "'MAYBE' is no verdict; it is one of CANCELLED_REMAINDER" in wrong.stderr
     (tmp_path / "text").write_text("no journal")
     assert partfill("decisions", tmp_path / "text").exit_code == 2
+    assert partfill("decisions", tmp_path / "text", "--json", "--after", 0).exit_code == 2

@@ -15,7 +15,19 @@ from hypothesis import strategies as st
 from partfill.core.effects import Effects
 from partfill.model.book import Book, Level
 from partfill.model.capabilities import Capabilities
-from partfill.model.commands import Amend, Answered, Decide, KillSwitch, Looked, Outcome, Restarted, Stop, Submit, Tick
+from partfill.model.commands import (
+    Amend,
+    Answered,
+    Decide,
+    KillSwitch,
+    Looked,
+    Outcome,
+    Reported,
+    Restarted,
+    Stop,
+    Submit,
+    Tick,
+)
 from partfill.model.events import AlarmKind, CommandRefused
 from partfill.model.inputs import Input
 from partfill.model.instrument import Instrument, TickBand
@@ -61,6 +73,7 @@ class Move(msgspec.Struct, frozen=True):
 KINDS = (
     *("fill", "fill", "fill", "again", "void", "decide", "decide", "decide", "decide", "late decide", "confirm", "confirm"),
     *("reply", "reply", "look", "look", "amend", "ended", "cut", "restart", "tick", "tick", "kill", "stop"),
+    *("reported", "reported"),
 )
 MOVES = st.lists(
     st.builds(
@@ -88,6 +101,8 @@ class Watched(Driven):
         self.shown: set[Decimal] = set()
         """Prices at which a market was seen that could be believed."""
         self.told: set[int] = set()
+        self.heard = 0
+        """The newest event of another system that called for a decision, or is owed one."""
         again = rule("0.1", 2) if resubmit else None
         self.feed(Submit(venue=VENUE, ref="p", terms=terms("10", "100", side=side), remainder=policy, resubmit=again))
 
@@ -100,6 +115,8 @@ class Watched(Driven):
             stop, price = (parent.stop, parent.price) if parent is not None else (None, None)
             events = len(self.events)
             effects = super().feed(inp)
+            if isinstance(inp, Reported):
+                self._judge_called(inp, effects)
             new = self.events[events:]
             if isinstance(inp, Amend) and inp.order_qty is not None and not any(type(e) is CommandRefused for e in new):
                 self.wanted_qty = inp.order_qty
@@ -139,6 +156,16 @@ class Watched(Driven):
         """Whether the market of a decision is one to act on, one millisecond from now."""
         return d.book is not None and d.book.instrument == "ACME" and d.book.as_of >= self.now + MS - 2_000 * MS and (
             d.book.as_of <= self.now + MS)  # fmt: skip
+
+    def _judge_called(self, r: Reported, effects: Effects) -> None:
+        """A report of another system books nothing, asks nothing, and calls for a decision once."""
+        assert not effects.events
+        assert not effects.operations
+        assert not effects.rows
+        assert bool(effects.called) is bool(effects.wanted)
+        if effects.parents:
+            assert r.event_ts > self.heard
+            self.heard = r.event_ts
 
     def _judge_report(self, report: ExecutionReport) -> None:
         if not any(child.flags & Flag.QUARANTINED for child in self.parent().children):
@@ -217,6 +244,8 @@ class Watched(Driven):
             case "cut":
                 return OrderSnapshot(venue=VENUE, order_id=order_id, exec_type=ExecType.RESTATED, order_qty=D(move.qty * 2),
                                      restatement="position")  # fmt: skip
+            case "reported":
+                return Reported(venue=VENUE, ref="p", event_ts=max(1, self.heard + move.pick - 1))
             case "restart":
                 return Restarted(desk="d")
             case "kill" if move.pick == 0:

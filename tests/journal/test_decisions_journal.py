@@ -15,15 +15,15 @@ from partfill.journal.journal import Journal
 from partfill.journal.verify import verify
 from partfill.model.capabilities import Capabilities
 from partfill.model.codec import to_json
-from partfill.model.commands import Restarted
+from partfill.model.commands import Reported, Restarted
 from partfill.model.inputs import Input
-from partfill.model.policy import Chase, RemainderPolicy
+from partfill.model.policy import Chase, Hold, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
 from partfill.model.words import ExecType, Side
 from partfill.sim.world import World
 from tests.core.chased import MOVES, POLICIES, RULES, Move, Watched
-from tests.core.driven import SECOND, TOTAL, Driven
+from tests.core.driven import SECOND, TOTAL, VENUE, Driven
 from tests.core.test_handling import book, decide, partly
 
 OUT_OF_MEMORY = (0, 3, 1000)
@@ -42,8 +42,11 @@ async def kept(db: Path, log: list[tuple[Input, int]], *, everywhere: bool = Fal
     journal = await Journal.open(db, quiet_ns=0, max_finished=0)
     for number, (inp, now) in enumerate(log):
         if number and (everywhere or isinstance(inp, Restarted)):
+            timers = journal.engine.desk.timers
             await journal.close()
             journal = await Journal.open(db, quiet_ns=0, max_finished=0)
+            # A start sets them anew; where there is none in the log, time must pass all the same.
+            journal.engine.desk.timers[:] = timers
         told.extend(event for event in journal.stage(inp, now).events if type(event) is ExecutionReport)
         if number % 3 == 0:
             await journal.flush()
@@ -87,6 +90,22 @@ async def test_a_decision_that_was_wanted_before_the_file_was_closed_is_made_aft
     told = await kept(tmp_path / "whole.db", desk.log, everywhere=True)
     assert [report.verdict for report in told] == [Reason.CHASE_ORDER_SUBMITTED]
     proven(tmp_path / "whole.db", told)
+
+
+async def test_what_another_system_reported_is_a_repeat_after_the_file_was_opened_again(tmp_path: Path) -> None:
+    desk = partly(Hold(), TOTAL)
+    decide(desk, book(desk, "101"))
+    desk.feed(Reported(venue=VENUE, ref="p", event_ts=7))
+    decide(desk, book(desk, "101"))
+    db = tmp_path / "reported.db"
+    told = await kept(db, desk.log, everywhere=True)
+    assert [report.event for report in told] == [1, 2]
+    journal = await Journal.open(db)
+    assert journal.stage(Reported(venue=VENUE, ref="p", event_ts=7), desk.now + 1).called == 0
+    assert journal.stage(Reported(venue=VENUE, ref="p", event_ts=8), desk.now + 2).called == 3
+    await journal.close()
+    for most in OUT_OF_MEMORY:
+        assert verify(db, max_finished=most).problems == []
 
 
 async def test_a_time_that_was_set_for_an_order_that_ended_changes_no_row(tmp_path: Path) -> None:

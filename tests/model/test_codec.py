@@ -24,7 +24,7 @@ from partfill.model.codec import (
     to_json,
     to_msgpack,
 )
-from partfill.model.commands import Decide, Resubmit
+from partfill.model.commands import Decide, Reported, Resubmit
 from partfill.model.events import Event
 from partfill.model.inputs import Answered, Execution, Input, Looked, OrderPlaced, OrderSnapshot
 from partfill.model.instrument import Instrument, TickBand
@@ -65,6 +65,8 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         fields["resubmit"] = st.none() | _legal(Resubmit)
     if "remainder" in fields:
         fields["remainder"] = st.none() | POLICIES
+    if kind is Reported:
+        fields |= {"event_ts": st.integers(1, 10**12), "policy": st.none() | POLICIES}
     if kind is Decide:
         fields |= {"instrument": INSTRUMENTS, "book": st.none() | BOOKS, "limits": st.builds(LiveLimits)}
     if kind is ExecutionReport:

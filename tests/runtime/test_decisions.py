@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -245,6 +247,28 @@ async def test_the_book_over_the_socket_is_the_book() -> None:
     finally:
         await client.close()
         await server.close()
+
+
+async def test_every_decision_is_a_line_of_the_log_with_its_numbers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "partfill.decisions")
+    venue = paper()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        told = Told(fills)
+        order = await partly(fills, venue, Hold(cancel_on_book_thin=False), ref="one")
+        await until(lambda: told, "it is held")
+        await fills.kill(True, by="operator")
+        assert await order.done(WAIT_S) == "killed"
+    said = [json.loads(record.getMessage()) for record in caplog.records if record.name == "partfill.decisions"]
+    assert [each["verdict"] for each in said] == [report.verdict for report in told]
+    first, report = said[0], told[0]
+    assert (first["order_id"], first["ref"], first["policy_applied"], first["cancel_on_book_thin"]) == (
+        report.order_id, "one", "hold", False,
+    )  # fmt: skip
+    numbers = [Decimal(first[name]) for name in ("remaining_usd", "book_depth_usd")]
+    assert numbers == [report.seen.remaining_usd, report.seen.book_depth_usd]
+    assert first["ticks_to_fill"] == report.seen.ticks_to_fill
+    # The kill switch looks at no book.
+    assert (said[-1]["book_depth_usd"], said[-1]["ticks_to_fill"], said[-1]["carried_out"]) == (None, None, True)
 
 
 def test_a_wide_chase_for_everybody_is_refused_and_the_usual_bounds_are_those_of_the_document() -> None:

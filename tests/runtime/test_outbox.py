@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from partfill import Chase, FillManager
+from partfill.model.delivered import EXAMPLE, DeliveredReport
 from partfill.model.policy import Mode
+from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
 from partfill.runtime import outbox
 from partfill.runtime.outbox import FileSink, Outbox, Wire, reports_after
 from partfill.runtime.remainders import RemainderSettings
+from partfill.venues.protocol import VenueDown
 from tests.runtime.test_decisions import Dim, Told, partly
 from tests.runtime.test_manager import until
 
+ROOT = Path(__file__).parents[2]
 LIVE = RemainderSettings(mode=Mode.GENERAL_LIVE)
 SOON = Chase(10, rechase_ms=50, cancel_on_book_thin=False)
 
@@ -84,6 +89,36 @@ async def test_every_report_is_in_the_file_once_and_in_order(tmp_path: Path) -> 
     assert first["reason_codes"][0] == first["verdict"]
     assert first["user_message"]
     assert float(first["remaining_size"]) == float(first["original_size"]) - float(first["filled_size"])
+
+
+async def test_every_report_that_leaves_is_one_of_the_published_schema(tmp_path: Path) -> None:
+    venue, file = Dim(), tmp_path / "r.jsonl"
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE, reports=FileSink(file)) as fills:
+        told = Told(fills)
+        await decided(fills, venue, told, 6)
+        venue.broken = VenueDown("paper: no")
+        await partly(fills, venue, SOON, qty=60_000)
+        await until(lambda: Reason.BOOK_UNAVAILABLE in told.verdicts, "one is made without a book")
+        await fills.kill(True, by="test")
+        await until(lambda: all(order.ended for order in fills.orders()), "everything is off")
+    schema = json.loads((ROOT / "docs" / "schema" / "execution-report.json").read_text())
+    judge = Draft202012Validator(schema)
+    found = lines(file)
+    assert {row["verdict"] for row in found} >= {"CHASE_ORDER_SUBMITTED", "KILL_SWITCH_ACTIVE", "PARTIAL_FILL_BOOK_UNAVAILABLE"}
+    for row in [*found, *schema["examples"]]:
+        judge.validate(row)
+    for row in found:
+        assert list(row) == ["kind", *DeliveredReport.__struct_fields__]
+    for name, wrong in (("filled_size", 4.5), ("verdict", "MAYBE"), ("remaining_size", "1,5"), ("carried_out", "no")):
+        assert not judge.is_valid(found[0] | {name: wrong}), name
+    assert not judge.is_valid({name: value for name, value in found[0].items() if name != "report_id"})
+
+
+def test_the_fields_of_the_document_s_example_are_in_the_schema() -> None:
+    named = {"report_id", "bot_id", "verdict", "remaining_usd", "policy_applied", "collateral", "evaluated_at_ms",
+             "trace_id", "order_id", "market_id", "filled_usd", "builder_code"}  # fmt: skip
+    assert named <= set(DeliveredReport.__struct_fields__)
+    assert (EXAMPLE.verdict, EXAMPLE.remaining_usd, EXAMPLE.policy_applied) == ("HOLD_REMAINDER", 250, "hold")
 
 
 async def test_a_sink_that_is_down_gets_everything_when_it_is_back(tmp_path: Path) -> None:

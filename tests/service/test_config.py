@@ -46,6 +46,17 @@ def test_a_number_with_a_point_is_read_exactly(good: str) -> None:
     assert parse(good + section + "7").fill_management.min_resubmit_size == Decimal(7)
 
 
+def test_who_may_report_partial_fills_is_read(good: str) -> None:
+    said = '[execution.remainder.ingest]\nkey_file = "k.toml"\nwindow_ms = 5000\ncollateral = "pUSD"\n'
+    ingest = parse(good + said).ingest
+    assert (ingest.key_file, ingest.window_ms, ingest.collateral) == (Path("k.toml"), 5000, "pUSD")
+    nobody = parse(good).ingest
+    assert (nobody.key_file, nobody.window_ms, nobody.collateral) == (None, 30_000, None)
+    wrong = mistakes(good + "[execution.remainder.ingest]\nwindow_ms = 0\nkeyfile = 'x'\n")
+    assert any("execution.remainder.ingest.window_ms: is 0, out of range" in each for each in wrong)
+    assert any("execution.remainder.ingest.keyfile: is no key here; did you mean key_file?" in each for each in wrong)
+
+
 def test_how_remainders_are_decided_is_read(good: str) -> None:
     said = """
     [execution.remainder]

@@ -8,6 +8,8 @@ import resource
 import signal
 import socket
 import stat
+import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from partfill.journal.store import Store
 from partfill.journal.verify import verify
 from partfill.model.commands import Submit
 from partfill.model.orders import Limit
+from partfill.runtime.partials import sign
 from partfill.service.client import ask
 from partfill.service.commands import find
 from tests.service.processes import LOCAL, WAIT_S, Daemon, Process, local, paper_venue, partfill, remote, until
@@ -108,6 +111,56 @@ def test_a_misspelt_account_is_refused_on_the_command_line(command: tuple[str, s
     done = partfill(*command[:2], served.db, "--venue", "paper", "--account", "mian")
     assert (done.returncode, command[2] in done.stderr) == (1, True), done.stderr
     assert served.ask("status")["killed"] == []
+
+
+def test_a_report_of_another_system_goes_through_the_socket(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    secret = b"k" * 32
+    keys.write_text(f'[bot]\nsecret = "{secret.hex()}"\n')
+    keys.chmod(0o600)
+    config = LOCAL + "[execution.remainder]\nenabled = true\n[execution.remainder.ingest]\nkey_file = '{folder}/keys.toml'\n"
+    with Daemon(tmp_path, config.format(folder=tmp_path)) as daemon:
+        daemon.ask("submit", ref="big", instrument="ACME", side="buy", qty=10_000_000, price="26")
+        until(lambda: daemon.order("big")["cum_qty"] != "0", "some of it fills")
+
+        def report(**changed: Any) -> dict[str, Any]:
+            order = daemon.order("big")
+            filled, left = Decimal(order["cum_qty"]) * 26, Decimal(order["leaves_qty"]) * 26
+            said = {"order_id": "big", "status": "PARTIAL", "filled_usd": str(filled), "remaining_usd": str(left),
+                    "original_price": "26.00", "side": "BUY", "event_ts_ms": at}  # fmt: skip
+            body, now = json.dumps(said | changed), time.time_ns() // 1_000_000
+            signature = sign(secret, "bot", now, body.encode())
+            return daemon.ask("partial", key_id="bot", timestamp_ms=now, body=body, signature=signature)
+
+        at = time.time_ns() // 1_000_000
+        refused = report(side="SELL")
+        assert (refused["ok"], refused["heard"], refused["code"]) == (False, "refused", "WRONG_SIDE")
+        assert refused["error"] == "side is sell; big is a buy"
+        # While the market goes on, some of it may fill between the look and the report.
+        answer = until(lambda: (found := report())["ok"] and found, "a report agrees with the books")
+        assert (answer["heard"], answer["ref"]) == ("decided", "big")
+        assert answer["report"]["mode"] == "shadow_only"
+        assert report()["heard"] == "repeated"
+        assert daemon.stop() == 0
+    assert secret.hex() not in (tmp_path / "errors.log").read_text()
+    assert verify(tmp_path / "f.db").problems == []
+
+
+def test_nobody_may_report_where_there_are_no_keys(served: Daemon) -> None:
+    answer = served.ask("partial", key_id="bot", timestamp_ms=1, body="{}", signature="")
+    assert (answer["ok"], "give [execution.remainder.ingest] a key_file" in answer["error"]) == (False, True)
+
+
+def test_keys_that_others_may_read_end_the_start_with_2(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    keys.write_text(f'[bot]\nsecret = "{"6b" * 32}"\n')
+    keys.chmod(0o644)
+    config = tmp_path / "c.toml"
+    said = LOCAL.format(folder=tmp_path) + f"[execution.remainder.ingest]\nkey_file = '{keys}'\n"
+    config.write_text(said)
+    done = partfill("run", config)
+    assert (done.returncode, "chmod 600 it" in done.stderr, "6b6b" in done.stderr) == (2, True, False)
+    assert not (tmp_path / "f.db").exists()
 
 
 def test_a_line_without_end_is_cut_off_and_others_go_on(served: Daemon) -> None:

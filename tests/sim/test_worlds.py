@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import answers, dust, handling, ledger, planner, remainder
+from partfill.core import answers, dust, handling, ledger, planner, remainder, reported
 from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
 from partfill.model.book import Book
-from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Restarted, Stop, Submit
+from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Reported, Restarted, Stop, Submit
 from partfill.model.inputs import VenueDeclared
 from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, add
@@ -79,6 +79,8 @@ TROUBLES = (
         "PARTIAL_FILL_BOOK_IMPLAUSIBLE",
         "DustUsed(order=0, order_id=None, cl_ord_id=None, ref='dust:",
         "DustUsed(order=0, order_id=None, cl_ord_id=None, ref='late",
+        "another system called for a decision",
+        "<- Reported",
     ),
 )
 
@@ -305,12 +307,25 @@ def take_dust_at_any_price(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dust, "within", lambda side, px, worst: True)
 
 
+def decide_on_repeats(patch: pytest.MonkeyPatch) -> None:
+    """What another system said before calls for a decision again."""
+    hear = reported.reported
+
+    def forgetful(desk: Any, r: Reported, effects: Any) -> None:
+        parent = desk.by_ref.get((r.venue, r.account, r.ref))
+        if parent is not None and parent.handling is not None:
+            parent.handling.reported = 0
+        hear(desk, r, effects)
+
+    patch.setattr(reported, "reported", forgetful)
+
+
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     add_instead_of_join, forget_the_fill_of_a_canceled_child, resend_under_a_new_id, act_before_commit,
     trust_a_claim_older_than_a_void, place_before_the_end_is_proven, absolute_ticks, cap_from_the_last_price,
     chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book, look_at_the_worst_levels,
     compare_units_with_money, believe_a_book_without_our_order, use_dust_twice, take_dust_at_any_price,
-    count_what_was_taken_back_as_dust,
+    count_what_was_taken_back_as_dust, decide_on_repeats,
 ]  # fmt: skip
 
 

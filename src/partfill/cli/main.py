@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": ("partfill.cli.demo", "demo", "Trade on a generated market, live, and compare with the venue."),
     "dust": ("partfill.cli.dust", "dust", "Show what was left of orders and was worth too little to keep."),
     "fills": ("partfill.cli.show", "fills", "Show the executions in a journal."),
+    "gates": ("partfill.cli.gates", "show", "Compute from a journal whether decisions may reach further."),
     "kill": ("partfill.cli.operate", "kill", "Stop everything and start nothing, or lift that."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
     "run": ("partfill.cli.run", "run", "Run the daemon that a configuration describes."),

@@ -41,6 +41,10 @@ class JsonLines:
         self._out.write(_encode(row) + b"\n")
         self._out.flush()
 
+    def write_line(self, line: bytes) -> None:
+        """One line that is JSON already."""
+        self._out.write(line)
+
     def write_all(self, rows: Iterable[dict[str, Any]]) -> None:
         """Many lines."""
         for row in rows:

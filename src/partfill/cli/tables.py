@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import apsw
 import click
@@ -79,29 +80,30 @@ def print_rows(
     noun: str,
 ) -> None:
     """Print what a query finds, each row through `shape`; a file that is no journal, or is damaged, ends with 2."""
-    try:
-        store = Store(db, read_only=True)
-    except NotAJournal as error:
-        click.echo(f"partfill: {error}", err=True)
-        sys.exit(2)
-    except apsw.Error as error:
-        _damaged(db, error)
-    rows: Iterator[Row] = (shape(row) for row in store.rows(query, values))
-    try:
+    with opened(db) as store:
+        rows: Iterator[Row] = (shape(row) for row in store.rows(query, values))
         if as_json:
             with JsonLines() as out:
                 out.write_all(rows)
         else:
             _table(rows, columns, noun)
+
+
+@contextmanager
+def opened(db: Path) -> Iterator[Store]:
+    """The journal `db`, to be read; a file that is none, or turns out to be damaged, ends the program with 2."""
+    try:
+        store = Store(db, read_only=True)
+        try:
+            yield store
+        finally:
+            store.close()
+    except NotAJournal as error:
+        click.echo(f"partfill: {error}", err=True)
+        sys.exit(2)
     except apsw.Error as error:
-        _damaged(db, error)
-    finally:
-        store.close()
-
-
-def _damaged(db: Path, error: Exception) -> NoReturn:
-    click.echo(f"partfill: {db} is damaged: {error}; partfill verify says more", err=True)
-    sys.exit(2)
+        click.echo(f"partfill: {db} is damaged: {error}; partfill verify says more", err=True)
+        sys.exit(2)
 
 
 def _table(rows: Iterator[Row], columns: tuple[str, ...], noun: str) -> None:

@@ -66,6 +66,8 @@ class Effects:
     """Parent orders on whose rest a decision is wanted, with the market as it is once this step is durable."""
     specks: Sequence[Speck] = ()
     """Dust that was noted, used or taken back."""
+    called: int = 0
+    """Number of the decision that a report of another system calls for; 0 for none."""
     parents: Sequence[Parent] = ()
     """Parent orders whose rows have to be written."""
     engine: bool = False

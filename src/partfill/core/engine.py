@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partfill.core import answers, fills, handling, reports
+from partfill.core import answers, fills, handling, reported, reports
 from partfill.core.child import Child
 from partfill.core.desk import Desk
 from partfill.core.effects import Counters, Effects, state_of
@@ -46,6 +46,7 @@ from partfill.model.inputs import (
     OrderPlaced,
     OrderSnapshot,
     Outage,
+    Reported,
     RequestSent,
     Restarted,
     Stop,
@@ -111,6 +112,7 @@ class Engine:
             Looked: self._looked,
             KillSwitch: self.desk.kill,
             Decide: self._decide,
+            Reported: self._reported,
             Restarted: self.desk.restarted,
             Tick: self._tick,
             Outage: self._outage,
@@ -310,6 +312,9 @@ class Engine:
 
     def _decide(self, d: Decide, now: int, effects: Effects) -> None:
         handling.decided(self.desk, d, now, effects)
+
+    def _reported(self, r: Reported, now: int, effects: Effects) -> None:
+        reported.reported(self.desk, r, effects)
 
     def _tick(self, _: Tick, now: int, effects: Effects) -> None:
         self.desk.tick(now, effects)

@@ -52,7 +52,7 @@ class Handling:
 
     __slots__ = (
         *("again", "again_at", "best", "cap", "decided", "dust_of", "dust_qty", "event", "expired", "held_since", "mode"),
-        *("original", "owed", "policy", "reports", "thin_since", "verdict"),
+        *("original", "owed", "policy", "reported", "reports", "thin_since", "verdict"),
     )
 
     def __init__(self, policy: RemainderPolicy, original: Decimal | None) -> None:
@@ -85,6 +85,8 @@ class Handling:
         """What the order trades, once its rest was taken off as dust."""
         self.dust_qty = ZERO
         """That rest, in units: what is taken back of the fills later on is no dust."""
+        self.reported = 0
+        """Time of the newest event that another system reported (ms UTC); 0 for none. See `core.reported`."""
 
     def same(self, best: Decimal | None) -> bool:
         """Whether a look that only time asked for shows what the last decision saw: there is nothing to decide yet."""
@@ -96,7 +98,7 @@ def filled(desk: Desk, parent: Parent, effects: Effects) -> None:
     """What filled of the parent has changed: a decision on the rest is wanted, while there is one that works."""
     handling = parent.handling
     if handling is not None and undecided(parent) is not None:
-        _want(desk, parent, handling, effects)
+        want(desk, parent, handling, effects)
 
 
 def due(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
@@ -107,7 +109,7 @@ def due(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
     effects.parent(parent)
     handling.again_at = 0
     if undecided(parent) is not None:
-        _want(desk, parent, handling, effects)
+        want(desk, parent, handling, effects)
         handling.again = True
     else:
         handling.owed = _between(parent)
@@ -117,7 +119,7 @@ def moved(desk: Desk, parent: Parent, effects: Effects) -> None:
     """The plan was carried out: a decision that is owed is wanted once something works again."""
     handling = parent.handling
     if handling is not None and handling.owed and undecided(parent) is not None:
-        _want(desk, parent, handling, effects)
+        want(desk, parent, handling, effects)
 
 
 def wished(parent: Parent, price: Decimal) -> None:
@@ -164,7 +166,16 @@ def restarted(desk: Desk, parent: Parent, mode: Mode | None, effects: Effects) -
     if handling.event > handling.decided:
         effects.want(parent)
     elif mode not in (None, handling.mode) and handling.reports and undecided(parent) is not None:
-        _want(desk, parent, handling, effects)
+        want(desk, parent, handling, effects)
+
+
+def want(desk: Desk, parent: Parent, handling: Handling, effects: Effects) -> None:
+    """A decision on the rest is wanted, for a new event. There has to be a rest that works: see `undecided`."""
+    effects.parent(parent)
+    handling.event += 1
+    handling.again = False
+    handling.owed = False
+    effects.want(parent)
 
 
 def killed(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
@@ -223,14 +234,6 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
 
 
 # ---------------------------------------------------------------------- inside
-
-
-def _want(desk: Desk, parent: Parent, handling: Handling, effects: Effects) -> None:
-    effects.parent(parent)
-    handling.event += 1
-    handling.again = False
-    handling.owed = False
-    effects.want(parent)
 
 
 def _goes_on(parent: Parent) -> bool:

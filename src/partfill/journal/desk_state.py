@@ -39,6 +39,7 @@ class HandlingState(msgspec.Struct, array_like=True, gc=False):
     expired: bool = False
     dust_of: Instrument | None = None
     dust_qty: Decimal = ZERO
+    reported: int = 0
 
 
 class ParentState(msgspec.Struct, array_like=True, gc=False):

@@ -20,7 +20,7 @@ from partfill.journal.engine_state import thaw_engine
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
-from partfill.model.commands import Amend, Decide, KillSwitch, Restarted, Stop, Submit, Tick, Track, Untrack
+from partfill.model.commands import Amend, Decide, KillSwitch, Reported, Restarted, Stop, Submit, Tick, Track, Untrack
 from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Outage, Unreadable, VenueDeclared
 from partfill.model.words import Flag
 
@@ -30,7 +30,7 @@ MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
 _NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage)
-_BY_REF = (Submit, Untrack, Stop, Amend, Decide)
+_BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 
 
 class Keeper:

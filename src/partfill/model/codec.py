@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from partfill.model.delivered import EXAMPLE, DeliveredReport
 from partfill.model.events import Event
 from partfill.model.inputs import Input
 from partfill.model.numbers import NotANumber, dec
@@ -118,5 +119,7 @@ def _exact(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def schemas() -> dict[str, Any]:
-    """JSON Schemas of inputs and events, as published in docs/schema."""
-    return {"input": msgspec.json.schema(Input), "event": msgspec.json.schema(Event)}
+    """JSON Schemas of inputs, events and delivered reports, as published in docs/schema."""
+    delivered = msgspec.json.schema(DeliveredReport)
+    delivered |= {"$schema": "https://json-schema.org/draft/2020-12/schema", "examples": [msgspec.to_builtins(EXAMPLE)]}
+    return {"input": msgspec.json.schema(Input), "event": msgspec.json.schema(Event), "execution-report": delivered}

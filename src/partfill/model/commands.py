@@ -17,7 +17,7 @@ import msgspec
 from partfill.model.book import Book
 from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, NotANumber, require
-from partfill.model.observations import OrderSnapshot, check_times
+from partfill.model.observations import MAX_TIME, OrderSnapshot, check_times
 from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
 from partfill.model.terms import Terms
 from partfill.model.words import Request
@@ -188,6 +188,22 @@ class Decide(_Command, frozen=True, tag="decide"):
     limits: LiveLimits = LiveLimits()
 
 
+class Reported(_Command, frozen=True, tag="reported"):
+    """Another system says that parent `ref` is partly filled: a call for a decision on the rest, and never a fill.
+
+    `event_ts` is the time that it gives its event (ms UTC): one that is no later than the newest of this order is a repeat.
+    `policy` is for an order that has none.
+    """
+
+    ref: str
+    event_ts: int
+    policy: RemainderPolicy | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.event_ts <= MAX_TIME // 1_000_000:
+            raise NotANumber(f"event_ts is {self.event_ts}; it is a time in ms UTC")
+
+
 class Restarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="restarted", forbid_unknown_fields=True):
     """The process begins: what was in flight is unknown now. `desk` is put before every client id of this journal.
 
@@ -205,4 +221,4 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tic
 EVERYWHERE = "*"
 """The venue of a kill switch for everything."""
 
-Command = Submit | Track | Untrack | Stop | Amend | Answered | Looked | KillSwitch | Decide | Restarted | Tick
+Command = Submit | Track | Untrack | Stop | Amend | Answered | Looked | KillSwitch | Decide | Restarted | Tick | Reported

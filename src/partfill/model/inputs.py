@@ -11,7 +11,20 @@ from decimal import Decimal
 import msgspec
 
 from partfill.model.capabilities import Capabilities
-from partfill.model.commands import Amend, Answered, Decide, KillSwitch, Looked, Restarted, Stop, Submit, Tick, Track, Untrack
+from partfill.model.commands import (
+    Amend,
+    Answered,
+    Decide,
+    KillSwitch,
+    Looked,
+    Reported,
+    Restarted,
+    Stop,
+    Submit,
+    Tick,
+    Track,
+    Untrack,
+)
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import (
     Charge,
@@ -130,6 +143,7 @@ Input = (
     | Track
     | Untrack
     | Outage
+    | Reported
 )
 
 __all__ = [
@@ -151,6 +165,7 @@ __all__ = [
     "OrderPlaced",
     "OrderSnapshot",
     "Outage",
+    "Reported",
     "RequestSent",
     "Restarted",
     "Stop",

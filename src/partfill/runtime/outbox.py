@@ -24,6 +24,7 @@ import msgspec
 
 from partfill.core.waiting import backoff
 from partfill.journal.store import Store
+from partfill.model.delivered import DeliveredReport
 from partfill.model.reasons import MEANINGS, Reason
 
 PAGE = 500
@@ -85,11 +86,16 @@ class FileSink:
 
     def deliver(self, reports: Sequence[dict[str, Any]]) -> None:
         """Append and sync."""
-        lines = b"".join(json.dumps(report, separators=(",", ":")).encode() + b"\n" for report in reports)
+        lines = b"".join(map(as_line, reports))
         with self.path.open("ab") as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
+
+
+def as_line(report: dict[str, Any]) -> bytes:
+    """A report as a line of JSON, in ASCII."""
+    return json.dumps(report, separators=(",", ":")).encode() + b"\n"
 
 
 class Outbox:
@@ -168,7 +174,7 @@ def reports_after(journal: str | Path, number: int, wire: Wire, limit: int) -> l
 def _as_it_leaves(number: int, said: dict[str, Any], wire: Wire) -> dict[str, Any]:
     meaning = MEANINGS[Reason(said["verdict"])]
     seen = said.get("seen", {})
-    return {
+    leaving = {
         "kind": "ExecutionReport", "schema": SCHEMA, "number": number, "topic": wire.topic, "partition_key": said["trace_id"],
         "retention_class": wire.retention_class, "report_id": said["report_id"], "trace_id": said["trace_id"],
         "bot_id": wire.bot_id, "order_id": said["order_id"] or said["cl_ord_id"], "ref": said["ref"],
@@ -181,6 +187,8 @@ def _as_it_leaves(number: int, said: dict[str, Any], wire: Wire) -> dict[str, An
         "collateral": wire.collateral, "builder_code": said.get("builder_code"),
         "evaluated_at_ms": said["evaluated_at"] // 1_000_000,
     }  # fmt: skip
+    leaves: dict[str, Any] = msgspec.to_builtins(msgspec.convert(leaving, DeliveredReport))
+    return leaves
 
 
 def _end_of_last_line(file: Any) -> int:

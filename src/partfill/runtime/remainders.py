@@ -4,12 +4,14 @@ Rules
 - At most `max_in_flight` at once, each within `timeout_ms`. What is beyond is shed: held, told, and wanted again by the core.
 - No book is not an error: the decision is made without one, and takes nothing off blind.
 - A chase looks at the market every `rechase_ms`; while it shows what it showed, nothing is decided, journalled or told.
+- Every decision is one line of the log `partfill.decisions`: a JSON object with the numbers that it was made with.
 - A decision that is lost with the process is wanted again after the start; one that comes twice changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -22,14 +24,17 @@ from partfill.journal.journal import JournalDown
 from partfill.model.book import Book
 from partfill.model.commands import Decide
 from partfill.model.instrument import Instrument
-from partfill.model.numbers import NotANumber
+from partfill.model.numbers import NotANumber, text
 from partfill.model.policy import WIDE_TICKS, LiveLimits, Mode, RemainderPolicy
+from partfill.model.reports import ExecutionReport
+from partfill.runtime.bus import Told
 from partfill.venues.protocol import VenueDown
 
 if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
 
 log = logging.getLogger("partfill.remainders")
+decisions = logging.getLogger("partfill.decisions")
 
 
 class RemainderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +73,7 @@ class Remainders:
         self.looks = 0
         self._dark: set[tuple[str, str]] = set()
         """(venue, instrument) whose book did not come at the last look: said once."""
+        manager.subscribe(self._log)
 
     def want(self, parents: Iterable[Parent]) -> None:
         """Decisions on these parents are wanted."""
@@ -76,6 +82,23 @@ class Remainders:
             task = asyncio.create_task(self._decide(parent, parent.handling, parent.handling.event))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _log(self, told: Told) -> None:
+        """One line for every decision, also for those that the kill switch made."""
+        report = told.event
+        if type(report) is not ExecutionReport or not decisions.isEnabledFor(logging.INFO):
+            return
+        parent = self._manager.engine.desk.parents.get(report.parent)
+        handling = parent.handling if parent is not None else None
+        seen = report.seen
+        said = {
+            "order_id": report.order_id or report.cl_ord_id, "ref": report.ref, "remaining_usd": seen.remaining_usd,
+            "book_depth_usd": seen.book_depth_usd, "ticks_to_fill": seen.ticks_to_fill,
+            "policy_applied": report.policy_applied.value,
+            "cancel_on_book_thin": handling.policy.cancel_on_book_thin if handling is not None else None,
+            "verdict": report.verdict.value, "mode": report.mode.value, "carried_out": report.carried_out,
+        }  # fmt: skip
+        decisions.info("%s", json.dumps(said, default=text))
 
     async def stop(self) -> None:
         """Nothing more is looked at; what is wanted stays wanted."""

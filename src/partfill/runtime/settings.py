@@ -23,8 +23,11 @@ import msgspec
 from partfill.core.waiting import MANY
 from partfill.model.commands import MAX_ATTEMPTS, Resubmit
 from partfill.model.numbers import ZERO, NotANumber, dec, require, text
+from partfill.runtime import keys
 
 PREFIX = "PARTFILL_"
+ELSEWHERE = frozenset({keys.VARIABLE})
+"""Variables that are no settings and are read elsewhere."""
 HOUR_MS = 3_600_000
 BOUNDS: Mapping[str, tuple[int | Decimal, int | Decimal]] = {
     "min_resubmit_size": (ZERO, Decimal(10) ** 18),
@@ -115,7 +118,7 @@ def from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[W
     found: dict[str, Any] = {}
     mistakes: list[WrongVariable] = []
     for variable in sorted(environ):
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or variable in ELSEWHERE:
             continue
         field = known.get(variable)
         if field is None:

@@ -39,6 +39,7 @@ import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, dec, text
 from partfill.model.policy import LOCKS, WIDE_TICKS, LiveLimits, Mode, Remainder, RemainderPolicy
+from partfill.runtime.ingest import MAX_WINDOW_MS, WINDOW_MS
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
 from partfill.runtime.remainders import RemainderSettings
 from partfill.runtime.settings import BOUNDS, FillManagement, from_environment
@@ -89,6 +90,17 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
     session: str = "desk"
 
 
+class IngestConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may report partial fills from outside. `key_file`: a TOML file of keys that only its owner may read; None: no file.
+
+    `window_ms`: how far the time of a signature may be from ours. `collateral`: what amounts are in; None: not compared.
+    """
+
+    key_file: Path | None = None
+    window_ms: int = WINDOW_MS
+    collateral: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that `partfill run` needs. `timeout_s`: seconds until the outcome of a request counts as unknown."""
 
@@ -99,6 +111,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     reports: Path | None
     """A file of JSON Lines for the reports of decisions."""
     timeout_s: Decimal
+    ingest: IngestConfig = IngestConfig()
 
     @property
     def accounts(self) -> dict[str, tuple[str, ...]]:
@@ -178,6 +191,12 @@ _REMAINDER = {
     "reports": _Key("text", ""),
     "max_in_flight": _Key("int", 50, 1, 10_000),
     "timeout_ms": _Key("int", 300, 1, 60_000),
+    "ingest": _Key("table", {}),
+}
+_INGEST = {
+    "key_file": _Key("text", ""),
+    "window_ms": _Key("int", WINDOW_MS, 1, MAX_WINDOW_MS),
+    "collateral": _Key("text", ""),
 }
 _RATE = _Key("int", PER_SECOND, 1, 10_000)
 _LIMITS = {"per_second": _RATE, "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
@@ -232,6 +251,7 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
     execution = reader.table(top["execution"], _EXECUTION, "execution")
     fills = reader.table(execution["fill_management"], _FILL_MANAGEMENT, "execution.fill_management")
     rest = reader.table(execution["remainder"], _REMAINDER, "execution.remainder")
+    ingest = reader.table(rest["ingest"], _INGEST, "execution.remainder.ingest")
     for name in _NEVER:
         if rest[name] and rest[name] < LOCKS[name].low:
             allowed = f"0 for never, {text(LOCKS[name].low)} to {text(LOCKS[name].high)}"
@@ -251,6 +271,10 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
         journal=Path(journal["path"]), venues=venues, fill_management=management, remainders=_remainders(rest),
         reports=Path(rest["reports"]) if rest["reports"] else None,
         timeout_s=limits["timeout_s"],
+        ingest=IngestConfig(
+            key_file=Path(ingest["key_file"]) if ingest["key_file"] else None, window_ms=ingest["window_ms"],
+            collateral=ingest["collateral"] or None,
+        ),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@
     {"cmd":"cancel","ref":"a1","reason":"enough"}
     {"cmd":"kill","on":true,"by":"me"}
     {"cmd":"orders","open":true,"limit":100}
+    {"cmd":"partial","key_id":"desk-a","timestamp_ms":1746770100000,"signature":"..","body":"{\"order_id\":..}"}
 
 Every answer has `ok`; one that is not has `error`, in words. Without a `price` an order is a market order.
 
@@ -32,6 +33,7 @@ from partfill.model.commands import EVERYWHERE, KillSwitch, Resubmit, Stop
 from partfill.model.numbers import NotANumber, dec
 from partfill.model.orders import Limit, Market
 from partfill.model.policy import RemainderPolicy
+from partfill.runtime.ingest import Heard, PartialReports
 from partfill.runtime.manager import Busy, FillManager, Refused
 from partfill.runtime.order import Order
 from partfill.service import commands
@@ -105,7 +107,16 @@ class Orders(_Request, frozen=True, tag="orders"):
     limit: int = 100
 
 
-Request = Status | Kill | Cancel | Submit | Orders
+class PartialFill(_Request, frozen=True, tag="partial"):
+    """Another system reports a partial fill: `body` is the text that was signed, in UTF-8 (see `runtime.partials`)."""
+
+    key_id: str
+    timestamp_ms: int
+    signature: str
+    body: str
+
+
+Request = Status | Kill | Cancel | Submit | Orders | PartialFill
 _read = msgspec.json.Decoder(Request).decode
 _write = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -113,10 +124,11 @@ _write = msgspec.json.Encoder(decimal_format="string").encode
 class Control:
     """Serves the control socket of one FillManager."""
 
-    def __init__(self, manager: FillManager, journal: Path) -> None:
+    def __init__(self, manager: FillManager, journal: Path, partials: PartialReports | None = None) -> None:
         self.path = control_path(journal)
         self._journal = journal
         self._manager = manager
+        self._partials = partials
         self._began = time.monotonic()
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -206,6 +218,8 @@ class Control:
             return {"order": _order(await self._submit(request))}
         if isinstance(request, Orders):
             return self._orders(request)
+        if isinstance(request, PartialFill):
+            return await self._partial(request)
         return self._status()
 
     async def _submit(self, request: Submit) -> Order:
@@ -220,6 +234,13 @@ class Control:
             rule = Resubmit(min_resubmit_size=least, max_resubmit_attempts=of.resubmit.max_resubmit_attempts)
         return await self._manager.submit(terms, ref=of.ref, venue=of.venue, account=of.account, resubmit=rule,
                                           remainder=of.remainder)  # fmt: skip
+
+    async def _partial(self, request: PartialFill) -> dict[str, Any]:
+        if self._partials is None:
+            raise Refused("nobody may report partial fills here; give [execution.remainder.ingest] a key_file")
+        answer = await self._partials.accept(request.body.encode(), request.signature, request.key_id, request.timestamp_ms)
+        said: dict[str, Any] = msgspec.to_builtins(answer)
+        return {"ok": False, "error": answer.why, **said} if answer.heard is Heard.REFUSED else said
 
     def _orders(self, request: Orders) -> dict[str, Any]:
         most = max(0, min(request.limit, MAX_ORDERS))

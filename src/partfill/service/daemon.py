@@ -24,6 +24,8 @@ from typing import Any
 
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import InUse
+from partfill.runtime.ingest import PartialReports
+from partfill.runtime.keys import Key, WrongKeys, from_environment, from_file
 from partfill.runtime.manager import FillManager
 from partfill.runtime.outbox import FileSink
 from partfill.service.address import paper_path
@@ -46,8 +48,10 @@ log = logging.getLogger("partfill.daemon")
 async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
     """Run until a signal or a failure; returns the exit code. `ready` is called once it listens.
 
-    Raises `VenueDown` for a venue that does not answer, `NotAJournal` and `InUse` for a journal that cannot be had.
+    Raises `WrongKeys` for keys that cannot be used, `VenueDown` for a venue that does not answer, `NotAJournal` and `InUse` for
+    a journal that cannot be had.
     """
+    keys = _keys(config)
     stop = asyncio.Event()
     control: Control | None = None
     broken: BaseException | None = None
@@ -75,7 +79,11 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
         )  # fmt: skip
         try:
             async with manager:
-                control = Control(manager, config.journal)
+                partials = None
+                if keys:
+                    ingest = config.ingest
+                    partials = PartialReports(manager, keys, window_ms=ingest.window_ms, collateral=ingest.collateral)
+                control = Control(manager, config.journal, partials)
                 await control.start()
                 try:
                     markets = [venue.start() for venue in venues if isinstance(venue, PaperVenue)]
@@ -87,6 +95,8 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
                     broken = await _until(stop, manager, markets)
                 finally:
                     await control.close()
+                    if partials is not None:
+                        await partials.close()
         except JournalDown as down:
             manager.down = down
     if broken is not None:
@@ -111,6 +121,16 @@ async def _until(stop: asyncio.Event, manager: FillManager, markets: list[asynci
             if market.done() and (error := market.exception()) is not None:
                 return error
     return None
+
+
+def _keys(config: Config) -> dict[str, Key]:
+    """The keys of the file and of the environment; none where nobody may report. Raises `WrongKeys`."""
+    filed = from_file(config.ingest.key_file) if config.ingest.key_file is not None else {}
+    found = from_environment(os.environ)
+    both = sorted(filed.keys() & found.keys())
+    if both:
+        raise WrongKeys(f"key {both[0]} is in {config.ingest.key_file} and in the environment; keep one of them")
+    return filed | found
 
 
 def _kept(config: Config, stack: contextlib.AsyncExitStack) -> Kept | None:

@@ -4,6 +4,8 @@ Rules
 - Everything here draws from a source of its own: a world without policies is the world that it was.
 - The price of every order and replace is no worse than one that the user wished for, by more ticks than the policy allows.
 - Reports are judged by the world's own wishes and by the books it showed, with arithmetic of its own: one tick is 1 here.
+- Another system reports partial fills too, in some worlds: now and then, again, late, out of order, of orders that ended. Such
+  a report books nothing and asks nothing of a venue; one event calls for one decision, whatever the process went through.
 - Nothing is taken off without a fresh book but by the kill switch, as dust, or by a policy of cancel; nothing for a thin one
   that was not looked at before. Depth is what the best five levels are worth.
 - In some worlds venues show our own orders in their books, and some books lack them: those are not believed.
@@ -21,7 +23,7 @@ from partfill.core.handling import undecided
 from partfill.core.parent import Parent
 from partfill.model.book import Book, Level
 from partfill.model.capabilities import Capabilities
-from partfill.model.commands import Decide
+from partfill.model.commands import Decide, Reported
 from partfill.model.events import DustLeft, DustUsed
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.operations import Operation, Place, Replace
@@ -66,6 +68,11 @@ class Decisions:
         self._dust: dict[int, Decimal] = {}
         """What was decided to be dust, per parent."""
         self.made = 0
+        self._outside = Random(~seed ^ 0x5EED)
+        """Draws of the other system, so that a world without it is the world that it was."""
+        self._reports = self._outside.random() < 0.4
+        self._heard: dict[int, set[int]] = {}
+        """Events of the other system that called for a decision, per parent, as far as they are durable."""
 
     def declared(self, rules: Capabilities) -> Capabilities:
         """What a venue declares in this world."""
@@ -115,6 +122,33 @@ class Decisions:
         """A decision is wanted: the market is looked at, which takes a while, fails, or takes too long."""
         assert parent.handling is not None
         self._world.later(self._wait(), self._look, parent.id, parent.handling.event, self._world.epoch)
+        if self._reports and self._outside.random() < 0.5:
+            for _ in range(self._outside.randint(1, 3)):
+                self._world.later(self._outside.randint(0, 4_000) * MS, self._other_system, parent.id)
+
+    def _other_system(self, number: int) -> None:
+        """The other system says that an order is partly filled, as of now, of a while ago, or as it said before."""
+        world = self._world
+        parent = world.engine.desk.parents.get(number)
+        if parent is None or world.quiet:
+            return
+        known = self._heard.setdefault(number, set())
+        event_ts = world.time // MS - self._outside.choice((0, 0, 3, 1_000))
+        if known and self._outside.random() < 0.3:
+            event_ts = self._outside.choice(sorted(known))
+        handling = parent.handling
+        before = (0, 0) if handling is None else (handling.event, handling.reports)
+        epoch = world.epoch
+        world.feed(Reported(venue=parent.venue, ref=parent.ref, event_ts=event_ts))
+        if world.epoch != epoch:
+            # The process died of it, and it may not have been durable.
+            return
+        after = before if handling is None else (handling.event, handling.reports)
+        if after != before:
+            world.tell("another system called for a decision")
+            if event_ts in known or after != (before[0] + 1, before[1]):
+                world.must_be(f"{parent.ref}: event {event_ts} of the other system, said before: {before} became {after}")
+            known.add(event_ts)
 
     def _wait(self) -> int:
         return self._random.randint(1, 20 if self._world.quiet else 400) * MS
