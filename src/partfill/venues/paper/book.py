@@ -241,6 +241,16 @@ class Book:
         if self.change(order, total, price):
             self.submit(order)
 
+    def copied(self, on_trade: OnTrade) -> Book:
+        """The same resting orders in another book, in the same places and with what each has filled; nobody owns them there."""
+        other = Book(on_trade)
+        for side in (Side.BUY, Side.SELL):
+            for order in self.standing(side):
+                again = BookOrder(order.id, side, order.total, order.price)
+                again.filled, again.open = order.filled, order.open
+                other.submit(again)
+        return other
+
     # ------------------------------------------------------------------ inside
 
     def _take(self, taker: BookOrder) -> None:

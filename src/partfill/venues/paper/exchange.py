@@ -160,6 +160,22 @@ class Exchange:
             if order.works and order.terms.time_in_force is TimeInForce.DAY:
                 self._end(order, OrdStatus.EXPIRED, ExecType.EXPIRED, "end_of_day")
 
+    def fork(self) -> Exchange:
+        """The markets as they stand in an exchange of their own, without accounts: neither changes the other from now on.
+
+        Raises `ValueError` while an order of an account works here: nobody would own it there.
+        """
+        working = [order.order_id for account in self.accounts.values() for order in account.working.values()]
+        if working:
+            raise ValueError(f"{len(working)} orders of accounts work here ({working[0]} first); fork before they are placed")
+        other = Exchange([market.listing for market in self.markets.values()], venue=self.venue)
+        other._now, other._market_now, other._market_began = self._now, self._market_now, self._market_began
+        for symbol, market in self.markets.items():
+            there = other.markets[symbol]
+            there.book = market.book.copied(other._on_trade(symbol))
+            there.tape, there.last = market.tape.copied(), market.last
+        return other
+
     # ------------------------------------------------------------------ place
 
     def _place(self, op: Place) -> Answered:

@@ -46,6 +46,15 @@ class Tape:
     def __init__(self) -> None:
         self._slots: deque[_Slot] = deque()
 
+    def copied(self) -> Tape:
+        """The same trades on a tape of its own."""
+        other = Tape()
+        for slot in self._slots:
+            again = _Slot(slot.second)
+            again.bids, again.asks = slot.bids, slot.asks
+            other._slots.append(again)
+        return other
+
     def traded(self, at: int, rested: Side, qty: Decimal) -> None:
         """`qty` traded at `at` with an order of side `rested` that stood in the book."""
         second = at // SECOND_NS
