@@ -8,7 +8,7 @@ from decimal import Decimal
 from partfill.model.reasons import Reason
 from partfill.model.words import Side
 from partfill.runtime.replay.alone import LATER_NS, Asked, Result
-from partfill.runtime.replay.figures import BLOCK_NS, Costs, Mean, Row, estimates, row
+from partfill.runtime.replay.figures import BLOCK_NS, Costs, Mean, Row, Under, estimates, row
 from partfill.runtime.replay.recording import SECOND_NS, Quotes
 
 D = Decimal
@@ -65,7 +65,8 @@ def test_an_order_of_which_nothing_filled_has_no_slippage() -> None:
 def rows(*results: Result) -> Row:
     costs = [Costs(each, quotes(), TICK) for each in results]
     cancel = [Costs(result((100, "10.01")), quotes(), TICK) for _ in results]
-    return row("x", True, results, results, costs, cancel)
+    free = [Costs(result((100, "10.00")), quotes(), TICK) for _ in results]
+    return row("x", True, Under(results, costs, cancel), Under(results, free, cancel))
 
 
 def test_every_order_counts_the_same_whatever_its_size() -> None:
@@ -79,6 +80,7 @@ def test_the_error_is_that_of_blocks_and_not_of_orders() -> None:
     # Two blocks, at 4 and at 2 ticks: as if there were two observations.
     assert same.cost_in_full == Mean(D(3), D(1))
     assert same.than_cancel == Mean(D(2), D(1))
+    assert (same.cost_in_full_if_met, same.than_cancel_if_met) == (Mean(D(0), D(0)), Mean(D(-1), D(0)))
     one = rows(*[result(at=1, **dear)] * 50, *[result(at=2, **cheap)] * 50)
     assert one.cost_in_full == Mean(D(3), D(0))
 

@@ -1,7 +1,8 @@
 """The comparison as one picture: an SVG without scripts or fonts of its own, readable on a light and on a dark page.
 
 Theory of operation. One panel per market, one line per policy, three columns: how much filled, what the whole order cost, how
-long it took. Bars are of the policy without the rule for thin books; the ring beside them is the same policy with it.
+long it took. Bars are of the policy without the rule for thin books. The ring beside them is the same policy with it; the
+diamond is the bar again when participants who rested in the recording trade with us too: the truth is between bar and diamond.
 
 Rules
 - Every axis names its unit, every mark is explained below the last panel.
@@ -108,9 +109,11 @@ def _panel(market: Compared, top: int) -> Iterator[str]:
         yield _text(24, y + 4, row.policy)
         yield _bar(_COLUMNS[0][0], filled(row.filled), y, "part")
         yield _ring(filled(other.filled), y)
+        yield _diamond(filled(row.filled_if_met), y)
         yield _text(_COLUMNS[0][1] + 6, y + 4, _share(row.filled), "value")
         yield from _cost(row, cost, y)
         yield _ring(cost(other.cost_in_full.mean), y)
+        yield _diamond(cost(row.cost_in_full_if_met.mean), y)
         yield _text(_COLUMNS[1][1] + 6, y + 4, f"{row.cost_in_full.mean:.1f}", "value")
         x = (time(row.seconds_median), time(row.seconds_p90))
         yield f'<line class="span" x1="{x[0]:.1f}" x2="{x[1]:.1f}" y1="{y}" y2="{y}"/>'
@@ -145,8 +148,10 @@ def _legend(y: int) -> Iterator[str]:
     y += 24
     yield f'<circle class="ring" cx="31" cy="{y + 5}" r="4"/>'
     yield _text(45, y + 9, "the same with cancel_on_book_thin", "small")
-    yield f'<line class="span" x1="290" x2="320" y1="{y + 5}" y2="{y + 5}"/><circle class="dot" cx="290" cy="{y + 5}" r="4.5"/>'
-    yield _text(332, y + 9, "median to 90th percentile", "small")
+    yield _diamond(Decimal(270), y + 5)
+    yield _text(284, y + 9, "without it, if who rested trades with us too", "small")
+    yield f'<line class="span" x1="560" x2="590" y1="{y + 5}" y2="{y + 5}"/><circle class="dot" cx="560" cy="{y + 5}" r="4.5"/>'
+    yield _text(601, y + 9, "median to 90th percentile", "small")
     says = "Cost counts from the limit, the best price when the order came: 0 is all of it at that price; less is better."
     yield _text(24, y + 34, says, "small")
 
@@ -156,6 +161,7 @@ def _range(rows: Sequence[Row]) -> tuple[Decimal, Decimal]:
     ends = [Decimal(0)]
     for row in rows:
         whole = row.cost_in_full
+        ends.append(row.cost_in_full_if_met.mean)
         ends += [row.cost_of_fills, whole.mean - whole.error, whole.mean + whole.error]
     return min(ends).to_integral_value(ROUND_FLOOR), max(ends).to_integral_value(ROUND_CEILING)
 
@@ -187,6 +193,10 @@ def _bar(start: Decimal | int, end: Decimal | int, y: int, kind: str) -> str:
 
 def _ring(x: Decimal, y: int) -> str:
     return f'<circle class="ring" cx="{x:.1f}" cy="{y}" r="4"/>'
+
+
+def _diamond(x: Decimal, y: int) -> str:
+    return f'<path class="ring" d="M{x - 5:.1f} {y}L{x:.1f} {y - 5}L{x + 5:.1f} {y}L{x:.1f} {y + 5}Z"/>'
 
 
 def _text(x: int, y: int, says: str, kind: str = "") -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -68,6 +69,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of orders whose rest was taken off for that."""
     filled_if_met: Decimal
     seconds_median_if_met: Decimal
+    cost_in_full_if_met: Mean
+    than_cancel_if_met: Mean
     """The same when resting participants trade with the order too."""
 
 
@@ -90,11 +93,26 @@ class Costs:
         self.slippage = _WIDE.divide(worse, _WIDE.multiply(result.filled, tick)) if result.filled else ZERO
 
 
-def row(policy: str, thin_rule: bool, results: Sequence[Result], met: Sequence[Result], costs: Sequence[Costs],
-        cancel: Sequence[Costs]) -> Row:  # fmt: skip
-    """One row. `met`, `costs` and `cancel` are of the same orders, in the same order."""
-    whole = [each.in_full for each in costs]
-    blocks = [each.block for each in costs]
+class Under(NamedTuple):
+    """The same orders, in the same order: what became of them, what they cost, and what they cost under `cancel`."""
+
+    results: Sequence[Result]
+    costs: Sequence[Costs]
+    cancel: Sequence[Costs]
+
+    def in_full(self) -> tuple[Mean, Mean]:
+        """(cost in full, the same less that under `cancel`)."""
+        blocks = [each.block for each in self.costs]
+        whole = [each.in_full for each in self.costs]
+        less = [one - other.in_full for one, other in zip(whole, self.cancel, strict=True)]
+        return _mean(whole, blocks), _mean(less, blocks)
+
+
+def row(policy: str, thin_rule: bool, aside: Under, met: Under) -> Row:
+    """One row: orders that resting participants step aside of, and the same orders when those trade with them."""
+    results, costs = aside.results, aside.costs
+    whole, less = aside.in_full()
+    whole_met, less_met = met.in_full()
     seconds = _seconds(results)
     return Row(
         policy=policy,
@@ -104,9 +122,9 @@ def row(policy: str, thin_rule: bool, results: Sequence[Result], met: Sequence[R
         filled_whole=_share_of(results, lambda each: not left(each)),
         slippage=mean(each.slippage for each in costs),
         cost_of_fills=mean(each.fills for each in costs),
-        cost_at_mid=_mean([each.at_mid for each in costs], blocks),
-        cost_in_full=_mean(whole, blocks),
-        than_cancel=_mean([one - other.in_full for one, other in zip(whole, cancel, strict=True)], blocks),
+        cost_at_mid=_mean([each.at_mid for each in costs], [each.block for each in costs]),
+        cost_in_full=whole,
+        than_cancel=less,
         seconds_median=_at(seconds, 50),
         seconds_p90=_at(seconds, 90),
         given_up=_share_of(results, lambda each: each.out_of_patience),
@@ -114,8 +132,10 @@ def row(policy: str, thin_rule: bool, results: Sequence[Result], met: Sequence[R
         aborted=_share_of(results, lambda each: each.verdicts[Reason.CHASE_ABORTED] > 0),
         thin=_share_of(results, lambda each: each.verdicts[Reason.BOOK_THIN_CANCEL] > 0),
         dust=_share_of(results, lambda each: each.verdicts[Reason.DUST_AUTO_CANCEL] > 0),
-        filled_if_met=mean(_share(each) for each in met),
-        seconds_median_if_met=_at(_seconds(met), 50),
+        filled_if_met=mean(_share(each) for each in met.results),
+        seconds_median_if_met=_at(_seconds(met.results), 50),
+        cost_in_full_if_met=whole_met,
+        than_cancel_if_met=less_met,
     )
 
 

@@ -41,13 +41,14 @@ def _figures(report: Report) -> Iterator[str]:
         yield from _table(
             (
                 *("policy", "thin rule", "median s", "p90 s", "given up", "chases", "aborted", "thin", "dust"),
-                *("filled if met", "median s if met"),
+                *("filled if met", "median s if met", "in full if met, than cancel"),
             ),
             [
                 (
                     each.policy, "on" if each.thin_rule else "off", _number(each.seconds_median), _number(each.seconds_p90),
                     _percent(each.given_up), _number(each.chases), _percent(each.aborted), _percent(each.thin),
                     _percent(each.dust), _percent(each.filled_if_met), _number(each.seconds_median_if_met),
+                    _mean(each.than_cancel_if_met),
                 )
                 for each in market.rows
             ],

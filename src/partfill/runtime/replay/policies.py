@@ -11,7 +11,7 @@ import msgspec
 from partfill.model.policy import CancelRest, Chase, Hold, Remainder, RemainderPolicy
 from partfill.model.words import Side
 from partfill.runtime.replay.alone import PATIENCE_NS, Alone, Asked, Result
-from partfill.runtime.replay.figures import Costs, Estimates, Row, estimates, mean, row
+from partfill.runtime.replay.figures import Costs, Estimates, Row, Under, estimates, mean, row
 from partfill.runtime.replay.orders import drawn
 from partfill.runtime.replay.recording import SECOND_NS, Recorded
 from partfill.venues.paper.exchange import Exchange
@@ -82,6 +82,14 @@ def compare(markets: Sequence[Recorded], orders: int = ORDERS, seed: int = SEED,
     )  # fmt: skip
 
 
+def _under(policies: Sequence[Tried], tried: Sequence[Sequence[Result]], market: Recorded, tick: Decimal) -> Iterator[Under]:
+    costs = [[Costs(result, market.quotes, tick) for result in results] for results in tried]
+    # The first of that name: without the rule for thin books.
+    cancel = next(cost for each, cost in zip(policies, costs, strict=True) if each.name == CANCEL)
+    for results, cost in zip(tried, costs, strict=True):
+        yield Under(results, cost, cancel)
+
+
 class _Context(NamedTuple):
     """What the market looked like to one order when it came; in ticks, None where nobody was there."""
 
@@ -107,12 +115,8 @@ def _compared(market: Recorded, orders: int, seed: int, patience: int, progress:
         progress(market.name, len(seen))
     if not seen:
         raise ValueError(f"nobody offers anything in {market.name}; give a recording with a book")
-    costs = [[Costs(result, market.quotes, tick) for result in results] for results in aside]
-    cancel = next(cost for each, cost in zip(policies, costs, strict=True) if each.name == CANCEL)
-    rows = tuple(
-        row(each.name, each.policy.cancel_on_book_thin, results, others, cost, cancel)
-        for each, results, others, cost in zip(policies, aside, met, costs, strict=True)
-    )
+    both = (_under(policies, results, market, tick) for results in (aside, met))
+    rows = tuple(row(each.name, each.policy.cancel_on_book_thin, *two) for each, *two in zip(policies, *both, strict=True))
     spread = mean(each.spread for each in seen if each.spread is not None)
     return Compared(
         market=market.name, seconds=(market.ends - market.events[0][0]) // SECOND_NS, events=len(market.events),
