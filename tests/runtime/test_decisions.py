@@ -58,14 +58,14 @@ class Dim(PaperVenue):
         self.looking = self.most = 0
         self.advance(1500)
 
-    async def book(self, instrument: str) -> Book:
+    async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
         self.looking += 1
         self.most = max(self.most, self.looking)
         try:
             await self.clear.wait()
             if self.broken is not None:
                 raise self.broken
-            return await super().book(instrument)
+            return await super().book(instrument, side, order_id)
         finally:
             self.looking -= 1
 

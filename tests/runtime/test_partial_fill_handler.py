@@ -26,6 +26,7 @@ from partfill.model.operations import Cancel, Place
 from partfill.model.policy import DustUse, Mode, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.terms import Terms
+from partfill.model.words import Side
 from partfill.runtime.bus import Told as Heard
 from partfill.runtime.order import Order
 from partfill.runtime.outbox import FileSink, Wire
@@ -100,8 +101,8 @@ class NoReplace(PaperClient):
 class Poisoned(PaperClient):
     """Somebody stands between us and the market data."""
 
-    async def book(self, instrument: str) -> Book:
-        true = await super().book(instrument)
+    async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
+        true = await super().book(instrument, side, order_id)
         # Almost nobody sells, and our own bid is not there.
         return Book(instrument=instrument, bids=(Level(D("0.55"), D(9000)),), asks=(Level(D("0.63"), D(1)),), as_of=true.as_of)
 

@@ -29,8 +29,9 @@ class Level(msgspec.Struct, frozen=True, array_like=True):
 class Book(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Levels of one instrument as of `as_of` (ns UTC, when it was asked for or stamped).
 
-    `trade_rate`: units traded per second of late, None when unknown. `queue_ahead`: units that fill before our order, None
-    when unknown. Raises `NotANumber` for a book that cannot be.
+    `trade_rate`: units traded per second of late; in a book that was asked for with an order only what traded with resting
+    orders of that order's side, since a buy that rests fills by sellers alone. `queue_ahead`: units that fill before that
+    order, in price and time. None when unknown. Raises `NotANumber` for a book that cannot be.
     """
 
     instrument: str

@@ -154,7 +154,10 @@ class Remainders:
             return None
         which = (parent.venue, parent.terms.instrument)
         try:
-            book = await venue.book(parent.terms.instrument)
+            # With the order that it is for: how soon that fills depends on its side, and on what stands before it.
+            child = undecided(parent)
+            order_id = None if child is None else child.order_id
+            book = await venue.book(parent.terms.instrument, parent.terms.side, order_id)
         except (VenueDown, NotANumber) as why:
             if which not in self._dark:
                 log.warning("no book of %s at %s: %s", parent.terms.instrument, parent.venue, why)

@@ -25,6 +25,7 @@ from partfill.model.commands import Answered, Looked
 from partfill.model.instrument import Instrument
 from partfill.model.observations import Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
+from partfill.model.words import Side
 
 
 class VenueDown(ConnectionError):
@@ -77,8 +78,13 @@ class Venue(Protocol):
         """Observations as they come, for ever, none missed from this call on; connects again and says `Gap` each time."""
         ...
 
-    async def book(self, instrument: str) -> Book:
-        """The best levels of both sides, `DEPTH_LEVELS` or more, as of the question. Raises `VenueDown`."""
+    async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
+        """The best levels of both sides, `DEPTH_LEVELS` or more, as of the question. Raises `VenueDown`.
+
+        `side` and `order_id` name the order that it is asked for: `trade_rate` is then what trades with resting orders of
+        that side alone, since nothing else lets it fill, and `queue_ahead` what fills before it. A venue that cannot tell
+        leaves either None, and never puts something else in its place.
+        """
         ...
 
     async def close(self) -> None:

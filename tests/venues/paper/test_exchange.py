@@ -431,3 +431,32 @@ def test_polls_alone_tell_the_ledger_the_same(seed: int) -> None:
             child = engine.index.by_order["paper", account, order.order_id].child
             assert (child.cum, child.leaves, child.avg_px) == (order.cum_qty, order.leaves_qty, order.avg_px)
             assert not child.provisional_qty
+
+
+# ---------------------------------------------------------------------- a market of its own
+
+
+def test_a_fork_is_the_same_market_and_goes_its_own_way() -> None:
+    floor = Floor()
+    floor.rest(BUY, "7", "10")
+    floor.rest(SELL, "8", "10.02")
+    floor.rest(SELL, "9", "10.02")
+    floor.take(BUY, "3")
+    other = floor.exchange.fork()
+    assert other.depth("ACME", 1) == floor.exchange.depth("ACME", 1)
+    other.apply(place("c1", terms(BUY, "10", "10.02")), 20)
+    filled = other.accounts["a"].clients["c1"].executions
+    assert [(each.qty, each.px) for each in filled] == [(5, D("10.02")), (5, D("10.02"))], "the older of them has 5 left"
+    assert floor.exchange.depth("ACME", 1).asks[0].qty == 14
+    assert floor.exchange.accounts == {}
+    floor.take(SELL, "7")
+    assert other.depth("ACME", 1).bids[0].qty == 7
+
+
+def test_a_market_in_which_accounts_work_cannot_be_forked() -> None:
+    floor = Floor()
+    floor.do(place("c1", terms(BUY, "10", "10")))
+    with pytest.raises(ValueError, match=r"1 orders of accounts work here \(P1 first\)"):
+        floor.exchange.fork()
+    floor.do(cancel("c1"))
+    assert floor.exchange.fork().accounts == {}

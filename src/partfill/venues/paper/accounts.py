@@ -10,6 +10,7 @@ from partfill.venues.paper.book import Book
 from partfill.venues.paper.listing import Listing
 from partfill.venues.paper.orders import PaperOrder
 from partfill.venues.paper.stops import Stops
+from partfill.venues.paper.tape import Tape
 
 
 class Account:
@@ -28,14 +29,15 @@ class Account:
 
 
 class Market:
-    """One listed instrument: book, stops, last price, and the range of prices traded since stops were last looked at."""
+    """One listed instrument: book, stops, what traded lately, last price, and the range traded since stops were looked at."""
 
-    __slots__ = ("book", "high", "last", "listing", "low", "stops")
+    __slots__ = ("book", "high", "last", "listing", "low", "stops", "tape")
 
     def __init__(self, listing: Listing, book: Book) -> None:
         self.listing = listing
         self.book = book
         self.stops = Stops()
+        self.tape = Tape()
         self.last: Decimal | None = None
         self.low: Decimal | None = None
         self.high: Decimal | None = None

@@ -147,6 +147,20 @@ class Book:
             before = add(before, each.open)
         return before
 
+    def before(self, order: BookOrder) -> Decimal:
+        """Quantity that fills before a resting order: better prices of its side, and what is older at its own; units.
+
+        Raises `KeyError` when it does not rest.
+        """
+        found = self.ahead(order)
+        half = self._bids if order.side is _BUY else self._asks
+        assert order.price is not None
+        for price in reversed(half.prices) if half.buy else half.prices:
+            if price == order.price:
+                break
+            found = add(found, half.levels[price].size)
+        return found
+
     def crosses(self, side: Side, price: Decimal | None) -> bool:
         """Whether an order of this side and limit (None: any price) would take something now."""
         best = (self._asks if side is _BUY else self._bids).best
@@ -226,6 +240,16 @@ class Book:
         """`change` and, when the order lost its place, `submit`."""
         if self.change(order, total, price):
             self.submit(order)
+
+    def copied(self, on_trade: OnTrade) -> Book:
+        """The same resting orders in another book, in the same places and with what each has filled; nobody owns them there."""
+        other = Book(on_trade)
+        for side in (Side.BUY, Side.SELL):
+            for order in self.standing(side):
+                again = BookOrder(order.id, side, order.total, order.price)
+                again.filled, again.open = order.filled, order.open
+                other.submit(again)
+        return other
 
     # ------------------------------------------------------------------ inside
 

@@ -26,7 +26,7 @@ from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.instrument import Instrument
 from partfill.model.observations import Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
-from partfill.model.words import Request
+from partfill.model.words import Request, Side
 from partfill.venues.paper.exchange import PAPER
 from partfill.venues.paper.faults import Faults, Misfortune
 from partfill.venues.paper.stream import Stream
@@ -223,10 +223,10 @@ class PaperClient:
                 skip += 1
                 yield execution
 
-    async def book(self, instrument: str) -> Book:
-        """The best levels of both sides, as of the question. Raises `VenueDown`."""
+    async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
+        """The best levels, how fast `side` trades, what stands before `order_id`; as of the question. Raises `VenueDown`."""
         sent = self._now()
-        found = (await self._ask(Depth(instrument=instrument))).book
+        found = (await self._ask(Depth(instrument=instrument, side=side, order_id=order_id))).book
         if found is None:
             raise VenueDown(f"{self.name}: the reply holds no book")
         return msgspec.structs.replace(found, as_of=sent)

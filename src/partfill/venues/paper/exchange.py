@@ -78,6 +78,9 @@ class Exchange:
         self._number = 0
         self._reports = 0
         self._now = 0
+        self._market_now = 0
+        """The market's own time (ns), and when the exchange first saw it; it stands while nothing happens."""
+        self._market_began: int | None = None
         self._finished: deque[PaperOrder] = deque()
         self._reducing: dict[tuple[str, str], dict[int, PaperOrder]] = {}
         self.markets: dict[str, Market] = {}
@@ -106,13 +109,24 @@ class Exchange:
         found |= {each: of.orders[each] for each in order_ids if each in of.orders and each not in found}
         return [order.picture(now) for order in found.values()]
 
-    def depth(self, instrument: str, now: int) -> Shown:
-        """The best levels of an instrument's market. Raises `LookupError` for one that is not listed."""
+    def depth(self, instrument: str, now: int, side: Side | None = None, order_id: str | None = None) -> Shown:
+        """The best levels of an instrument's market. Raises `LookupError` for one that is not listed.
+
+        With `side`, `trade_rate` is of trades with resting orders of that side alone. With the `order_id` of an order that
+        rests, that side is its own, and `queue_ahead` is what stands before it in price and time, our other orders included.
+        Rates are units per second of market time: see `tape`.
+        """
         market = self.markets.get(instrument)
         if market is None:
             raise LookupError(f"{instrument!r} is not listed; listed are {', '.join(sorted(self.markets)) or 'none'}")
         bids, asks = (tuple(Level(*each) for each in market.book.depth(side, LEVELS)) for side in (Side.BUY, Side.SELL))
-        return Shown(instrument=instrument, bids=bids, asks=asks, as_of=now)
+        queue, rate = None, None
+        resting = market.book.orders.get(order_id) if order_id is not None else None
+        if resting is not None:
+            side, queue = resting.side, market.book.before(resting)
+        if self._market_began is not None:
+            rate = market.tape.rate(self._market_now, self._market_began, side)
+        return Shown(instrument=instrument, bids=bids, asks=asks, as_of=now, trade_rate=rate, queue_ahead=queue)
 
     def history(self, account: str, since: int) -> list[Execution]:
         """Executions from `since` (ns UTC) on, oldest first. Raises `LookupError` when they are not kept that far back."""
@@ -123,9 +137,15 @@ class Exchange:
 
     # ------------------------------------------------------------------ the market and the day
 
-    def market(self, event: MarketEvent, now: int) -> None:
-        """Something that other participants do. What names no listed instrument or no resting order does nothing."""
+    def market(self, event: MarketEvent, now: int, at: int | None = None) -> None:
+        """Something that other participants do. What names no listed instrument or no resting order does nothing.
+
+        `at` is the market's own time of it (ns), where that goes at another pace than `now`.
+        """
         self._now = now
+        self._market_now = now if at is None else at
+        if self._market_began is None:
+            self._market_began = self._market_now
         market = self.markets.get(event.instrument)
         if market is None:
             return
@@ -140,6 +160,22 @@ class Exchange:
         for order in sorted(working, key=lambda order: order.number):
             if order.works and order.terms.time_in_force is TimeInForce.DAY:
                 self._end(order, OrdStatus.EXPIRED, ExecType.EXPIRED, "end_of_day")
+
+    def fork(self) -> Exchange:
+        """The markets as they stand in an exchange of their own, without accounts: neither changes the other from now on.
+
+        Raises `ValueError` while an order of an account works here: nobody would own it there.
+        """
+        working = [order.order_id for account in self.accounts.values() for order in account.working.values()]
+        if working:
+            raise ValueError(f"{len(working)} orders of accounts work here ({working[0]} first); fork before they are placed")
+        other = Exchange([market.listing for market in self.markets.values()], venue=self.venue)
+        other._now, other._market_now, other._market_began = self._now, self._market_now, self._market_began
+        for symbol, market in self.markets.items():
+            there = other.markets[symbol]
+            there.book = market.book.copied(other._on_trade(symbol))
+            there.tape, there.last = market.tape.copied(), market.last
+        return other
 
     # ------------------------------------------------------------------ place
 
@@ -255,6 +291,7 @@ class Exchange:
             self.trades += 1
             market = self.markets[symbol]
             market.last = px
+            market.tape.traded(self._market_now, maker.side, qty)
             if market.low is None or px < market.low:
                 market.low = px
             if market.high is None or px > market.high:

@@ -148,10 +148,10 @@ class KeptExchange(Exchange):
         self._keep()
         return answer
 
-    def market(self, event: MarketEvent, now: int) -> None:
+    def market(self, event: MarketEvent, now: int, at: int | None = None) -> None:
         """Something that other participants do; what it means for our orders is on disk after it. Raises `VenueDown`."""
         self._believe()
-        super().market(event, now)
+        super().market(event, now, at)
         if self._touched:
             self._keep()
 

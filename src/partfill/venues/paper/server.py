@@ -174,7 +174,7 @@ class _Connection:
             page = found[op.skip : op.skip + PAGE]
             return Reply(id=ask.id, executions=page, more=op.skip + len(page) < len(found))
         if isinstance(op, Depth):
-            return Reply(id=ask.id, book=await venue.book(op.instrument))
+            return Reply(id=ask.id, book=await venue.book(op.instrument, op.side, op.order_id))
         if isinstance(op, Listen):
             stream = venue.stream(op.account)
             self._streams.append(stream)

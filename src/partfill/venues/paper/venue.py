@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Self
 
 import msgspec
@@ -23,9 +24,10 @@ from partfill.model.book import Book
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.instrument import Instrument
+from partfill.model.numbers import mul
 from partfill.model.observations import Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
-from partfill.model.words import Request
+from partfill.model.words import Request, Side
 from partfill.venues.paper.events import Timed
 from partfill.venues.paper.exchange import PAPER, Exchange
 from partfill.venues.paper.faults import Applied, Faults, Misfortune
@@ -119,14 +121,21 @@ class PaperVenue:
         await self._read()
         return self.exchange.snapshot(account, order_ids, sent)
 
-    async def book(self, instrument: str) -> Book:
-        """The best levels of both sides. Raises `VenueDown`."""
+    async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
+        """The best levels of both sides, how fast `side` trades, and what stands before `order_id`. Raises `VenueDown`.
+
+        Market time that runs `speed` times as fast trades so much faster; a market that is stepped counts as one that
+        goes at its own pace.
+        """
         sent = self.now()
         await self._read()
         try:
-            return self.exchange.depth(instrument, sent)
+            shown = self.exchange.depth(instrument, sent, side, order_id)
         except LookupError as error:
             raise VenueDown(f"{self.name}: {error}") from None
+        if self._speed is None or shown.trade_rate is None:
+            return shown
+        return msgspec.structs.replace(shown, trade_rate=mul(shown.trade_rate, Decimal(self._speed)))
 
     async def history(self, account: str, since: int) -> AsyncIterator[Observation]:
         """Executions since `since` (ns UTC), oldest first. Raises `VenueDown`."""
@@ -156,8 +165,8 @@ class PaperVenue:
     def advance(self, events: int = 1) -> int:
         """Let the next `events` market events happen now; returns how many there were."""
         done = 0
-        for _, (_, event) in zip(range(events), self._market, strict=False):
-            self.exchange.market(event, self.now())
+        for _, (at, event) in zip(range(events), self._market, strict=False):
+            self.exchange.market(event, self.now(), at)
             done += 1
         return done
 
@@ -278,7 +287,7 @@ class PaperVenue:
                 await _pause(wait)
             elif done % SLICE == 0:
                 await asyncio.sleep(0)
-            self.exchange.market(event, self.now())
+            self.exchange.market(event, self.now(), at)
 
 
 async def _pause(ns: int) -> None:

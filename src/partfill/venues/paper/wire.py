@@ -19,6 +19,7 @@ from partfill.model.commands import Answered, Looked
 from partfill.model.instrument import Instrument
 from partfill.model.observations import Execution, Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
+from partfill.model.words import Side
 
 MAX_LINE = 1 << 26
 """Longest line in bytes, either way."""
@@ -52,9 +53,11 @@ class History(_Op, frozen=True, tag="history"):
 
 
 class Depth(_Op, frozen=True, tag="depth"):
-    """The market of one instrument."""
+    """The market of one instrument; how fast `side` of it trades, and what stands before order `order_id`."""
 
     instrument: str
+    side: Side | None = None
+    order_id: str | None = None
 
 
 class Listen(_Op, frozen=True, tag="listen"):
