@@ -18,6 +18,7 @@ from partfill.runtime.outbox import FileSink, Outbox, Wire, reports_after
 from partfill.runtime.remainders import RemainderSettings
 from tests.runtime.test_decisions import Dim, Told, partly
 from tests.runtime.test_manager import until
+from tests.runtime.test_trouble import disk_with_room
 
 LIVE = RemainderSettings(mode=Mode.GENERAL_LIVE)
 SOON = Chase(10, rechase_ms=50, cancel_on_book_thin=False)
@@ -110,6 +111,42 @@ async def test_a_sink_that_stays_down_keeps_nobody_from_stopping_and_catches_up_
     sink.fails = 0
     await run(Outbox(tmp_path / "f.db", sink))
     assert [row["report_id"] for row in sink.taken][: len(told)] == [report.report_id for report in told]
+
+
+async def test_a_disk_that_fills_up_in_the_middle_of_a_report_leaves_no_torn_line(tmp_path: Path) -> None:
+    venue, file = Dim(), tmp_path / "r.jsonl"
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        await decided(fills, venue, Told(fills), 5)
+    whole = reports_after(tmp_path / "f.db", 0, Wire(), 1000)
+    box = Outbox(tmp_path / "f.db", FileSink(file))
+    before = {"kind": "ExecutionReport", "number": 0, "long": "z" * 1_000_000}
+    FileSink(file).deliver([before])
+    # Room for the first two and a part of the third.
+    room = file.stat().st_size + sum(len(json.dumps(row, separators=(",", ":"))) + 1 for row in whole[:2]) + 100
+    with disk_with_room(room):
+        await run(box)
+    assert box.failures == 1
+    assert box.waiting == len(whole)
+    assert not file.read_bytes().endswith(b"\n")
+    await run(box)
+    assert (lines(file), box.waiting, box.failures) == ([before, *whole], 0, 0)
+
+
+async def test_a_sink_that_fails_in_a_way_nobody_foresaw_is_tried_again(tmp_path: Path) -> None:
+    class Odd(Shaky):
+        def last(self) -> int:
+            if self.fails:
+                self.fails -= 1
+                raise ValueError("what an adapter may do")
+            return super().last()
+
+    venue, sink = Dim(), Odd()
+    sink.fails = 2
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE, reports=sink) as fills:
+        told = Told(fills)
+        await decided(fills, venue, told, 2)
+        await until(lambda: len(sink.taken) >= 2, "it was tried again")
+    assert [row["report_id"] for row in sink.taken] == [report.report_id for report in told]
 
 
 async def run(box: Outbox) -> None:
