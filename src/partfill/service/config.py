@@ -27,6 +27,7 @@ Rules
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -37,10 +38,11 @@ import msgspec
 
 from partfill.model.numbers import ZERO, text
 from partfill.model.policy import LOCKS, WIDE_TICKS, LiveLimits, Mode, Remainder, RemainderPolicy
+from partfill.runtime.outbox import Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
 from partfill.runtime.remainders import RemainderSettings
 from partfill.runtime.settings import BOUNDS, FillManagement, from_environment
-from partfill.service.address import MAX_BYTES, control_path
+from partfill.service.address import MAX_BYTES, control_path, is_loopback
 from partfill.service.reader import Invalid, Key, Mistake, Reader, hint, shown
 from partfill.venues.paper.market import SHAPES
 
@@ -69,6 +71,25 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
     session: str = "desk"
 
 
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where metrics and health are served. `port` 0: a free one, which the ready line tells."""
+
+    host: str
+    port: int
+
+
+class Bot(msgspec.Struct, frozen=True, kw_only=True):
+    """Under which names decisions on remainders are watched. Their reports carry those of `Wire`.
+
+    `metrics_prefix` stands before the three metrics of decisions; "" is partfill's own names. At `health_path` the health of
+    the decisions alone is served; "" is nowhere.
+    """
+
+    name: str
+    metrics_prefix: str
+    health_path: str
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that `partfill run` needs. `timeout_s`: seconds until the outcome of a request counts as unknown."""
 
@@ -78,6 +99,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     remainders: RemainderSettings
     reports: Path | None
     """A file of JSON Lines for the reports of decisions."""
+    wire: Wire
+    bot: Bot
+    http: HttpConfig | None
+    """None: nothing is served."""
     timeout_s: Decimal
 
     @property
@@ -106,7 +131,7 @@ def _locked(name: str) -> tuple[int | Decimal, int | Decimal]:
 
 
 _TOP = {"journal": Key("table", needed=True), "venues": Key("tables", needed=True), "execution": Key("table", {}),
-        "limits": Key("table", {})}  # fmt: skip
+        "limits": Key("table", {}), "http": Key("table", {})}  # fmt: skip
 _JOURNAL = {"path": Key("text", needed=True)}
 _EXECUTION = {"fill_management": Key("table", {}), "remainder": Key("table", {})}
 _KINDS: dict[type, str] = {bool: "bool", int: "int", Decimal: "number"}
@@ -116,7 +141,7 @@ _FILL_MANAGEMENT = {
 }
 _POLICIES = tuple(each.value for each in Remainder)
 _REMAINDER = {
-    "enabled": Key("bool", False),
+    "enabled": Key("bool", True),
     "mode": Key("text", Mode.SHADOW_ONLY.value, choices=tuple(each.value for each in Mode)),
     "default_policy": Key("text", Remainder.HOLD.value, choices=_POLICIES),
     "after_hold": Key("text", Remainder.CANCEL.value, choices=_POLICIES),
@@ -130,7 +155,24 @@ _REMAINDER = {
     "reports": Key("text", ""),
     "max_in_flight": Key("int", 50, 1, 10_000),
     "timeout_ms": Key("int", 300, 1, 60_000),
+    "bot_name": Key("text", "partfill"),
+    "bot_id": Key("text", Wire().bot_id),
+    "topic": Key("text", Wire().topic),
+    "retention_class": Key("text", Wire().retention_class),
+    "collateral": Key("text", ""),
+    "metrics_prefix": Key("text", ""),
+    "health_path": Key("text", ""),
 }
+_NAMES = {
+    **dict.fromkeys(("bot_name", "bot_id", "topic", "retention_class"), (r"[!-~]{1,200}", "1 to 200 signs without a space")),
+    "collateral": (r"[!-~]{0,200}", 'a currency such as pUSD, or "" for none'),
+    "metrics_prefix": (r"(?!partfill)([a-zA-Z_][a-zA-Z0-9_]{0,150})?",
+                       'letters, digits and _, and not partfill at the start, which is our own; or "" for our own names'),
+    "health_path": (r"(?!/(metrics|health)/?$)((/[A-Za-z0-9._~-]+)+)?",
+                    'a path such as /internal/health/mine, but not /metrics or /health; or "" for none'),
+}  # fmt: skip
+"""Names that leave the process: how each has to look, and that in words."""
+_HTTP = {"enabled": Key("bool", True), "host": Key("text", "127.0.0.1"), "port": Key("int", 0, 0, 65_535)}
 _RATE = Key("int", PER_SECOND, 1, 10_000)
 _LIMITS = {"per_second": _RATE, "timeout_s": Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
 _ANY_VENUE = {
@@ -188,7 +230,13 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
         if rest[name] and rest[name] < LOCKS[name].low:
             allowed = f"0 for never, {text(LOCKS[name].low)} to {text(LOCKS[name].high)}"
             reader.wrong(f"execution.remainder.{name}", f"is {rest[name]}, out of range", allowed)
+    for name, (pattern, allowed) in _NAMES.items():
+        if not re.fullmatch(pattern, rest[name]):
+            reader.wrong(f"execution.remainder.{name}", f"is {shown(rest[name])}", allowed)
     limits = reader.table(top["limits"], _LIMITS, "limits")
+    http = reader.table(top["http"], _HTTP, "http")
+    if not is_loopback(http["host"]):
+        reader.wrong("http.host", f"is {shown(http['host'])}, and only this machine is served", "127.0.0.1, ::1")
     variables, wrong = from_environment(environ or {})
     reader.mistakes.extend(Mistake(*each) for each in wrong)
     if journal["path"] is not None:
@@ -202,6 +250,10 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
     return Config(
         journal=Path(journal["path"]), venues=venues, fill_management=management, remainders=_remainders(rest),
         reports=Path(rest["reports"]) if rest["reports"] else None,
+        wire=Wire(bot_id=rest["bot_id"], topic=rest["topic"], retention_class=rest["retention_class"],
+                  collateral=rest["collateral"] or None),
+        bot=Bot(name=rest["bot_name"], metrics_prefix=rest["metrics_prefix"], health_path=rest["health_path"]),
+        http=HttpConfig(host=http["host"], port=http["port"]) if http["enabled"] else None,
         timeout_s=limits["timeout_s"],
     )  # fmt: skip
 
