@@ -119,7 +119,11 @@ class Metrics(Collector):
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """(text, content type) of everything, in the format that `accept` (the header) asks for."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):
+            # A version that is none: what everybody reads.
+            encode, content_type = choose_encoder("")
         return encode(self.registry), content_type
 
     def describe(self) -> Iterable[Metric]:
