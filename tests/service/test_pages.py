@@ -23,6 +23,7 @@ from partfill.model.words import Side
 from partfill.runtime.limits import FAILURES, REFUSALS
 from partfill.runtime.remainders import Dark, RemainderSettings
 from partfill.runtime.settings import FillManagement
+from partfill.service import pages as pages_module
 from partfill.service.config import parse
 from partfill.service.http import HttpServer
 from partfill.service.metrics import OWN, Names, names
@@ -324,3 +325,20 @@ async def test_whatever_format_a_scraper_asks_for_it_gets_one(accept: str, kind:
         body, content_type = pages.metrics.render(accept)
         assert content_type.startswith(kind)
         assert b"partfill_open_orders" in body
+
+
+async def test_whoever_asks_again_within_the_moment_that_a_look_is_good_for_gets_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_module, "REST", 10**9)
+    monkeypatch.setattr(pages_module, "MOST_REST_S", 60)
+    async with watched(tmp_path, Dim()) as desk:
+        pages = Pages(desk.fills, parse(f'journal.path = "{tmp_path}/f.db"\n[[venues]]\nname = "paper"'))
+        first = pages.look()
+        await desk.fills.submit(Limit("ACME", "buy", qty=1, price="2.00"))
+        assert pages.look() is first
+        pages.stop()
+        assert (pages.look().stopping, pages.look().open) == (True, 1)
+        monkeypatch.setattr(pages_module, "MOST_REST_S", 0)
+        pages.stop()
+        assert pages.look() is not pages.look()

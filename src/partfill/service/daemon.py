@@ -95,7 +95,7 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
                            "venues": names, "http": http.url if http is not None else None})  # fmt: skip
                     broken = await _until(stop, manager, markets)
                 finally:
-                    pages.stopping = True
+                    pages.stop()
                     await control.close()
         except JournalDown as down:
             manager.down = down
