@@ -140,7 +140,25 @@ def test_links_and_commands_of_the_runbook_exist() -> None:
             assert option in known, f"partfill {command} has no {option}"
 
 
+@pytest.mark.parametrize(
+    ("anchor", "what", "words"),
+    [
+        ("pfh-dust", "First step.", "Look at the sizes of the strategy's orders"),
+        ("pfh-dust", "Escalation.", "The lead of the strategy"),
+        ("pfh-chase", "First step.", "Look at how the market moves"),
+        ("pfh-chase", "Mitigation.", "Move the strategies to `hold` or `cancel`"),
+        ("pfh-chase", "Escalation.", "The lead of execution"),
+    ],
+)
+def test_the_runbook_says_what_the_document_says(anchor: str, what: str, words: str) -> None:
+    text = " ".join(RUNBOOK.read_text("utf-8").split())
+    assert "orders that are small for their strategy" in text
+    assert "markets that move faster than a chase may follow" in text
+    place = text.partition(f'<a id="runbook-{anchor}"></a>')[2].partition("<a id=")[0]
+    assert place.partition(f"**{what}** ")[2].startswith(words)
+
+
 def test_the_runbook_does_not_say_to_raise_what_makes_more_dust() -> None:
     dust = RUNBOOK.read_text("utf-8").partition('<a id="runbook-pfh-dust"></a>')[2].partition("<a id=")[0]
-    assert "*lower*\n`min_remainder_size`" in dust
+    assert "*lower* `min_remainder_size`" in " ".join(dust.split())
     assert "Do **not** raise it" in dust

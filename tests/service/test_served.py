@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from partfill import __version__
 from partfill.service.config import load
 from tests.service.processes import LOCAL, REMOTE, Daemon, Process, local, paper_venue, partfill, remote, until
 from tests.service.test_daemon import RESTING
@@ -73,7 +74,7 @@ def test_the_preset_runs_and_serves_the_names_of_the_document(tmp_path: Path) ->
         status, said = health(daemon.url, PATH)
         assert (status, said["status"]) == (200, "green")
         assert (said["bot_id"], said["bot_name"], said["mode"], said["schema"], said["version"]) == (
-            "exec.partialfillhandler", "PartialFillHandler", "shadow_only", "2", "0.1.0",
+            "exec.partialfillhandler", "PartialFillHandler", "shadow_only", "2", __version__,
         )  # fmt: skip
         assert list(said["components"]) == ["journal", "clob_auth", "clob_public", "dust_cancel_rate", "chase_abort_rate"]
         assert health(daemon.url)[0] == 200
