@@ -305,6 +305,12 @@ def test_check_says_what_would_run(tmp_path: Path, good: str) -> None:
     assert "right" in done.stdout
     assert "paper (paper): ACME" in done.stdout
     assert "accounts: the unnamed one; 50 requests a second" in done.stdout
+    assert "decided: hold; shadow_only" in done.stdout
+    assert "/metrics, /health at 127.0.0.1, a free port, told when ready" in done.stdout
+    path.write_text(good + '[execution.remainder]\nhealth_path = "/mine"\n[http]\nport = 9000\nhost = "::1"')
+    assert "/metrics, /health, /mine at ::1, 9000" in CliRunner().invoke(main, ["check", str(path)]).stdout
+    path.write_text(good + "[http]\nenabled = false")
+    assert "nothing is served" in CliRunner().invoke(main, ["check", str(path)]).stdout
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

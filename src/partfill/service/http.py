@@ -11,6 +11,7 @@ after orders were sent. aiohttp speaks the protocol; a page is a function that l
 Rules
 - It listens on loopback only, and answers no request whose `Host` is a name but localhost: a page of somewhere else in a
   browser of this machine could ask under a name of its own otherwise.
+- Whoever has an account on this machine can read the pages: they hold no secret, and nobody can do anything there.
 - Pages are read with GET and change nothing. One that raises is a 500 in the log; the process goes on.
 - At most `MAX_CONNECTIONS`: then the one goes that has waited longest without asking. So clients that hang use up nothing that
   the journal or a venue needs, and whoever asks is answered. Closing waits for nobody longer than `SHUTDOWN_S`.
