@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 import pytest
 from aiohttp import web
 
+from partfill.service import http
 from partfill.service.address import Unusable, is_loopback
 from partfill.service.http import MAX_CONNECTIONS, HttpServer
 from tests.service.processes import WAIT_S
 from tests.service.web import get
 
 
-def page(request: web.Request) -> web.Response:
+async def page(request: web.Request) -> web.Response:
     return web.Response(text="here")
 
 
-def broken(request: web.Request) -> web.Response:
+async def broken(request: web.Request) -> web.Response:
     raise RuntimeError("a page that fails")
 
 
 @asynccontextmanager
-async def served(host: str = "127.0.0.1") -> AsyncIterator[HttpServer]:
+async def served(pages: Mapping[str, http.Page] = MappingProxyType({}), host: str = "127.0.0.1") -> AsyncIterator[HttpServer]:
     server = HttpServer(host, 0)
     server.bind()
-    await server.serve({"/page": page, "/broken": broken})
+    await server.serve({"/page": page, "/broken": broken, **pages})
     try:
         yield server
     finally:
@@ -89,7 +91,7 @@ async def test_it_speaks_the_newer_protocol_of_addresses_too() -> None:
             tried.bind(("::1", 0))
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
-    async with served("::1") as server:
+    async with served(host="::1") as server:
         assert server.url.startswith("http://[::1]:")
         assert await ask(server) == (200, b"here")
 
@@ -126,6 +128,28 @@ async def test_clients_that_hang_leave_room_for_whoever_asks(said: bytes) -> Non
         assert len(server.open_connections()) <= MAX_CONNECTIONS
         for line in lines:
             line.close()
+
+
+async def test_where_every_connection_has_a_request_under_way_the_new_one_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_CONNECTIONS", 4)
+    asked, clear = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        asked.release()
+        await clear.wait()
+        return web.Response(text="at last")
+
+    async with served({"/slow": slow}) as server, asyncio.timeout(WAIT_S):
+        lines = [await asyncio.open_connection(server.host, server.port) for _ in range(4)]
+        for _, writer in lines:
+            writer.write(b"GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            await asked.acquire()
+        reader, refused = await asyncio.open_connection(server.host, server.port)
+        assert await reader.read() == b""
+        clear.set()
+        assert [(await reader.read()).endswith(b"at last") for reader, _ in lines] == [True] * 4
+        for writer in (refused, *(writer for _, writer in lines)):
+            writer.close()
 
 
 async def test_clients_that_hang_do_not_keep_it_from_closing() -> None:

@@ -6,15 +6,15 @@
     await server.close()
 
 Theory of operation. The address is taken before anything else is begun, so that a port that is in use is told at once and not
-after orders were sent. aiohttp speaks the protocol; a page is a function that looks at memory and answers at once.
+after orders were sent. aiohttp speaks the protocol; a page is a coroutine of ours that looks at memory.
 
 Rules
 - It listens on loopback only, and answers no request whose `Host` is a name but localhost: a page of somewhere else in a
   browser of this machine could ask under a name of its own otherwise.
 - Whoever has an account on this machine can read the pages: they hold no secret, and nobody can do anything there.
 - Pages are read with GET and change nothing. One that raises is a 500 in the log; the process goes on.
-- At most `MAX_CONNECTIONS`: then the one goes that has waited longest without asking. So clients that hang use up nothing that
-  the journal or a venue needs, and whoever asks is answered. Closing waits for nobody longer than `SHUTDOWN_S`.
+- At most `MAX_CONNECTIONS`: then the oldest goes that has no request under way, and where all have, the new one. So clients
+  that hang use up nothing that the journal or a venue needs. Closing waits for nobody longer than `SHUTDOWN_S`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -33,9 +32,7 @@ from partfill.service.address import Unusable, is_loopback
 MAX_CONNECTIONS = 128
 SHUTDOWN_S = 1.0
 
-Page = Callable[[web.Request], web.Response]
-
-log = logging.getLogger("partfill.http")
+Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
@@ -79,7 +76,7 @@ class HttpServer:
         assert self._socket is not None
         app = web.Application(middlewares=[self._guard])
         for path, page in pages.items():
-            app.router.add_get(path, _asked(page))
+            app.router.add_get(path, page)
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(self._admit, sock=self._socket)
@@ -121,7 +118,9 @@ class HttpServer:
         connection = request.protocol
         self._asking.add(connection)
         try:
-            return await handler(request)
+            response = await handler(request)
+            response.headers.setdefault("Cache-Control", "no-store")
+            return response
         finally:
             self._asking.discard(connection)
 
@@ -131,15 +130,6 @@ class _Closed(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
-
-
-def _asked(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def answer(request: web.Request) -> web.Response:
-        response = page(request)
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    return answer
 
 
 def _ours(host: str) -> bool:

@@ -67,14 +67,14 @@ class Pages:
             self._good_until = began + took + min(REST * took, MOST_REST_S)
         return self._picture
 
-    def _metrics(self, request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
         body, content_type = self.metrics.render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    def _health(self, request: web.Request) -> web.Response:
+    async def _health(self, request: web.Request) -> web.Response:
         return _answer(judge(self.look(), self.recent), {"version": __version__})
 
-    def _decisions(self, request: web.Request) -> web.Response:
+    async def _decisions(self, request: web.Request) -> web.Response:
         who = {
             "bot_id": self._wire.bot_id, "bot_name": self._bot.name, "version": __version__, "schema": SCHEMA,
             "mode": self._manager.remainders.settings.mode.value,
