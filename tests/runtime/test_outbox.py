@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from partfill import Chase, FillManager
+from partfill import Chase, FillManager, Limit
 from partfill.model.policy import Mode
 from partfill.model.reports import ExecutionReport
 from partfill.runtime import outbox
 from partfill.runtime.outbox import FileSink, Outbox, Wire, reports_after
 from partfill.runtime.remainders import RemainderSettings
-from tests.runtime.test_decisions import Dim, Told, partly
-from tests.runtime.test_manager import until
+from tests.runtime.test_decisions import Dim, Told
+from tests.runtime.test_manager import WAIT_S, price, until
 from tests.runtime.test_trouble import disk_with_room
 
 LIVE = RemainderSettings(mode=Mode.GENERAL_LIVE)
@@ -46,11 +46,12 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 async def decided(fills: FillManager, venue: Dim, told: Told, count: int) -> None:
-    """Let orders be decided on until so many reports are told."""
-    while len(told) < count:
-        await partly(fills, venue, SOON, qty=50_000)
-        venue.advance(40)
-        await asyncio.sleep(0.01)
+    """Let orders be decided on until so many reports are told. One that another's chase was faster than is not waited for."""
+    async with asyncio.timeout(WAIT_S):
+        while len(told) < count:
+            await fills.submit(Limit("ACME", "buy", qty=50_000, price=price(venue, "ACME", "buy", 0)), remainder=SOON)
+            venue.advance(40)
+            await asyncio.sleep(0.01)
 
 
 async def test_every_report_is_in_the_file_once_and_in_order(tmp_path: Path) -> None:

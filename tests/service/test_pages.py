@@ -112,10 +112,15 @@ async def test_every_decision_is_counted_once_under_its_verdict(said: str, calle
         before = await desk.scrape()
         assert shown(before, called) == {}
         assert len([name for name in before if name.startswith(f"{called.decisions}{{")]) == len(Reason)
-        for number in range(6):
-            policy = (CancelRest, Hold, Chase)[number % 3](cancel_on_book_thin=False)
-            await partly(desk.fills, venue, policy, qty=50_000 + number)
-            venue.advance(60)
+        number = 0
+        async with asyncio.timeout(WAIT_S):
+            while len(told) < 6 or len(set(told.verdicts)) < 2:
+                policy = (CancelRest, Hold, Chase)[number % 3](cancel_on_book_thin=False)
+                number += 1
+                terms = Limit("ACME", "buy", qty=50_000 + number, price=price(venue, "ACME", "buy", 0))
+                await desk.fills.submit(terms, remainder=policy)
+                venue.advance(60)
+                await asyncio.sleep(0.01)
         await desk.fills.kill(True, by="test")
         await until(lambda: all(order.ended for order in desk.fills.orders()), "everything is off")
         after = await desk.scrape()
