@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from partfill import Chase, FillManager
+from partfill import Chase, FillManager, Limit
 from partfill.model.delivered import EXAMPLE, DeliveredReport
 from partfill.model.policy import Mode
 from partfill.model.reasons import Reason
@@ -21,7 +21,8 @@ from partfill.runtime.outbox import FileSink, Outbox, Wire, reports_after
 from partfill.runtime.remainders import RemainderSettings
 from partfill.venues.protocol import VenueDown
 from tests.runtime.test_decisions import Dim, Told, partly
-from tests.runtime.test_manager import until
+from tests.runtime.test_manager import WAIT_S, price, until
+from tests.runtime.test_trouble import disk_with_room
 
 ROOT = Path(__file__).parents[2]
 LIVE = RemainderSettings(mode=Mode.GENERAL_LIVE)
@@ -50,11 +51,12 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 async def decided(fills: FillManager, venue: Dim, told: Told, count: int) -> None:
-    """Let orders be decided on until so many reports are told."""
-    while len(told) < count:
-        await partly(fills, venue, SOON, qty=50_000)
-        venue.advance(40)
-        await asyncio.sleep(0.01)
+    """Let orders be decided on until so many reports are told. One that another's chase was faster than is not waited for."""
+    async with asyncio.timeout(WAIT_S):
+        while len(told) < count:
+            await fills.submit(Limit("ACME", "buy", qty=50_000, price=price(venue, "ACME", "buy", 0)), remainder=SOON)
+            venue.advance(40)
+            await asyncio.sleep(0.01)
 
 
 async def test_every_report_is_in_the_file_once_and_in_order(tmp_path: Path) -> None:
@@ -145,6 +147,42 @@ async def test_a_sink_that_stays_down_keeps_nobody_from_stopping_and_catches_up_
     sink.fails = 0
     await run(Outbox(tmp_path / "f.db", sink))
     assert [row["report_id"] for row in sink.taken][: len(told)] == [report.report_id for report in told]
+
+
+async def test_a_disk_that_fills_up_in_the_middle_of_a_report_leaves_no_torn_line(tmp_path: Path) -> None:
+    venue, file = Dim(), tmp_path / "r.jsonl"
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE) as fills:
+        await decided(fills, venue, Told(fills), 5)
+    whole = reports_after(tmp_path / "f.db", 0, Wire(), 1000)
+    box = Outbox(tmp_path / "f.db", FileSink(file))
+    before = {"kind": "ExecutionReport", "number": 0, "long": "z" * 1_000_000}
+    FileSink(file).deliver([before])
+    # Room for the first two and a part of the third.
+    room = file.stat().st_size + sum(len(json.dumps(row, separators=(",", ":"))) + 1 for row in whole[:2]) + 100
+    with disk_with_room(room):
+        await run(box)
+    assert box.failures == 1
+    assert box.waiting == len(whole)
+    assert not file.read_bytes().endswith(b"\n")
+    await run(box)
+    assert (lines(file), box.waiting, box.failures) == ([before, *whole], 0, 0)
+
+
+async def test_a_sink_that_fails_in_a_way_nobody_foresaw_is_tried_again(tmp_path: Path) -> None:
+    class Odd(Shaky):
+        def last(self) -> int:
+            if self.fails:
+                self.fails -= 1
+                raise ValueError("what an adapter may do")
+            return super().last()
+
+    venue, sink = Dim(), Odd()
+    sink.fails = 2
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], remainders=LIVE, reports=sink) as fills:
+        told = Told(fills)
+        await decided(fills, venue, told, 2)
+        await until(lambda: len(sink.taken) >= 2, "it was tried again")
+    assert [row["report_id"] for row in sink.taken] == [report.report_id for report in told]
 
 
 async def run(box: Outbox) -> None:

@@ -58,10 +58,12 @@ def until(true: Callable[[], Any], what: str) -> Any:
 class Process:
     """A process whose first line of output says in JSON that it is ready."""
 
-    def __init__(self, *arguments: str, errors: Path, limit: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, errors: Path, limit: Callable[[], None] | None = None, folder: Path | None = None
+    ) -> None:
         self._errors = errors.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, stderr=self._errors, preexec_fn=limit
+            [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, stderr=self._errors, preexec_fn=limit, cwd=folder
         )
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], WAIT_S)
@@ -102,13 +104,18 @@ class Process:
 
 
 class Daemon(Process):
-    """`partfill run` in `folder`, on the configuration `said`."""
+    """`partfill run` in `folder`, on the configuration `said`, which names the journal `db` there."""
 
-    def __init__(self, folder: Path, said: str, limit: Callable[[], None] | None = None) -> None:
+    def __init__(self, folder: Path, said: str, limit: Callable[[], None] | None = None, db: str = "f.db") -> None:
         config = folder / "config.toml"
         config.write_text(said)
-        self.db = folder / "f.db"
-        super().__init__("partfill.cli", "run", str(config), errors=folder / "errors.log", limit=limit)
+        self.db = folder / db
+        super().__init__("partfill.cli", "run", str(config), errors=folder / "errors.log", limit=limit, folder=folder)
+
+    @property
+    def url(self) -> str:
+        """Where its pages are."""
+        return str(self.ready["http"])
 
     def ask(self, cmd: str, **also: Any) -> dict[str, Any]:
         """One command through the control socket."""

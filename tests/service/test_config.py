@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
+from partfill.model.policy import RemainderPolicy
+from partfill.runtime.outbox import Wire
 from partfill.runtime.settings import FillManagement, WrongVariables
-from partfill.service.config import Invalid, load, parse
+from partfill.service.config import Bot, HttpConfig, Invalid, load, parse
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -47,11 +49,11 @@ def test_a_number_with_a_point_is_read_exactly(good: str) -> None:
 
 
 def test_who_may_report_partial_fills_is_read(good: str) -> None:
-    said = '[execution.remainder.ingest]\nkey_file = "k.toml"\nwindow_ms = 5000\ncollateral = "pUSD"\n'
+    said = '[execution.remainder.ingest]\nkey_file = "k.toml"\nwindow_ms = 5000\n'
     ingest = parse(good + said).ingest
-    assert (ingest.key_file, ingest.window_ms, ingest.collateral) == (Path("k.toml"), 5000, "pUSD")
+    assert (ingest.key_file, ingest.window_ms) == (Path("k.toml"), 5000)
     nobody = parse(good).ingest
-    assert (nobody.key_file, nobody.window_ms, nobody.collateral) == (None, 30_000, None)
+    assert (nobody.key_file, nobody.window_ms) == (None, 30_000)
     wrong = mistakes(good + "[execution.remainder.ingest]\nwindow_ms = 0\nkeyfile = 'x'\n")
     assert any("execution.remainder.ingest.window_ms: is 0, out of range" in each for each in wrong)
     assert any("execution.remainder.ingest.keyfile: is no key here; did you mean key_file?" in each for each in wrong)
@@ -81,8 +83,33 @@ def test_how_remainders_are_decided_is_read(good: str) -> None:
     assert settings.policy.max_hold_drift_ticks is None
     assert (str(settings.policy.min_remainder_size), str(settings.policy.taker_fee_rate)) == ("7.5", "0.0004")
     assert (settings.limits.instruments, settings.limits.max_usd) == (("ACME",), 500)
-    assert parse(good).remainders.policy is None
+    assert parse(good).remainders.policy == RemainderPolicy(), (
+        "every partial fill is decided on, unless somebody says otherwise"
+    )
     assert parse(good).remainders.mode == "shadow_only"
+    assert parse(good + "[execution.remainder]\nenabled = false").remainders.policy is None
+
+
+def test_under_which_names_decisions_leave_is_read(good: str) -> None:
+    said = """
+    [execution.remainder]
+    bot_name = "Mine"
+    bot_id = "desk.mine"
+    topic = "reports"
+    retention_class = "1y"
+    collateral = "USD"
+    metrics_prefix = "mine"
+    health_path = "/internal/health/mine"
+    [http]
+    host = "::1"
+    port = 9000
+    """
+    config = parse(good + said)
+    assert config.wire == Wire(bot_id="desk.mine", topic="reports", retention_class="1y", collateral="USD")
+    assert config.bot == Bot(name="Mine", metrics_prefix="mine", health_path="/internal/health/mine")
+    assert config.http == HttpConfig(host="::1", port=9000)
+    assert (parse(good).wire, parse(good).http) == (Wire(), HttpConfig(host="127.0.0.1", port=0))
+    assert parse(good + "[http]\nenabled = false").http is None
 
 
 def test_a_remote_venue_has_keys_of_its_own(good: str) -> None:
@@ -108,7 +135,7 @@ def test_every_venue_has_its_own_accounts_and_requests_and_the_limits_hold_where
 @pytest.mark.parametrize(
     ("said", "mistake"),
     [
-        ("[limit]", "limit: is no key here; did you mean limits? (allowed: journal, venues, execution, limits)"),
+        ("[limit]", "limit: is no key here; did you mean limits? (allowed: journal, venues, execution, limits, http)"),
         ("[limits]\nper_second = 0", "limits.per_second: is 0, out of range (allowed: 1 to 10000)"),
         ("[limits]\nper_second = 1.5", "limits.per_second: is the number 1.5; give a whole number (allowed: 1 to 10000)"),
         ("[limits]\nper_second = true", "limits.per_second: is true; give a whole number (allowed: 1 to 10000)"),
@@ -124,6 +151,23 @@ def test_every_venue_has_its_own_accounts_and_requests_and_the_limits_hold_where
             '[execution.remainder]\ndefault_policy = "chace"',
             "is the text 'chace'; did you mean chase? (allowed: hold, cancel, chase)",
         ),
+        (
+            '[http]\nhost = "0.0.0.0"',
+            "http.host: is the text '0.0.0.0', and only this machine is served (allowed: 127.0.0.1, ::1)",
+        ),
+        ('[http]\nhost = "localhost"', "http.host: is the text 'localhost', and only this machine is served"),
+        ("[http]\nport = 65536", "http.port: is 65536, out of range (allowed: 0 to 65535)"),
+        ("[http]\nprot = 1", "http.prot: is no key here; did you mean port?"),
+        (
+            '[execution.remainder]\nmetrics_prefix = "my-bot"',
+            "metrics_prefix: is the text 'my-bot' (allowed: letters, digits and _,",
+        ),
+        ('[execution.remainder]\nmetrics_prefix = "partfill_x"', "and not partfill at the start, which is our own"),
+        ('[execution.remainder]\nhealth_path = "/metrics"', "health_path: is the text '/metrics' (allowed: a path such as"),
+        ('[execution.remainder]\nhealth_path = "internal"', "health_path: is the text 'internal' (allowed: a path such as"),
+        ('[execution.remainder]\nhealth_path = "/a b"', "health_path: is the text '/a b'"),
+        ('[execution.remainder]\ntopic = ""', "topic: is the text '' (allowed: 1 to 200 signs without a space)"),
+        ("[execution.remainder]\nbot_id = 3", "bot_id: is 3; give text in quotes"),
         ("[execution]\nfill_management = 3", "execution.fill_management: is 3; give a table"),
         ('[execution.fill_management]\nenabled = "no"', "enabled: is the text 'no'; give true or false (allowed: true, false)"),
         ("[execution.fill_management]\nauto_resubmt = true", "auto_resubmt: is no key here; did you mean auto_resubmit?"),
@@ -272,6 +316,12 @@ def test_check_says_what_would_run(tmp_path: Path, good: str) -> None:
     assert "right" in done.stdout
     assert "paper (paper): ACME" in done.stdout
     assert "accounts: the unnamed one; 50 requests a second" in done.stdout
+    assert "decided: hold; shadow_only" in done.stdout
+    assert "/metrics, /health at 127.0.0.1, a free port, told when ready" in done.stdout
+    path.write_text(good + '[execution.remainder]\nhealth_path = "/mine"\n[http]\nport = 9000\nhost = "::1"')
+    assert "/metrics, /health, /mine at ::1, 9000" in CliRunner().invoke(main, ["check", str(path)]).stdout
+    path.write_text(good + "[http]\nenabled = false")
+    assert "nothing is served" in CliRunner().invoke(main, ["check", str(path)]).stdout
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

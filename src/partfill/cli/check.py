@@ -43,3 +43,9 @@ def check(config: Path) -> None:
     policy, mode = found.remainders.policy, found.remainders.mode
     what = "left, unless an order says otherwise" if policy is None else f"decided: {policy.default_policy}"
     click.echo(f"partly   the rest is {what}; {mode}")
+    if found.http is None:
+        click.echo("http     nothing is served")
+    else:
+        also = f", {found.bot.health_path}" if found.bot.health_path else ""
+        port = found.http.port or "a free port, told when ready"
+        click.echo(f"http     /metrics, /health{also} at {found.http.host}, {port}")

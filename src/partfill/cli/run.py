@@ -14,6 +14,7 @@ import click
 
 from partfill.journal.store import InUse, NotAJournal
 from partfill.runtime.keys import WrongKeys
+from partfill.service.address import Unusable
 from partfill.service.config import Invalid, load
 from partfill.venues.protocol import VenueDown
 
@@ -29,9 +30,11 @@ def run(config: Path, log_level: str) -> None:
     before the file.
 
     It prints one line of JSON once it is ready, takes commands on the socket beside its journal (partfill kill, partfill
-    cancel), and stops cleanly; a second signal stops it at once. Log lines go to standard error.
+    cancel), and stops cleanly; a second signal stops it at once. Log lines go to standard error. /metrics and /health are
+    served to this machine at the "http" of that line.
 
-    Exit 0: stopped as told; 1: the journal or a venue failed; 2: the configuration, its keys or the journal cannot be used.
+    Exit 0: stopped as told; 1: the journal or a venue failed; 2: the configuration, its keys, its port or the journal cannot be
+    used.
     """
     from partfill.service.daemon import run as serve
 
@@ -43,7 +46,7 @@ def run(config: Path, log_level: str) -> None:
         for mistake in invalid.mistakes:
             click.echo(f"partfill: {mistake}", err=True)
         sys.exit(2)
-    except (NotAJournal, InUse, WrongKeys) as error:
+    except (NotAJournal, InUse, Unusable, WrongKeys) as error:
         click.echo(f"partfill: {error}", err=True)
         sys.exit(2)
     except (VenueDown, OSError) as error:

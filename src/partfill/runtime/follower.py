@@ -52,6 +52,8 @@ class Follower:
         """How often everything was read."""
         self.failures = 0
         """Reads in a row that were not answered."""
+        self.listening = False
+        """Whether the stream is open and what it may have missed has been read."""
 
     def spawn(self) -> list[asyncio.Task[None]]:
         """Listen, and read again now and then, in the background."""
@@ -103,15 +105,18 @@ class Follower:
                         Gap(venue=self.venue.name, account=self.account, since=None, reason="the stream ended")
                     )
                 await self.reconcile()
+                self.listening = True
                 async for observation in stream:
                     await self._manager.hear(observation)
                     if type(observation) is Gap:
                         await self.reconcile(observation.since)
             except JournalDown as down:
+                self.listening = False
                 log.error("%s", down)
                 return
             except Exception:
                 log.exception("the stream of %s failed", self.venue.name)
+            self.listening = False
             await asyncio.sleep(REOPEN_S)
             stream = self.venue.stream(self.account)
             ended = True

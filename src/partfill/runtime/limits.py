@@ -65,6 +65,8 @@ class Breaker:
         """Instrument -> the reason of its last refusals in a row, and how many."""
         self._open_until = 0.0
         self.reason = ""
+        self.silent = False
+        """Whether it opened last because nothing was answered, and not because orders were refused."""
 
     @property
     def open(self) -> bool:
@@ -79,7 +81,7 @@ class Breaker:
         """A request was not answered."""
         self._failures += 1
         if self._failures >= FAILURES:
-            self._break(f"{self._failures} requests in a row without an answer: {reason}")
+            self._break(f"{self._failures} requests in a row without an answer: {reason}", silent=True)
 
     def refused(self, instrument: str, reason: str) -> None:
         """A new order was refused."""
@@ -87,14 +89,14 @@ class Breaker:
         count = count + 1 if last == reason else 1
         self._refusals[instrument] = (reason, count)
         if count >= REFUSALS:
-            self._break(f"{instrument} was refused {count} times in a row: {reason}")
+            self._break(f"{instrument} was refused {count} times in a row: {reason}", silent=False)
 
     def accepted(self, instrument: str) -> None:
         """A new order was taken."""
         self._refusals.pop(instrument, None)
 
-    def _break(self, reason: str) -> None:
-        self.reason = reason
+    def _break(self, reason: str, *, silent: bool) -> None:
+        self.reason, self.silent = reason, silent
         self._open_until = self._clock() + BREAK_S
         self._failures = 0
         self._refusals.clear()

@@ -6,7 +6,7 @@ that was down, or new, catches up by itself, and a process that died between two
 
 Rules
 - One order for all: the number of a report in the journal. So reports of one trace never overtake each other.
-- A sink that fails is tried again, later and later; nothing else waits for it.
+- A sink that fails, however it does, is asked again what it has and tried again, later and later; nothing else waits for it.
 - `FileSink` holds every report once: what a crash left half written is cut off before it goes on.
 """
 
@@ -108,10 +108,12 @@ class Outbox:
         self._more = asyncio.Event()
         self._stopping = False
         self.delivered: int | None = None
-        """Number of the newest report that the sink has; None before it was asked."""
+        """Number of the newest report that the sink has; None before it was asked, and after it failed."""
         self.failures = 0
         """Deliveries in a row that failed."""
         self.error: str | None = None
+        self.waiting: int | None = None
+        """Reports that the sink did not have after the last try; None while it never said what it has."""
 
     def wake(self) -> None:
         """There may be something."""
@@ -123,10 +125,11 @@ class Outbox:
             last = self._stopping
             try:
                 count = await asyncio.to_thread(self._once)
-            except OSError as error:
+            except Exception as error:
                 self.failures += 1
-                self.error = str(error)
-                log.warning("reports wait: %s", error)
+                self.error = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+                # Whatever it is, delivery goes on: nobody else would notice that it had ended.
+                log.warning("reports wait: %s", self.error, exc_info=None if isinstance(error, OSError) else error)
                 if last:
                     return
                 await self._wait(backoff(self.failures) / 1e9)
@@ -154,11 +157,27 @@ class Outbox:
     def _once(self) -> int:
         if self.delivered is None:
             self.delivered = self._sink.last()
-        reports = list(reports_after(self._journal, self.delivered, self._wire, PAGE))
+        try:
+            reports = reports_after(self._journal, self.delivered, self._wire, PAGE)
+            if reports:
+                self._sink.deliver(reports)
+        except Exception:
+            self.waiting = _count_after(self._journal, self.delivered)
+            # It may have taken some of them, or half of one: it is asked anew before anything else is given to it.
+            self.delivered = None
+            raise
         if reports:
-            self._sink.deliver(reports)
             self.delivered = reports[-1]["number"]
+        self.waiting = 0 if len(reports) < PAGE else _count_after(self._journal, self.delivered)
         return len(reports)
+
+
+def _count_after(journal: Path, number: int) -> int:
+    store = Store(journal, read_only=True)
+    try:
+        return int(next(store.rows("SELECT count(*) AS n FROM decisions WHERE number > ?", (number,)))["n"])
+    finally:
+        store.close()
 
 
 def reports_after(journal: str | Path, number: int, wire: Wire, limit: int) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -60,6 +61,13 @@ class RemainderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             raise NotANumber(f"{said}; it is {WIDE_TICKS} at most, a wider chase takes a policy of the order's own")
 
 
+class Dark(NamedTuple):
+    """A book that did not come: why, and when it was looked for last (seconds of `time.monotonic`)."""
+
+    why: str
+    at: float
+
+
 class Remainders:
     """Carries out what the core wants decided."""
 
@@ -71,9 +79,14 @@ class Remainders:
         self.decided = self.shed = self.blind = 0
         """Decisions made; of these without time, and without a book."""
         self.looks = 0
-        self._dark: set[tuple[str, str]] = set()
-        """(venue, instrument) whose book did not come at the last look: said once."""
+        self.dark: dict[tuple[str, str], Dark] = {}
+        """(venue, instrument) whose book did not come at the last look: said once in the log."""
         manager.subscribe(self._log)
+
+    @property
+    def looking(self) -> int:
+        """Looks at markets that are under way."""
+        return self._looking
 
     def want(self, parents: Iterable[Parent]) -> None:
         """Decisions on these parents are wanted."""
@@ -118,6 +131,7 @@ class Remainders:
             async with asyncio.timeout(self.settings.timeout_ms / 1000):
                 return await self._book(parent), False
         except TimeoutError:
+            self._missed(parent, f"no answer within {self.settings.timeout_ms} ms")
             return None, True
         finally:
             self._looking -= 1
@@ -152,23 +166,26 @@ class Remainders:
         venue = self._manager.venues.get(parent.venue)
         if venue is None:
             return None
-        which = (parent.venue, parent.terms.instrument)
         try:
             # With the order that it is for: how soon that fills depends on its side, and on what stands before it.
             child = undecided(parent)
             order_id = None if child is None else child.order_id
             book = await venue.book(parent.terms.instrument, parent.terms.side, order_id)
         except (VenueDown, NotANumber) as why:
-            if which not in self._dark:
-                log.warning("no book of %s at %s: %s", parent.terms.instrument, parent.venue, why)
-        except Exception:
-            if which not in self._dark:
-                log.exception("the book of %s at %s", parent.terms.instrument, parent.venue)
+            self._missed(parent, str(why))
+        except Exception as error:
+            self._missed(parent, f"{type(error).__name__}: {error}", error)
         else:
-            self._dark.discard(which)
+            self.dark.pop((parent.venue, parent.terms.instrument), None)
             return book
-        self._dark.add(which)
         return None
+
+    def _missed(self, parent: Parent, why: str, unexpected: Exception | None = None) -> None:
+        which = (parent.venue, parent.terms.instrument)
+        if which not in self.dark:
+            level = logging.WARNING if unexpected is None else logging.ERROR
+            log.log(level, "no book of %s at %s: %s", *reversed(which), why, exc_info=unexpected)
+        self.dark[which] = Dark(why, time.monotonic())
 
     def _instrument(self, parent: Parent) -> Instrument:
         venue = self._manager.venues.get(parent.venue)

@@ -13,8 +13,8 @@
     min_resubmit_size = 10.0
 
 Theory of operation. The tables below say which keys there are, what each may hold and what it is when left out; one reader
-goes through the file with them and collects what is wrong, so that a person corrects a file once. A number with a point is
-read as the decimal that is written there, never as a float. Paths are relative to the folder the program was started in.
+(`service.reader`) goes through the file with them and collects what is wrong. Paths are relative to the folder the program was
+started in.
 
 Rules
 - An unknown key is a mistake: a misspelt `auto_resubmit` must not silently be off.
@@ -26,46 +26,28 @@ Rules
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from partfill.model.numbers import ZERO, NotANumber, dec, text
-from partfill.model.policy import LOCKS, WIDE_TICKS, LiveLimits, Mode, Remainder, RemainderPolicy
+from partfill.model.numbers import ZERO, text
+from partfill.model.policy import LOCKS, WIDE_TICKS, DustUse, LiveLimits, Mode, Remainder, RemainderPolicy
 from partfill.runtime.ingest import MAX_WINDOW_MS, WINDOW_MS
+from partfill.runtime.outbox import Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND
 from partfill.runtime.remainders import RemainderSettings
 from partfill.runtime.settings import BOUNDS, FillManagement, from_environment
-from partfill.service.address import MAX_BYTES, control_path
+from partfill.service.address import MAX_BYTES, control_path, is_loopback
+from partfill.service.reader import Invalid, Key, Mistake, Reader, hint, shown
 from partfill.venues.paper.market import SHAPES
 
 PAPER, PAPER_REMOTE = "paper", "paper-remote"
-
-
-class Mistake(NamedTuple):
-    """One thing that is wrong: where, what, and which values are right (may be empty)."""
-
-    path: str
-    message: str
-    allowed: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}" + (f" (allowed: {self.allowed})" if self.allowed else "")
-
-
-class Invalid(ValueError):
-    """A configuration that cannot be used; `mistakes` holds everything that is wrong with it."""
-
-    def __init__(self, mistakes: list[Mistake]) -> None:
-        self.mistakes = mistakes
-        super().__init__("\n".join(map(str, mistakes)))
 
 
 class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,12 +75,30 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True):
 class IngestConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who may report partial fills from outside. `key_file`: a TOML file of keys that only its owner may read; None: no file.
 
-    `window_ms`: how far the time of a signature may be from ours. `collateral`: what amounts are in; None: not compared.
+    `window_ms`: how far the time of a signature may be from ours.
     """
 
     key_file: Path | None = None
     window_ms: int = WINDOW_MS
-    collateral: str | None = None
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where metrics and health are served. `port` 0: a free one, which the ready line tells."""
+
+    host: str
+    port: int
+
+
+class Bot(msgspec.Struct, frozen=True, kw_only=True):
+    """Under which names decisions on remainders are watched. Their reports carry those of `Wire`.
+
+    `metrics_prefix` stands before the three metrics of decisions; "" is partfill's own names. At `health_path` the health of
+    the decisions alone is served; "" is nowhere.
+    """
+
+    name: str
+    metrics_prefix: str
+    health_path: str
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +110,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     remainders: RemainderSettings
     reports: Path | None
     """A file of JSON Lines for the reports of decisions."""
+    wire: Wire
+    bot: Bot
+    http: HttpConfig | None
+    """None: nothing is served."""
     timeout_s: Decimal
     ingest: IngestConfig = IngestConfig()
 
@@ -124,34 +128,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return {venue.name: venue.per_second for venue in self.venues}
 
 
-class _Key(NamedTuple):
-    """What one key may hold. `of`: text, word, words, int, number, bool or table; `low` and `high` bound numbers.
-
-    `choices`: the only words it may be.
-    """
-
-    of: str
-    default: Any = None
-    low: int | Decimal = 0
-    high: int | Decimal = 0
-    needed: bool = False
-    choices: tuple[str, ...] = ()
-
-    @property
-    def allowed(self) -> str:
-        if self.choices:
-            return ", ".join(self.choices)
-        if self.of == "bool":
-            return "true, false"
-        if self.of in ("int", "number"):
-            return f"{text(Decimal(self.low))} to {text(Decimal(self.high))}"
-        return ""
-
-
-_OF = {
-    "text": "text in quotes", "words": "a list of texts", "int": "a whole number", "number": "a number",
-    "bool": "true or false", "table": "a table", "tables": "a list of tables ([[venues]])",
-}  # fmt: skip
 _MOST = 1_000_000_000
 _NEVER = ("max_hold_ms", "max_hold_drift_ticks")
 """Ends of a hold: 0 is none."""
@@ -166,59 +142,76 @@ def _locked(name: str) -> tuple[int | Decimal, int | Decimal]:
     return (low, high) if isinstance(getattr(RemainderPolicy(), name), Decimal) else (int(low), int(high))
 
 
-_TOP = {"journal": _Key("table", needed=True), "venues": _Key("tables", needed=True), "execution": _Key("table", {}),
-        "limits": _Key("table", {})}  # fmt: skip
-_JOURNAL = {"path": _Key("text", needed=True)}
-_EXECUTION = {"fill_management": _Key("table", {}), "remainder": _Key("table", {})}
+_TOP = {"journal": Key("table", needed=True), "venues": Key("tables", needed=True), "execution": Key("table", {}),
+        "limits": Key("table", {}), "http": Key("table", {})}  # fmt: skip
+_JOURNAL = {"path": Key("text", needed=True)}
+_EXECUTION = {"fill_management": Key("table", {}), "remainder": Key("table", {})}
 _KINDS: dict[type, str] = {bool: "bool", int: "int", Decimal: "number"}
 _FILL_MANAGEMENT = {
-    field.name: _Key(_KINDS[field.type], field.default, *BOUNDS.get(field.name, (0, 0)))
+    field.name: Key(_KINDS[field.type], field.default, *BOUNDS.get(field.name, (0, 0)))
     for field in msgspec.structs.fields(FillManagement)
 }
 _POLICIES = tuple(each.value for each in Remainder)
 _REMAINDER = {
-    "enabled": _Key("bool", False),
-    "mode": _Key("text", Mode.SHADOW_ONLY.value, choices=tuple(each.value for each in Mode)),
-    "default_policy": _Key("text", Remainder.HOLD.value, choices=_POLICIES),
-    "after_hold": _Key("text", Remainder.CANCEL.value, choices=_POLICIES),
-    "cancel_on_book_thin": _Key("bool", True),
+    "enabled": Key("bool", True),
+    "mode": Key("text", Mode.SHADOW_ONLY.value, choices=tuple(each.value for each in Mode)),
+    "default_policy": Key("text", Remainder.HOLD.value, choices=_POLICIES),
+    "after_hold": Key("text", Remainder.CANCEL.value, choices=_POLICIES),
+    "cancel_on_book_thin": Key("bool", True),
     **{
-        name: _Key("number" if isinstance(default, Decimal) else "int", default, *_locked(name))
+        name: Key("number" if isinstance(default, Decimal) else "int", default, *_locked(name))
         for name, default in ((each, getattr(RemainderPolicy(), each)) for each in LOCKS)
     },
-    "limited_instruments": _Key("words", ()),
-    "limited_max_usd": _Key("number", ZERO, ZERO, Decimal(_MOST)),
-    "reports": _Key("text", ""),
-    "max_in_flight": _Key("int", 50, 1, 10_000),
-    "timeout_ms": _Key("int", 300, 1, 60_000),
-    "ingest": _Key("table", {}),
+    "limited_instruments": Key("words", ()),
+    "limited_max_usd": Key("number", ZERO, ZERO, Decimal(_MOST)),
+    "reports": Key("text", ""),
+    "max_in_flight": Key("int", 50, 1, 10_000),
+    "timeout_ms": Key("int", 300, 1, 60_000),
+    "dust": Key("text", DustUse.RECORD.value, choices=tuple(each.value for each in DustUse)),
+    "ingest": Key("table", {}),
+    "bot_name": Key("text", "partfill"),
+    "bot_id": Key("text", Wire().bot_id),
+    "topic": Key("text", Wire().topic),
+    "retention_class": Key("text", Wire().retention_class),
+    "collateral": Key("text", ""),
+    "metrics_prefix": Key("text", ""),
+    "health_path": Key("text", ""),
 }
 _INGEST = {
-    "key_file": _Key("text", ""),
-    "window_ms": _Key("int", WINDOW_MS, 1, MAX_WINDOW_MS),
-    "collateral": _Key("text", ""),
+    "key_file": Key("text", ""),
+    "window_ms": Key("int", WINDOW_MS, 1, MAX_WINDOW_MS),
 }
-_RATE = _Key("int", PER_SECOND, 1, 10_000)
-_LIMITS = {"per_second": _RATE, "timeout_s": _Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
+_NAMES = {
+    **dict.fromkeys(("bot_name", "bot_id", "topic", "retention_class"), (r"[!-~]{1,200}", "1 to 200 signs without a space")),
+    "collateral": (r"[!-~]{0,200}", 'a currency such as pUSD, or "" for none'),
+    "metrics_prefix": (r"(?!partfill)([a-zA-Z_][a-zA-Z0-9_]{0,150})?",
+                       'letters, digits and _, and not partfill at the start, which is our own; or "" for our own names'),
+    "health_path": (r"(?!/(metrics|health)/?$)((/[A-Za-z0-9._~-]+)+)?",
+                    'a path such as /internal/health/mine, but not /metrics or /health; or "" for none'),
+}  # fmt: skip
+"""Names that leave the process: how each has to look, and that in words."""
+_HTTP = {"enabled": Key("bool", True), "host": Key("text", "127.0.0.1"), "port": Key("int", 0, 0, 65_535)}
+_RATE = Key("int", PER_SECOND, 1, 10_000)
+_LIMITS = {"per_second": _RATE, "timeout_s": Key("number", Decimal(10), Decimal("0.1"), Decimal(600))}
 _ANY_VENUE = {
-    "name": _Key("text", needed=True),
-    "kind": _Key("text", PAPER),
-    "accounts": _Key("words", ACCOUNTS),
+    "name": Key("text", needed=True),
+    "kind": Key("text", PAPER),
+    "accounts": Key("words", ACCOUNTS),
     "per_second": _RATE._replace(default=None),
 }
 _VENUES = {
     PAPER: {
         **_ANY_VENUE,
-        "instruments": _Key("words", tuple(SHAPES)),
-        "seed": _Key("int", 0, 0, 2**63 - 1),
-        "speed": _Key("int", 1, 1, 1000),
-        "warm_up": _Key("int", 2_000, 0, 10_000_000),
+        "instruments": Key("words", tuple(SHAPES)),
+        "seed": Key("int", 0, 0, 2**63 - 1),
+        "speed": Key("int", 1, 1, 1000),
+        "warm_up": Key("int", 2_000, 0, 10_000_000),
     },
     PAPER_REMOTE: {
         **_ANY_VENUE,
-        "host": _Key("text", "127.0.0.1"),
-        "port": _Key("int", 0, 1, 65_535, needed=True),
-        "session": _Key("text", "desk"),
+        "host": Key("text", "127.0.0.1"),
+        "port": Key("int", 0, 1, 65_535, needed=True),
+        "session": Key("text", "desk"),
     },
 }
 
@@ -244,10 +237,10 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
         document = tomllib.loads(said, parse_float=_exact)
     except tomllib.TOMLDecodeError as error:
         raise Invalid([Mistake(name, f"is no TOML: {error}")]) from None
-    reader = _Reader()
+    reader = Reader()
     top = reader.table(document, _TOP, "")
     journal = reader.table(top["journal"], _JOURNAL, "journal")
-    tables = reader.venues(top["venues"])
+    tables = _venues(reader, top["venues"])
     execution = reader.table(top["execution"], _EXECUTION, "execution")
     fills = reader.table(execution["fill_management"], _FILL_MANAGEMENT, "execution.fill_management")
     rest = reader.table(execution["remainder"], _REMAINDER, "execution.remainder")
@@ -256,7 +249,13 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
         if rest[name] and rest[name] < LOCKS[name].low:
             allowed = f"0 for never, {text(LOCKS[name].low)} to {text(LOCKS[name].high)}"
             reader.wrong(f"execution.remainder.{name}", f"is {rest[name]}, out of range", allowed)
+    for name, (pattern, allowed) in _NAMES.items():
+        if not re.fullmatch(pattern, rest[name]):
+            reader.wrong(f"execution.remainder.{name}", f"is {shown(rest[name])}", allowed)
     limits = reader.table(top["limits"], _LIMITS, "limits")
+    http = reader.table(top["http"], _HTTP, "http")
+    if not is_loopback(http["host"]):
+        reader.wrong("http.host", f"is {shown(http['host'])}, and only this machine is served", "127.0.0.1, ::1")
     variables, wrong = from_environment(environ or {})
     reader.mistakes.extend(Mistake(*each) for each in wrong)
     if journal["path"] is not None:
@@ -270,10 +269,13 @@ def parse(said: str, name: str = "config", environ: Mapping[str, str] | None = N
     return Config(
         journal=Path(journal["path"]), venues=venues, fill_management=management, remainders=_remainders(rest),
         reports=Path(rest["reports"]) if rest["reports"] else None,
+        wire=Wire(bot_id=rest["bot_id"], topic=rest["topic"], retention_class=rest["retention_class"],
+                  collateral=rest["collateral"] or None),
+        bot=Bot(name=rest["bot_name"], metrics_prefix=rest["metrics_prefix"], health_path=rest["health_path"]),
+        http=HttpConfig(host=http["host"], port=http["port"]) if http["enabled"] else None,
         timeout_s=limits["timeout_s"],
         ingest=IngestConfig(
-            key_file=Path(ingest["key_file"]) if ingest["key_file"] else None, window_ms=ingest["window_ms"],
-            collateral=ingest["collateral"] or None,
+            key_file=Path(ingest["key_file"]) if ingest["key_file"] else None, window_ms=ingest["window_ms"]
         ),
     )  # fmt: skip
 
@@ -283,6 +285,7 @@ def _remainders(said: dict[str, Any]) -> RemainderSettings:
     policy = {name: said[name] for name in (*LOCKS, "cancel_on_book_thin")}
     policy |= {name: policy[name] or None for name in _NEVER}
     policy |= {name: Remainder(said[name]) for name in ("default_policy", "after_hold")}
+    policy["dust"] = DustUse(said["dust"])
     usual = RemainderPolicy(**policy)
     return RemainderSettings(
         mode=Mode(said["mode"]), policy=usual if said["enabled"] else None, max_in_flight=said["max_in_flight"],
@@ -314,122 +317,45 @@ def _exact(said: str) -> Decimal:
     return Decimal(said.replace("_", ""))
 
 
-class _Reader:
-    """Reads tables by their keys and collects mistakes; what was wrong is None or the default afterwards."""
-
-    def __init__(self) -> None:
-        self.mistakes: list[Mistake] = []
-
-    def wrong(self, path: str, message: str, allowed: str = "") -> None:
-        self.mistakes.append(Mistake(path, message, allowed))
-
-    def table(self, found: Mapping[str, Any] | None, keys: Mapping[str, _Key], path: str) -> dict[str, Any]:
-        """The values of one table, defaults filled in."""
-        if found is None:
-            # It is missing or wrong as a whole, and that has been said.
-            return {name: key.default for name, key in keys.items()}
-        for name in found:
-            if name not in keys:
-                self._unknown(name, keys, path)
-        values = {}
-        for name, key in keys.items():
-            where = f"{path}.{name}" if path else name
-            if name in found:
-                values[name] = self._value(found[name], key, where)
-            else:
-                values[name] = key.default
-                if key.needed:
-                    self.wrong(where, "is missing", key.allowed or _OF[key.of])
-        return values
-
-    def _unknown(self, name: str, keys: Mapping[str, _Key], path: str) -> None:
-        near = difflib.get_close_matches(name, keys, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        shown = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else repr(name)
-        self.wrong(f"{path}.{shown}" if path else shown, f"is no key here{hint}", ", ".join(keys))
-
-    def _value(self, value: Any, key: _Key, path: str) -> Any:
-        if key.of == "number" and isinstance(value, str | int | Decimal) and not isinstance(value, bool):
-            try:
-                return self._bounded(dec(value, "it"), key, path)
-            except NotANumber as error:
-                self.wrong(path, str(error).removeprefix("it "), key.allowed)
-                return key.default
-        if key.of == "int" and type(value) is int:
-            return self._bounded(value, key, path)
-        if key.of == "words" and isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return tuple(value)
-        kinds = {"text": str, "bool": bool, "table": dict}
-        if key.choices and isinstance(value, str) and value not in key.choices:
-            near = difflib.get_close_matches(value, key.choices, n=1, cutoff=0.5)
-            self.wrong(path, f"is {_shown(value)}{f'; did you mean {near[0]}?' if near else ''}", key.allowed)
-            return key.default
-        if key.of in kinds and isinstance(value, kinds[key.of]):
-            return value
-        if key.of == "tables" and isinstance(value, list) and all(isinstance(each, dict) for each in value):
-            return value
-        self.wrong(path, f"is {_shown(value)}; give {_OF[key.of]}", key.allowed)
-        return key.default
-
-    def _bounded(self, value: Any, key: _Key, path: str) -> Any:
-        if key.low <= value <= key.high:
-            return value
-        self.wrong(path, f"is {text(Decimal(value))}, out of range", key.allowed)
-        return key.default
-
-    def venues(self, found: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        """The values of every venue's table, each by the keys of its kind."""
-        if found is None:
-            return []
-        if not found:
-            self.wrong("venues", "is empty", "at least one [[venues]]")
-        venues: list[dict[str, Any]] = []
-        for number, table in enumerate(found):
-            path = f"venues[{number}]"
-            kind = table.get("kind", PAPER)
-            if kind not in _VENUES:
-                self.wrong(f"{path}.kind", f"is {_shown(kind)}", ", ".join(_VENUES))
-                # Whatever kind was meant, the other mistakes are named in the same go, by the keys of any kind.
-                every = {name: key for keys in _VENUES.values() for name, key in keys.items()}
-                for name in sorted(table.keys() - every.keys()):
-                    self._unknown(name, every, path)
-                known = {name: value for name, value in table.items() if name in every}
-                self.table(known, {name: key for name, key in every.items() if name in known or name in _ANY_VENUE}, path)
-                continue
-            values = self.table(table, _VENUES[kind], path)
-            self._venue(values, path)
-            if values["name"] is not None and values["name"] in [venue["name"] for venue in venues]:
-                self.wrong(f"{path}.name", f"{values['name']!r} is the name of another venue", "a name of its own")
-            venues.append(values)
-        return venues
-
-    def _venue(self, values: dict[str, Any], path: str) -> None:
-        name = values["name"]
-        if name is not None and (not name or name == "*"):
-            self.wrong(f"{path}.name", f"is {name!r}", 'any text but "" and "*"')
-        for each in values.get("instruments", ()):
-            if each not in SHAPES:
-                near = difflib.get_close_matches(each, SHAPES, n=1, cutoff=0.5)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                self.wrong(f"{path}.instruments", f"{each!r} is not listed{hint}", ", ".join(SHAPES))
-        for plural in ("instruments", "accounts"):
-            said = values.get(plural)
-            if said is not None and (not said or len(set(said)) < len(said)):
-                why = "holds one of them twice" if said else "is empty"
-                self.wrong(f"{path}.{plural}", why, "one or more, each once")
+def _venues(reader: Reader, found: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """The values of every venue's table, each by the keys of its kind."""
+    if found is None:
+        return []
+    if not found:
+        reader.wrong("venues", "is empty", "at least one [[venues]]")
+    venues: list[dict[str, Any]] = []
+    for number, table in enumerate(found):
+        path = f"venues[{number}]"
+        kind = table.get("kind", PAPER)
+        if kind not in _VENUES:
+            reader.wrong(f"{path}.kind", f"is {shown(kind)}", ", ".join(_VENUES))
+            # Whatever kind was meant, the other mistakes are named in the same go, by the keys of any kind.
+            every = {name: key for keys in _VENUES.values() for name, key in keys.items()}
+            for name in sorted(table.keys() - every.keys()):
+                reader.unknown(name, every, path)
+            known = {name: value for name, value in table.items() if name in every}
+            reader.table(known, {name: key for name, key in every.items() if name in known or name in _ANY_VENUE}, path)
+            continue
+        values = reader.table(table, _VENUES[kind], path)
+        _check_venue(reader, values, path)
+        if values["name"] is not None and values["name"] in [venue["name"] for venue in venues]:
+            reader.wrong(f"{path}.name", f"{values['name']!r} is the name of another venue", "a name of its own")
+        venues.append(values)
+    return venues
 
 
-def _shown(value: Any) -> str:
-    """A value as the file has it, shortened."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return f"the text {value[:60]!r}"
-    if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "a list"
-    return str(value)[:60]
+def _check_venue(reader: Reader, values: dict[str, Any], path: str) -> None:
+    name = values["name"]
+    if name is not None and (not name or name == "*"):
+        reader.wrong(f"{path}.name", f"is {name!r}", 'any text but "" and "*"')
+    for each in values.get("instruments", ()):
+        if each not in SHAPES:
+            reader.wrong(f"{path}.instruments", f"{each!r} is not listed{hint(each, SHAPES)}", ", ".join(SHAPES))
+    for plural in ("instruments", "accounts"):
+        said = values.get(plural)
+        if said is not None and (not said or len(set(said)) < len(said)):
+            why = "holds one of them twice" if said else "is empty"
+            reader.wrong(f"{path}.{plural}", why, "one or more, each once")
 
 
 __all__ = ["Config", "Invalid", "Mistake", "VenueConfig", "load", "parse", "writable"]

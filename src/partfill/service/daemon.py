@@ -1,14 +1,16 @@
 """The daemon: a FillManager on the configured venues, with a control socket, until it is told to stop.
 
-Theory of operation. Venues are connected, the journal is opened and recovered, the control socket listens, and only then is
-"ready" said. SIGINT or SIGTERM ends it cleanly: no more commands, lanes drained, everything committed, files closed; a second
-signal ends it at once, which is as safe as a kill. Orders that work go on working at the venues either way.
+Theory of operation. The address of the HTTP server is taken, venues are connected, the journal is opened and recovered, the
+control socket listens, metrics and health are served, and only then is "ready" said. SIGINT or SIGTERM ends it cleanly: no more
+commands, lanes drained, everything committed, files closed; a second signal ends it at once, which is as safe as a kill. Orders
+that work go on working at the venues either way.
 
 Rules
 - A journal that cannot be written ends the process with code 1: memory is ahead of the disk then and must not be believed.
 - A `paper` venue goes down with this process and comes up with the next: its orders end then, as at an exchange that
   restarts, and what had filled is in its own file beside the journal. When that cannot be written, the daemon ends with
   code 1 too. `paper-remote` goes on without us.
+- Metrics and health are served until everything else is closed: who waits for a daemon that drains can see why.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from partfill.runtime.outbox import FileSink
 from partfill.service.address import paper_path
 from partfill.service.config import PAPER, Config, VenueConfig
 from partfill.service.control import Control
+from partfill.service.http import HttpServer
+from partfill.service.pages import Pages
 from partfill.venues.clock import CLOCK
 from partfill.venues.paper import kept as paper
 from partfill.venues.paper.client import PaperClient
@@ -49,7 +53,7 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
     """Run until a signal or a failure; returns the exit code. `ready` is called once it listens.
 
     Raises `WrongKeys` for keys that cannot be used, `VenueDown` for a venue that does not answer, `NotAJournal` and `InUse` for
-    a journal that cannot be had.
+    a journal that cannot be had, and `address.Unusable` for an HTTP port that is taken.
     """
     keys = _keys(config)
     stop = asyncio.Event()
@@ -70,30 +74,35 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told, number)
     async with contextlib.AsyncExitStack() as stack:
+        http = _http(config, stack)
         kept = _kept(config, stack)
         venues = [await _connected(venue, config, kept, stack) for venue in config.venues]
         manager = FillManager(
             config.journal, venues, settings=config.fill_management, accounts=config.accounts, per_second=config.per_second,
             timeout_s=float(config.timeout_s), remainders=config.remainders,
-            reports=FileSink(config.reports) if config.reports is not None else None,
+            reports=FileSink(config.reports) if config.reports is not None else None, wire=config.wire,
         )  # fmt: skip
+        pages = Pages(manager, config)
         try:
             async with manager:
                 partials = None
                 if keys:
                     ingest = config.ingest
-                    partials = PartialReports(manager, keys, window_ms=ingest.window_ms, collateral=ingest.collateral)
+                    partials = PartialReports(manager, keys, window_ms=ingest.window_ms, collateral=config.wire.collateral)
                 control = Control(manager, config.journal, partials)
                 await control.start()
                 try:
+                    if http is not None:
+                        await http.serve(pages.routes())
                     markets = [venue.start() for venue in venues if isinstance(venue, PaperVenue)]
                     names = [venue.name for venue in venues]
                     log.info("ready: journal %s, venues %s, %d orders go on", config.journal, ", ".join(names),
                              len(manager.parents()))  # fmt: skip
                     ready({"ready": True, "pid": os.getpid(), "journal": str(config.journal), "control": control.path,
-                           "venues": names})  # fmt: skip
+                           "venues": names, "http": http.url if http is not None else None})  # fmt: skip
                     broken = await _until(stop, manager, markets)
                 finally:
+                    pages.stop()
                     await control.close()
                     if partials is not None:
                         await partials.close()
@@ -131,6 +140,16 @@ def _keys(config: Config) -> dict[str, Key]:
     if both:
         raise WrongKeys(f"key {both[0]} is in {config.ingest.key_file} and in the environment; keep one of them")
     return filed | found
+
+
+def _http(config: Config, stack: contextlib.AsyncExitStack) -> HttpServer | None:
+    """The server with its address taken, if there is to be one. Raises `address.Unusable`."""
+    if config.http is None:
+        return None
+    http = HttpServer(config.http.host, config.http.port)
+    http.bind()
+    stack.push_async_callback(http.close)
+    return http
 
 
 def _kept(config: Config, stack: contextlib.AsyncExitStack) -> Kept | None:

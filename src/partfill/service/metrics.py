@@ -1,0 +1,205 @@
+"""Prometheus metrics of one daemon: decisions on remainders as they are made, and the state of everything else at each scrape.
+
+Theory of operation. `hear` is called by the bus with every event, in order and after its commit, and drops none, whatever
+slow readers do: so every decision is counted once. What has a state is not counted along but read when somebody scrapes, from
+the same picture that health is judged by. All of it hangs in a registry of its own: two managers in one process do not mix.
+
+Rules
+- Every label value that can be known is there from the start, with 0: a rate over a series that begins with 1 misses the 1.
+- The three metrics of decisions have the names of the remainder document behind `prefix`, and our own without one. All others
+  begin with `partfill_`.
+- Counters begin at 0 with the process, as usual; rates see through that. A value is a float only here, to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from partfill import __version__
+from partfill.model.events import Alarm, AlarmKind
+from partfill.model.instrument import Instrument
+from partfill.model.reasons import Reason
+from partfill.model.reports import ExecutionReport
+from partfill.runtime.bus import Told
+from partfill.runtime.manager import FillManager
+from partfill.runtime.outbox import SCHEMA
+from partfill.service.vitals import Vitals
+
+USD = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000)
+"""Bounds of the values of remainders, quote currency; 1 and 5 are the locked floor and the default of dust."""
+TICKS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)
+"""Bounds of the ticks of chases; 3 and 10 are the default and the lock."""
+CHASES = frozenset({Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_AT_BEST, Reason.CHASE_ABORTED})
+"""Reasons of a decision that a chase was measured for."""
+COUNTED = {
+    "inputs": "Inputs that the engine took.",
+    "orders": "Orders that became known.",
+    "executions": "Executions booked, corrections and voids not counted.",
+    "duplicates": "Inputs that said nothing new.",
+    "parked": "Executions that came for an order without terms.",
+    "voids": "Executions taken back.",
+    "gaps": "Breaks of streams.",
+    "held": "Inputs of orders in quarantine.",
+    "unattributed": "Inputs that belong to no order.",
+    "unreadable": "Messages that could not be understood.",
+}
+"""Counters of the engine that are shown, and what they count."""
+
+
+class Names(NamedTuple):
+    """What the three metrics of decisions are called."""
+
+    decisions: str
+    usd: str
+    ticks: str
+
+
+OWN = Names("partfill_remainder_decisions_total", "partfill_remainder_usd", "partfill_remainder_chase_ticks")
+
+
+def names(prefix: str) -> Names:
+    """The names behind `prefix`; our own without one."""
+    return Names(f"{prefix}_decisions_total", f"{prefix}_remainder_usd", f"{prefix}_chase_ticks") if prefix else OWN
+
+
+class Metrics(Collector):
+    """The metrics of one manager: subscribe `hear`, scrape `render`. `look` takes the picture that a scrape shows."""
+
+    def __init__(self, manager: FillManager, look: Callable[[], Vitals], *, prefix: str = "", bot_id: str = "partfill") -> None:
+        self._manager = manager
+        self._look = look
+        self._bot_id = bot_id
+        called = names(prefix)
+        self._decisions = Counter(called.decisions, "Decisions on remainders, by verdict.", ("verdict",), registry=None)
+        self._usd = Histogram(
+            called.usd, "Value of a remainder when it is decided on, quote currency.", registry=None, buckets=USD
+        )
+        self._ticks = Histogram(
+            called.ticks, "Adverse ticks from the original price that a chase would take; above the limit it is aborted.",
+            registry=None, buckets=TICKS,
+        )  # fmt: skip
+        self._alarms = Counter("partfill_alarms_total", "Alarms, by kind.", ("kind",), registry=None)
+        self._by_verdict = {reason: self._decisions.labels(reason.value) for reason in Reason}
+        self._by_kind = {kind: self._alarms.labels(kind.value) for kind in AlarmKind}
+        self.registry = CollectorRegistry()
+        ProcessCollector(namespace="partfill", registry=self.registry)
+        self.registry.register(self)
+
+    def hear(self, told: Told) -> None:
+        """Count one event."""
+        event = told.event
+        if type(event) is ExecutionReport:
+            self._by_verdict[event.verdict].inc()
+            value = event.seen.remaining_usd
+            if value is None:
+                value = self._value(told.parent, event)
+            if value is not None:
+                self._usd.observe(float(value))
+            if event.seen.ticks_to_fill is not None and not CHASES.isdisjoint(event.reasons):
+                self._ticks.observe(event.seen.ticks_to_fill)
+        elif type(event) is Alarm:
+            self._by_kind[event.kind].inc()
+
+    def _value(self, parent: int, event: ExecutionReport) -> Decimal | None:
+        """The value of a remainder that was decided on without a look; None where it has no price."""
+        price = event.price if event.price is not None else event.original
+        of = self._manager.engine.desk.parents.get(parent)
+        venue = self._manager.venues.get(of.venue) if of is not None else None
+        if price is None or venue is None:
+            return None
+        instrument = venue.instruments.get(event.instrument) or Instrument(symbol=event.instrument)
+        return abs(instrument.notional(event.remaining_qty, price))
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """(text, content type) of everything, in the format that `accept` (the header) asks for."""
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):
+            # A version that is none: what everybody reads.
+            encode, content_type = choose_encoder("")
+        return encode(self.registry), content_type
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry need not scrape once to learn names."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics now."""
+        for counted in (self._decisions, self._usd, self._ticks, self._alarms):
+            for family in counted.collect():
+                # When a series began is told by no name of the document, and doubles the text.
+                family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+                yield family
+        vitals = self._look()
+        yield from _state(vitals, self._bot_id)
+        yield from _lines(vitals)
+
+
+def _state(vitals: Vitals, bot_id: str) -> Iterator[Metric]:
+    yield _info("partfill_build", "What runs.", {"version": __version__})
+    yield _info("partfill_remainder", "Who decides on remainders, how far decisions reach, and the schema of their reports.",
+                {"bot_id": bot_id, "mode": vitals.mode.value, "schema": SCHEMA})  # fmt: skip
+    for name, what in COUNTED.items():
+        yield CounterMetricFamily(f"partfill_{name}", what, vitals.counters.get(name, 0))
+    yield CounterMetricFamily("partfill_operations_sent", "Requests handed to venues.", vitals.sent)
+    yield CounterMetricFamily("partfill_remainder_looks", "Looks at markets for decisions.", vitals.looks)
+    yield CounterMetricFamily("partfill_remainder_shed", "Decisions there was no room or time for.", vitals.shed)
+    yield CounterMetricFamily("partfill_remainder_blind", "Decisions made without a book.", vitals.blind)
+    yield CounterMetricFamily("partfill_subscriber_failures", "Subscribers of events that raised.", vitals.failed_subscribers)
+    box = vitals.reports
+    for name, what, value in (
+        ("journal_down", "1 once the journal cannot be written.", vitals.down is not None),
+        ("journal_inputs", "Number of the newest input on disk.", vitals.durable),
+        ("stopping", "1 while the daemon drains.", vitals.stopping),
+        ("open_orders", "Parent orders that go on.", vitals.open),
+        ("halted_orders", "Parent orders that are stopped until a person has looked.", vitals.halted),
+        ("quarantined_orders", "Child orders in memory whose numbers are not believed.", vitals.quarantined),
+        ("operations_waiting", "Operations that have not been sent yet.", vitals.waiting),
+        ("lanes_busy", "Lanes at work and questions that are out.", vitals.busy),
+        ("kill_switches_on", "Kill switches that are on.", len(vitals.killed)),
+        ("remainder_looks_in_flight", "Looks at markets under way.", vitals.looking),
+        ("remainder_dark_books", "Books that did not come at the last look.", len(vitals.dark)),
+        ("outbox_failures", "Deliveries of reports in a row that failed.", box.failures if box is not None else 0),
+    ):
+        yield GaugeMetricFamily(f"partfill_{name}", what, int(value))
+    if box is not None and box.waiting is not None:
+        yield GaugeMetricFamily("partfill_outbox_waiting", "Reports that the sink does not have yet.", box.waiting)
+
+
+def _lines(vitals: Vitals) -> Iterator[Metric]:
+    labels = ("venue", "account")
+    up = GaugeMetricFamily("partfill_venue_up", "1 while polls of an account are answered.", labels=labels)
+    polls = CounterMetricFamily("partfill_venue_polls", "Polls that were answered.", labels=labels)
+    failures = GaugeMetricFamily("partfill_venue_poll_failures", "Polls in a row without an answer.", labels=labels)
+    unread = GaugeMetricFamily("partfill_venue_read_failures", "Reads of history in a row without an answer.", labels=labels)
+    stream = GaugeMetricFamily("partfill_venue_stream_up", "1 while the stream of an account is heard.", labels=labels)
+    breaker = GaugeMetricFamily("partfill_venue_breaker_open", "1 while new orders are refused here.", labels=("venue",))
+    broken: dict[str, bool] = {}
+    for line in vitals.lines:
+        which = (line.venue, line.account)
+        up.add_metric(which, int(line.polls > 0 and not line.failures and not line.outage))
+        polls.add_metric(which, line.polls)
+        failures.add_metric(which, line.failures)
+        unread.add_metric(which, line.unread)
+        stream.add_metric(which, int(line.listening))
+        broken[line.venue] = line.breaker is not None
+    for venue, is_open in broken.items():
+        breaker.add_metric((venue,), int(is_open))
+    yield from (up, polls, failures, unread, stream, breaker)
+
+
+def _info(name: str, what: str, said: Mapping[str, str]) -> Metric:
+    """A gauge that is 1 and says something in its labels."""
+    family = GaugeMetricFamily(f"{name}_info", what, labels=tuple(said))
+    family.add_metric(tuple(said.values()), 1)
+    return family
+
+
+__all__ = ["OWN", "Metrics", "Names", "names"]
