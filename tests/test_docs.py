@@ -12,7 +12,7 @@ from partfill.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 COVERAGE = ROOT / "docs" / "spec-coverage.md"
-STATES = {"built", "remainder", "protection", "venue adapters", "service", "contradicted"}
+STATES = {"built", "protection", "venue adapters", "service", "contradicted"}
 
 
 def rows() -> list[list[str]]:
