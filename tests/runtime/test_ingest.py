@@ -70,9 +70,9 @@ class Place(PaperVenue):
     def stream(self, account: str) -> Any:
         return self._heard(account)
 
-    async def book(self, instrument: str) -> Book:
+    async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
         await self.clear.wait()
-        return await super().book(instrument)
+        return await super().book(instrument, side, order_id)
 
 
 class Desk:
