@@ -12,6 +12,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -141,6 +142,12 @@ def test_a_report_of_another_system_goes_through_the_socket(tmp_path: Path) -> N
         assert (answer["heard"], answer["ref"]) == ("decided", "big")
         assert answer["report"]["mode"] == "shadow_only"
         assert report()["heard"] == "repeated"
+        with urlopen(f"{daemon.ready['http']}/metrics", timeout=WAIT_S) as page:
+            shown = page.read().decode()
+        assert 'partfill_partial_reports_total{heard="decided"} 1.0' in shown
+        assert 'partfill_partial_reports_total{heard="repeated"} 1.0' in shown
+        assert 'partfill_partial_reports_refused_total{reason="WRONG_SIDE"} 1.0' in shown
+        assert "partfill_dust_waiting 0.0" in shown
         assert daemon.stop() == 0
     assert secret.hex() not in (tmp_path / "errors.log").read_text()
     assert verify(tmp_path / "f.db").problems == []

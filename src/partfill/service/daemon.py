@@ -89,6 +89,7 @@ async def run(config: Config, ready: Callable[[dict[str, Any]], None]) -> int:
                 if keys:
                     ingest = config.ingest
                     partials = PartialReports(manager, keys, window_ms=ingest.window_ms, collateral=config.wire.collateral)
+                    pages.partials = partials
                 control = Control(manager, config.journal, partials)
                 await control.start()
                 try:

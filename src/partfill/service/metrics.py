@@ -98,7 +98,7 @@ class Metrics(Collector):
         if type(event) is ExecutionReport:
             self._by_verdict[event.verdict].inc()
             value = event.seen.remaining_usd
-            if value is None:
+            if value is None and event.verdict is not Reason.ORDER_GONE:
                 value = self._value(told.parent, event)
             if value is not None:
                 self._usd.observe(float(value))
@@ -153,6 +153,14 @@ def _state(vitals: Vitals, bot_id: str) -> Iterator[Metric]:
     yield CounterMetricFamily("partfill_remainder_shed", "Decisions there was no room or time for.", vitals.shed)
     yield CounterMetricFamily("partfill_remainder_blind", "Decisions made without a book.", vitals.blind)
     yield CounterMetricFamily("partfill_subscriber_failures", "Subscribers of events that raised.", vitals.failed_subscribers)
+    for name, what, label, counts in (
+        ("partial_reports", "Partial fills that other systems reported, by what became of them.", "heard", vitals.heard),
+        ("partial_reports_refused", "Reports of other systems that were refused, by the reason.", "reason", vitals.refused),
+    ):
+        family = CounterMetricFamily(f"partfill_{name}", what, labels=(label,))
+        for each, count in counts.items():
+            family.add_metric((each,), count)
+        yield family
     box = vitals.reports
     for name, what, value in (
         ("journal_down", "1 once the journal cannot be written.", vitals.down is not None),
@@ -165,6 +173,7 @@ def _state(vitals: Vitals, bot_id: str) -> Iterator[Metric]:
         ("lanes_busy", "Lanes at work and questions that are out.", vitals.busy),
         ("kill_switches_on", "Kill switches that are on.", len(vitals.killed)),
         ("remainder_looks_in_flight", "Looks at markets under way.", vitals.looking),
+        ("dust_waiting", "Specks of dust that wait to be used.", vitals.dust),
         ("remainder_dark_books", "Books that did not come at the last look.", len(vitals.dark)),
         ("outbox_failures", "Deliveries of reports in a row that failed.", box.failures if box is not None else 0),
     ):

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from partfill import __version__
+from partfill.runtime.ingest import PartialReports
 from partfill.runtime.manager import FillManager
 from partfill.runtime.outbox import SCHEMA
 from partfill.service.config import Config
@@ -41,6 +42,8 @@ class Pages:
         self._stopping = False
         self._picture: Vitals | None = None
         self._good_until = 0.0
+        self.partials: PartialReports | None = None
+        """Who takes reports of other systems, once somebody does."""
         self.recent = Recent()
         self.recent.remember(config.journal, CLOCK())
         self.metrics = Metrics(manager, self.look, prefix=config.bot.metrics_prefix, bot_id=config.wire.bot_id)
@@ -62,7 +65,7 @@ class Pages:
         """The manager now, or a moment ago where a look takes long."""
         began = time.perf_counter()
         if self._picture is None or began >= self._good_until:
-            self._picture = take(self._manager, stopping=self._stopping)
+            self._picture = take(self._manager, stopping=self._stopping, partials=self.partials)
             took = time.perf_counter() - began
             self._good_until = began + took + min(REST * took, MOST_REST_S)
         return self._picture

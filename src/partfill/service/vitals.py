@@ -14,6 +14,7 @@ import msgspec
 
 from partfill.model.policy import Mode, Remainder
 from partfill.model.words import Flag
+from partfill.runtime.ingest import PartialReports
 from partfill.runtime.manager import FillManager
 
 NAMED = 5
@@ -100,12 +101,18 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     dark: tuple[DarkBook, ...] = ()
     reports: Delivery | None = None
     """None where reports go nowhere."""
+    dust: int = 0
+    """Specks of dust that wait to be used."""
+    heard: dict[str, int] = {}
+    """Reports of other systems, by what became of them; empty where nobody may report."""
+    refused: dict[str, int] = {}
+    """Of those that were refused, by the reason."""
     counters: dict[str, int] = {}
     failed_subscribers: int = 0
 
 
-def take(manager: FillManager, *, stopping: bool = False) -> Vitals:
-    """The manager now; it has been entered at least once."""
+def take(manager: FillManager, *, stopping: bool = False, partials: PartialReports | None = None) -> Vitals:
+    """The manager now; it has been entered at least once. `partials`: who takes reports of other systems for it."""
     engine, lanes, rest = manager.engine, manager.lanes, manager.remainders
     going = [parent for parent in engine.desk.parents.values() if parent.done is None]
     halted = [parent.ref for parent in going if parent.halted]
@@ -133,6 +140,9 @@ def take(manager: FillManager, *, stopping: bool = False) -> Vitals:
         blind=rest.blind,
         dark=_dark(manager),
         reports=None if box is None else Delivery(failures=box.failures, error=box.error, waiting=box.waiting),
+        dust=sum(len(specks) for specks in engine.desk.dust.waiting.values()),
+        heard={} if partials is None else {str(what): count for what, count in partials.heard.items()},
+        refused={} if partials is None else {str(why): count for why, count in partials.refused.items()},
         counters=engine.counters.as_dict(),
         failed_subscribers=manager.bus.failures,
     )
