@@ -75,7 +75,17 @@ async def partly(
 ) -> Order:
     """An order that takes the best level and rests with what is left."""
     order = await fills.submit(Limit("ACME", "buy", qty=qty, price=price(venue, "ACME", "buy", 0)), remainder=policy, **also)
-    await until(lambda: order.cum_qty > 0, "some of it fills")
+
+    def some() -> bool:
+        (child,) = order.parent.children[-1:]
+        if child.order_id is not None and not order.ended:
+            shown = venue.exchange.snapshot(order.account, [child.order_id], 1)
+            if not any(each.cum_qty for each in shown if each.order_id == child.order_id):
+                # A chase of another order was first at that price: it rests until the market comes.
+                venue.advance(5)
+        return order.cum_qty > 0
+
+    await until(some, "some of it fills")
     return order
 
 
