@@ -71,11 +71,23 @@ class Dim(PaperVenue):
 
 
 async def partly(
-    fills: FillManager, venue: PaperVenue, policy: RemainderPolicy | None, qty: int = 100_000, **also: Any
-) -> Order:
+    fills: FillManager, venue: PaperVenue, policy: RemainderPolicy | None, qty: int = 100_000,
+    tags: dict[str, str] | None = None, **also: Any,
+) -> Order:  # fmt: skip
     """An order that takes the best level and rests with what is left."""
-    order = await fills.submit(Limit("ACME", "buy", qty=qty, price=price(venue, "ACME", "buy", 0)), remainder=policy, **also)
-    await until(lambda: order.cum_qty > 0, "some of it fills")
+    terms = Limit("ACME", "buy", qty=qty, price=price(venue, "ACME", "buy", 0), tags=tags)
+    order = await fills.submit(terms, remainder=policy, **also)
+
+    def some() -> bool:
+        (child,) = order.parent.children[-1:]
+        if child.order_id is not None and not order.ended:
+            shown = venue.exchange.snapshot(order.account, [child.order_id], 1)
+            if not any(each.cum_qty for each in shown if each.order_id == child.order_id):
+                # A chase of another order was first at that price: it rests until the market comes.
+                venue.advance(5)
+        return order.cum_qty > 0
+
+    await until(some, "some of it fills")
     return order
 
 

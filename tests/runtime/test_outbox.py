@@ -99,7 +99,7 @@ async def test_every_report_that_leaves_is_one_of_the_published_schema(tmp_path:
         told = Told(fills)
         await decided(fills, venue, told, 6)
         venue.broken = VenueDown("paper: no")
-        await partly(fills, venue, SOON, qty=60_000)
+        await partly(fills, venue, SOON, qty=10_000_000)
         await until(lambda: Reason.BOOK_UNAVAILABLE in told.verdicts, "one is made without a book")
         await fills.kill(True, by="test")
         await until(lambda: all(order.ended for order in fills.orders()), "everything is off")

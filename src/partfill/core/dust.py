@@ -141,7 +141,7 @@ def _sweep(desk: Desk, last: Parent, policy: RemainderPolicy, instrument: Instru
     for speck in specks:
         total = add(total, speck.qty)
     enough = max(instrument.min_notional, policy.min_remainder_size)
-    if total < instrument.min_qty or abs(instrument.notional(total, price)) < enough:
+    if total < instrument.min_qty or instrument.notional(total, price).copy_abs() < enough:
         return
     if kill_switch.who_killed(desk, last.venue, last.account) is not None:
         return

@@ -243,7 +243,7 @@ def _value(s: Situation, qty: Decimal) -> Decimal | None:
     price = s.price if s.price is not None else s.original
     if price is None and s.book is not None:
         price = s.book.best_against(s.side)
-    return None if price is None else abs(s.instrument.notional(qty, price))
+    return None if price is None else s.instrument.notional(qty, price).copy_abs()
 
 
 def _look(s: Situation, book: Book | None, value: Decimal | None) -> Seen:

@@ -64,7 +64,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """The tick in force at `price` (quote currency), or None where any price goes."""
         tick = None
         for band in self.ticks:
-            if band.from_price <= abs(price):
+            if band.from_price <= price.copy_abs():
                 tick = band.tick
         if self.max_significant is not None and price != ZERO:
             digits = Decimal(1).scaleb(min(0, price.adjusted() - self.max_significant + 1))

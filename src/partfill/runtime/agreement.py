@@ -15,7 +15,7 @@ from partfill.core.engine import Engine
 from partfill.core.parent import Parent
 from partfill.model.numbers import ZERO, add, mul, sub, text
 from partfill.model.policy import RemainderPolicy
-from partfill.model.terms import Terms
+from partfill.model.terms import BUILDER_CODE
 from partfill.runtime.partials import Partial, Refusal, Refused
 
 CENT = Decimal("0.01")
@@ -64,7 +64,7 @@ def check_terms(said: Partial, parent: Parent, usual: RemainderPolicy | None, co
         raise Refused(Refusal.WRONG_MARKET, f"market_id is {said.market_id!r:.100}; {ref} is of {terms.instrument}")
     if None not in (said.collateral, collateral) and said.collateral != collateral:
         raise Refused(Refusal.WRONG_COLLATERAL, f"collateral is {said.collateral!r:.100}; ours is {collateral}")
-    builder = builder_code(terms)
+    builder = terms.tag(BUILDER_CODE)
     if None not in (said.builder_code, builder) and said.builder_code != builder:
         raise Refused(Refusal.WRONG_BUILDER, f"builder_code is not that of {ref}")
     original = original_price(parent)
@@ -105,9 +105,3 @@ def agrees(said: Partial, parent: Parent, multiplier: Decimal) -> bool:
 def original_price(parent: Parent) -> Decimal | None:
     """The price that the user asked for last; nothing has chased an order without a policy. None for one without a price."""
     return parent.handling.original if parent.handling is not None else parent.price
-
-
-def builder_code(terms: Terms) -> str | None:
-    """The builder code that an order carries among its tags; None for an order without."""
-    found = dict(getattr(terms, "tags", None) or {}).get("builder_code")
-    return None if found is None else str(found)

@@ -115,7 +115,7 @@ class Metrics(Collector):
         if price is None or venue is None:
             return None
         instrument = venue.instruments.get(event.instrument) or Instrument(symbol=event.instrument)
-        return abs(instrument.notional(event.remaining_qty, price))
+        return instrument.notional(event.remaining_qty, price).copy_abs()
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """(text, content type) of everything, in the format that `accept` (the header) asks for."""
