@@ -262,6 +262,8 @@ async def test_the_other_account_is_not_touched_at_all(tmp_path: Path) -> None:
     async with FillManager.open(tmp_path / "f.db", venues=[venue], accounts=("a", "b")) as fills:
         await at_work(fills, venue, account="a")
         theirs = await at_work(fills, venue, account="b")
+        # What the engine has is told once it is durable.
+        await fills.journal.flush()
         told: list[Told] = []
         fills.subscribe(told.append)
         await fills.kill(True, by="operator", venue="paper", account="a")

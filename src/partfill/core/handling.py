@@ -230,7 +230,8 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
         assert verdict.px is not None
         assert within(parent.terms.side, verdict.px, handling.cap), f"chase to {verdict.px} beyond the cap {handling.cap}"
         parent.price = verdict.px
-    desk.advance(parent, now, effects)
+    if acts:
+        desk.advance(parent, now, effects)
 
 
 # ---------------------------------------------------------------------- inside

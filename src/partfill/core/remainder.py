@@ -41,9 +41,9 @@ class Act(StrEnum):
     CHASE = "chase"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Situation:
-    """Everything that a decision sees. Quantities in units, prices in quote currency per unit, times ns UTC."""
+    """Everything that a decision sees; nobody changes it. Quantities in units, prices quote currency per unit, times ns UTC."""
 
     side: Side
     original: Decimal | None
@@ -76,7 +76,7 @@ class Situation:
         return follows(self.policy, self.expired)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Verdict:
     """What to do, why (the first reason is the verdict's name), and what was seen. `px`: where a chase goes."""
 

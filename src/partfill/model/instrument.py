@@ -15,6 +15,7 @@ from partfill.model.words import Side
 
 _WHOLE_DOWN = Context(prec=200, rounding=ROUND_FLOOR)
 _WHOLE_UP = Context(prec=200, rounding=ROUND_CEILING)
+_ONE = Decimal(1)
 
 
 class TickBand(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lot: Decimal | None = None
     min_qty: Decimal = ZERO
     min_notional: Decimal = ZERO
-    multiplier: Decimal = Decimal(1)
+    multiplier: Decimal = _ONE
     base: str | None = None
     quote: str | None = None
 
@@ -100,7 +101,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def notional(self, qty: Decimal, price: Decimal) -> Decimal:
         """Exact value of `qty` units at `price`, quote currency."""
-        return mul(mul(qty, price), self.multiplier)
+        value = mul(qty, price)
+        return value if self.multiplier is _ONE else mul(value, self.multiplier)
 
     def adverse_ticks(self, side: Side, original: Decimal, price: Decimal) -> int:
         """Whole ticks by which `price` is worse than `original` for `side`; 0 when it is no worse. Rounded up.
