@@ -18,6 +18,7 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal.desk_state import parent_row, thaw_parent, thaw_work, work_row
 from partfill.journal.engine_state import freeze_engine, thaw_engine
+from partfill.journal.position_state import position_row, thaw_position
 from partfill.journal.state import freeze, thaw
 from partfill.model.capabilities import Capabilities
 from partfill.model.codec import to_json
@@ -203,6 +204,7 @@ class Kept:
     def __init__(self) -> None:
         self.children: dict[int, tuple[bytes, list[tuple[int, str, str]], Any]] = {}
         self.parents: dict[int, str] = {}
+        self.positions: dict[int, tuple[Any, ...]] = {}
         self.engine = freeze_engine(Engine())
 
     def note(self, engine: Engine, effects: Effects) -> None:
@@ -216,6 +218,8 @@ class Kept:
             self.children.pop(number, None)
         for parent in effects.parents:
             self.parents[parent.id] = str(parent_row(parent, 0, 0)[-1])
+        for position in effects.positions:
+            self.positions[position.number] = position_row(position, 0)
         self.engine = freeze_engine(engine)
 
     @staticmethod
@@ -228,10 +232,15 @@ class Kept:
         for number, child in engine.children.items():
             assert self.children[number] == self.row(child), f"order {number} changed and nobody said so"
         assert self.parents == {number: str(parent_row(each, 0, 0)[-1]) for number, each in engine.desk.parents.items()}
+        held = engine.holdings.positions.values() if engine.holdings is not None else ()
+        assert self.positions == {position.number: position_row(position, 0) for position in held if position.changed}
 
     def thaw(self, old: Engine) -> Engine:
         """An engine made of what was kept, with the timers of the one before."""
         engine = thaw_engine(self.engine)
+        for each in self.positions.values():
+            assert engine.holdings is not None
+            engine.holdings.remember(thaw_position(each))
         for number, blob in sorted(self.parents.items()):
             parent = thaw_parent(blob)
             assert parent.id == number

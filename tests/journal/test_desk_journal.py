@@ -16,6 +16,7 @@ from partfill.core.parent import Done
 from partfill.journal.desk_state import parent_row, work_row
 from partfill.journal.engine_state import freeze_engine
 from partfill.journal.journal import Journal
+from partfill.journal.position_state import position_row
 from partfill.journal.state import freeze
 from partfill.journal.verify import verify
 from partfill.model.capabilities import Capabilities, ClientId
@@ -39,6 +40,7 @@ def everything(engine: Engine) -> dict[str, Any]:
         "children": {number: freeze(child) for number, child in sorted(engine.children.items())},
         "work": {child.id: work_row(child) for child in engine.children.values() if child.work is not None},
         "parents": {number: parent_row(parent, 0, 0) for number, parent in sorted(engine.desk.parents.items())},
+        "positions": [position_row(each, 0) for each in engine.holdings.positions.values()] if engine.holdings else [],
     }
 
 

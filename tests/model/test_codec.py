@@ -24,11 +24,12 @@ from partfill.model.codec import (
     to_json,
     to_msgpack,
 )
-from partfill.model.commands import Decide, Reported, Resubmit
+from partfill.model.commands import Decide, Protect, Reported, Resubmit
 from partfill.model.events import Event
 from partfill.model.inputs import Answered, Execution, Input, Looked, OrderPlaced, OrderSnapshot
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.policy import LiveLimits, Remainder, RemainderPolicy
+from partfill.model.protection import Leg
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport, Seen
 from partfill.model.terms import Terms
@@ -67,6 +68,12 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         fields["remainder"] = st.none() | POLICIES
     if kind is Reported:
         fields |= {"event_ts": st.integers(1, 10**12), "policy": st.none() | POLICIES}
+    if kind is Protect:
+        share = st.sampled_from((Decimal("0.25"), Decimal("0.5")))
+        legs = st.builds(Leg, name=st.sampled_from("abc"), stop_px=st.none() | st.just(Decimal(95)), price=st.just(Decimal(110)),
+                         share=share)  # fmt: skip
+        fields["legs"] = st.lists(legs, min_size=1, max_size=2).map(tuple)
+        fields["lot"] = st.none() | st.just(Decimal("0.1"))
     if kind is Decide:
         fields |= {"instrument": INSTRUMENTS, "book": st.none() | BOOKS, "limits": st.builds(LiveLimits)}
     if kind is ExecutionReport:

@@ -22,6 +22,7 @@ COMMANDS = {
     "gates": ("partfill.cli.gates", "show", "Compute from a journal whether decisions may reach further."),
     "kill": ("partfill.cli.operate", "kill", "Stop everything and start nothing, or lift that."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
+    "positions": ("partfill.cli.positions", "positions", "Show what is held, what it cost, and what was made of it."),
     "run": ("partfill.cli.run", "run", "Run the daemon that a configuration describes."),
     "simulate": ("partfill.cli.simulate", "simulate", "Live through simulated worlds that try to break the engine."),
     "verify": ("partfill.cli.verify", "verify", "Replay a journal from nothing and compare every table."),

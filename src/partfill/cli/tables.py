@@ -23,7 +23,7 @@ _SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """Signs that a terminal would obey: a venue's text is shown, never played."""
 NUMBERS = ("price", "order_qty", "cum_qty", "leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional",
            "avg_px", "qty", "px", "fee", "filled_qty", "remaining_qty", "remaining_usd", "depth_usd", "ticks",
-           "value")  # fmt: skip
+           "value", "cost", "realised", "unrealised")  # fmt: skip
 """Columns that hold a number, shown without needless zeros and to the right."""
 
 Row = dict[str, Any]

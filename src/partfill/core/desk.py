@@ -19,15 +19,16 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, dust, handling, kill_switch, reports, requests
+from partfill.core import afterwards, dust, handling, kill_switch, protection, reports, requests
 from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
+from partfill.core.holdings import Holdings
 from partfill.core.parent import Done, Parent, Work
 from partfill.core.planner import Step, plan
 from partfill.core.waiting import MANY, backoff
 from partfill.model.capabilities import Chain
-from partfill.model.commands import Amend, KillSwitch, Restarted, Stop, Submit, Track, Untrack
+from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
 class Desk:
     """Parent orders, the kill switch and timers of one engine."""
 
-    __slots__ = ("by_ref", "dust", "engine", "killed", "name", "next_id", "parents", "timers", "unclaimed")
+    __slots__ = (
+        *("by_ref", "dust", "engine", "killed", "name", "next_id", "next_protection", "parents", "protections", "timers"),
+        "unclaimed",
+    )
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -57,6 +61,8 @@ class Desk:
         self.unclaimed: set[int] = set()
         """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
         self.dust = dust.Dust()
+        self.protections: dict[protection.Place, protection.Protection] = {}
+        self.next_protection = 1
 
     # ------------------------------------------------------------------ commands
 
@@ -151,6 +157,14 @@ class Desk:
             handling.wished(parent, a.price)
         self.advance(parent, now, effects)
 
+    def protect(self, p: Protect, now: int, effects: Effects) -> None:
+        """A position is to be protected."""
+        protection.protect(self, p, now, effects)
+
+    def unprotect(self, u: Unprotect, now: int, effects: Effects) -> None:
+        """A position is to be protected no more."""
+        protection.unprotect(self, u, now, effects)
+
     def kill(self, k: KillSwitch, now: int, effects: Effects) -> None:
         """Everything of the scope is taken off and nothing starts there, or that is lifted."""
         kill_switch.switched(self, k, now, effects)
@@ -166,7 +180,9 @@ class Desk:
         """What was in flight is unknown; every order that works is asked for."""
         if not self.name and r.desk:
             self.name = r.desk
+            self.engine.holdings = Holdings()
             effects.engine = True
+        protection.restarted(self)
         for parent in list(self.parents.values()):
             for child in parent.active:
                 work = child.work
@@ -183,6 +199,9 @@ class Desk:
         """Do what is due."""
         while self.timers and self.timers[0][0] <= now:
             _, number = heappop(self.timers)
+            if number == 0:
+                protection.due(self, now, effects)
+                continue
             if number < 0:
                 parent = self.parents.get(-number)
                 if parent is not None:
@@ -414,6 +433,10 @@ class Desk:
         parent = self.by_ref.get((venue, account, ref))
         if parent is None:
             self._refuse(effects, ref, f"no order {ref} at {venue} {account}".rstrip())
+        elif parent.guards is not None:
+            # Its quantity is the position's; another would be placed in its stead.
+            self._refuse(effects, ref, f"{ref} protects {parent.terms.instrument}; change or end the protection instead")
+            return None
         return parent
 
     def _refuse(self, effects: Effects, ref: str, reason: str) -> None:

@@ -17,6 +17,8 @@ from partfill.model.words import Flag, OrdStatus
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
     from partfill.core.parent import Parent
+    from partfill.core.position import Position
+    from partfill.core.protection import Protection
 
 State = tuple[OrdStatus, Decimal | None, Decimal, Decimal, Decimal, int]
 """What the audit trail compares: (ord_status, order_qty, cum_qty, leaves_qty, value of the ledger touched, kept flags)."""
@@ -64,6 +66,10 @@ class Effects:
     """Further orders that this step touched, besides `child`."""
     wanted: Sequence[Parent] = ()
     """Parent orders on whose rest a decision is wanted, with the market as it is once this step is durable."""
+    positions: Sequence[Position] = ()
+    """Positions that changed."""
+    protections: Sequence[Protection] = ()
+    """Protections that changed."""
     specks: Sequence[Speck] = ()
     """Dust that was noted, used or taken back."""
     called: int = 0
@@ -117,6 +123,16 @@ class Effects:
         """A decision on the rest of this parent is wanted."""
         if parent not in self.wanted:
             self.wanted = [*self.wanted, parent]
+
+    def position(self, position: Position) -> None:
+        """The step changes this position."""
+        if position not in self.positions:
+            self.positions = [*self.positions, position]
+
+    def protection(self, protection: Protection) -> None:
+        """The step changes this protection."""
+        if protection not in self.protections:
+            self.protections = [*self.protections, protection]
 
     def speck(self, speck: Speck) -> None:
         """The step changes this dust."""

@@ -19,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partfill.core import answers, fills, handling, reported, reports
+from partfill.core import answers, fills, handling, outages, protection, reported, reports
 from partfill.core.child import Child
 from partfill.core.desk import Desk
 from partfill.core.effects import Counters, Effects, state_of
+from partfill.core.holdings import Holdings
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
@@ -46,6 +47,7 @@ from partfill.model.inputs import (
     OrderPlaced,
     OrderSnapshot,
     Outage,
+    Protect,
     Reported,
     RequestSent,
     Restarted,
@@ -53,6 +55,7 @@ from partfill.model.inputs import (
     Submit,
     Tick,
     Track,
+    Unprotect,
     Unreadable,
     Untrack,
     VenueDeclared,
@@ -64,7 +67,6 @@ _QUARANTINED = int(Flag.QUARANTINED)
 _REPLACED = int(Flag.REPLACED)
 _UNCLAIMED = int(Flag.UNCLAIMED)
 
-SECOND_NS = 1_000_000_000
 COMPACT_AFTER = 1024
 """Orders forgotten, beyond twice those left, after which the dictionaries are made anew. Amortised O(1)."""
 
@@ -73,7 +75,7 @@ class Engine:
     """All orders of one process. Feed it with `step`; read orders from `children` by number."""
 
     __slots__ = (
-        *("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "index", "next_id"),
+        *("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "holdings", "index", "next_id"),
         *("outages", "rules"),
     )
 
@@ -90,6 +92,8 @@ class Engine:
         self.counters = Counters()
         self._forgotten = 0
         self.desk = Desk(self)
+        self.holdings: Holdings | None = None
+        """Positions; None where nobody trades and orders are only read, as in an audit."""
         self._handlers: dict[type, Callable[[Any, int, Effects], None]] = {
             Execution: self._execution,
             OrderSnapshot: self.apply_snapshot,
@@ -113,6 +117,8 @@ class Engine:
             KillSwitch: self.desk.kill,
             Decide: self._decide,
             Reported: self._reported,
+            Protect: self.desk.protect,
+            Unprotect: self.desk.unprotect,
             Restarted: self.desk.restarted,
             Tick: self._tick,
             Outage: self._outage,
@@ -144,6 +150,10 @@ class Engine:
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
+        if self.holdings is not None:
+            self.holdings.follow(effects, now)
+            if self.desk.protections:
+                protection.follow(self.desk, now, effects)
         return self._beside(effects, now) if effects.others else effects
 
     def _follow(self, child: Child, now: int, effects: Effects) -> None:
@@ -288,21 +298,7 @@ class Engine:
         effects.events.append(Alarm(0, None, None, AlarmKind.UNREADABLE, f"{u.venue}: {u.error}"))
 
     def _outage(self, outage: Outage, now: int, effects: Effects) -> None:
-        """Told once when it begins and once when it is over, however often it is said and through restarts."""
-        scope = (outage.venue, outage.account)
-        if outage.over is (scope not in self.outages):
-            self.counters.duplicates += 1
-            return
-        effects.engine = True
-        where = f"{outage.venue} {outage.account}".rstrip()
-        if outage.over:
-            seconds = max(0, now - self.outages.pop(scope)) // SECOND_NS
-            self.alarm(effects, None, AlarmKind.OUTAGE_OVER, f"{where} answers reads again, after {seconds} s")
-            return
-        self.outages[scope] = outage.since
-        seconds = max(0, now - outage.since) // SECOND_NS
-        text = f"{where} has answered no read for {seconds} s ({outage.reason}); fills may be missing here until it does"
-        self.alarm(effects, None, AlarmKind.OUTAGE, text)
+        outages.outage(self, outage, now, effects)
 
     def _answered(self, a: Answered, now: int, effects: Effects) -> None:
         answers.answered(self.desk, a, now, effects)
@@ -478,6 +474,8 @@ class Engine:
         """Drop an order from memory. Its rows stay in the journal; `restore` brings it back."""
         del self.children[child.id]
         self.index.forget(child)
+        if self.holdings is not None:
+            self.holdings.forgotten(child.id)
         self._forgotten += 1
         if self._forgotten > COMPACT_AFTER + 2 * len(self.children):
             # A dictionary does not shrink by itself: copies of what is left do.
@@ -491,5 +489,7 @@ class Engine:
         self.children[child.id] = child
         self.next_id = max(self.next_id, child.id + 1)
         self.index.remember(child, ledgers)
+        if self.holdings is not None:
+            self.holdings.restored(child)
         if child.flags & _UNCLAIMED:
             self.desk.unclaimed.add(child.id)

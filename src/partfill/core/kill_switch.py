@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partfill.core import handling, requests
+from partfill.core import handling, protection, requests
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent, Work
@@ -37,6 +37,7 @@ def switched(desk: Desk, k: KillSwitch, now: int, effects: Effects) -> None:
     if not k.on:
         del desk.killed[scope]
         sweep(desk, now, effects)
+        protection.lifted(desk, now, effects)
         return
     desk.killed[scope] = k.by
     on_their_way = _on_their_way(desk)

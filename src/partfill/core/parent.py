@@ -49,6 +49,7 @@ class Parent:
         "cum",
         "done",
         "excess",
+        "guards",
         "halted",
         "handling",
         "id",
@@ -87,6 +88,8 @@ class Parent:
         """True after the law broke: nothing leaves for this parent until a person looks."""
         self.handling: Handling | None = None
         """What is decided on the rest of it; None when nobody wants that."""
+        self.guards: int | None = None
+        """Number of the protection that this order is part of, below zero if it trades back what that closed too much."""
         self.children: list[Child] = []
         self.active: list[Child] = []
         """Children whose end is not proven."""

@@ -9,6 +9,8 @@ Rules
 - What a venue changed by itself is not fought: an order that it cut down or repriced stays so, until the user asks for
   something else.
 - A child that works without need is canceled; one that could fill too much is made smaller or canceled first.
+- A protective order that has to grow is replaced where that is safe; elsewhere the missing part is placed beside it, so that
+  what is protected stays so.
 
 `plan` decides, `desk` carries it out. It reads state and changes none.
 """
@@ -64,8 +66,20 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
             yield step
     if not parent.active:
         step = _next(parent)
-        if step is not None:
-            yield step
+    elif parent.guards is not None and parent.stop is None:
+        step = _beside(parent)
+    else:
+        step = None
+    if step is not None:
+        yield step
+
+
+def _beside(parent: Parent) -> Step | None:
+    """A protective order whose position has grown: what is missing is placed beside what works, one request at a time."""
+    rest = sub(parent.asked, parent.exposure)
+    if rest <= ZERO or any(child.work is not None and child.work.request is not None for child in parent.active):
+        return None
+    return Step(request=Request.PLACE, qty=rest)
 
 
 def _of_child(parent: Parent, child: Child, work: Work, now: int) -> Step | None:
@@ -109,6 +123,8 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
         # To ask for it again would go on for ever.
         wanted = work.max_qty
     if wanted == work.max_qty and parent.price == work.px:
+        return None
+    if parent.guards is not None and wanted > work.max_qty and (len(parent.active) > 1 or not safe_replace(child.rules)):
         return None
     if safe_replace(child.rules):
         return Step(child, Request.REPLACE, wanted)

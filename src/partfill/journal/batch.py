@@ -18,9 +18,13 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
+from partfill.core.position import Position
+from partfill.core.protection import Protection
 from partfill.core.rows import unpack
 from partfill.journal.desk_state import dust_row, parent_row, work_row
 from partfill.journal.engine_state import freeze_engine
+from partfill.journal.position_state import position_row
+from partfill.journal.protection_state import protection_row
 from partfill.journal.state import freeze
 from partfill.model.codec import to_json
 from partfill.model.dust import Speck
@@ -48,6 +52,8 @@ class Batch:
             "_audit",
             "_decisions",
             "_dust",
+            "_positions",
+            "_protections",
             "_engine",
             "_inputs",
             "_merged",
@@ -72,6 +78,8 @@ class Batch:
         self._alarms: list[Row] = []
         self._decisions: list[Row] = []
         self._dust: dict[int, tuple[Speck, int]] = {}
+        self._positions: dict[int, tuple[Position, int]] = {}
+        self._protections: dict[int, tuple[Protection, int]] = {}
         self._merged: list[tuple[int, int, Ledger]] = []
         self._parents: dict[int, tuple[Parent, int, int]] = {}
         self._engine = False
@@ -94,6 +102,10 @@ class Batch:
                 self._audit.append((seq, child.id, (effects.before, effects.after)))
         if effects.others or effects.parents or effects.engine:
             self._stage_desk(seq, now, effects, journal=journal)
+        for position in effects.positions:
+            self._positions[position.number] = (position, seq)
+        for protection in effects.protections:
+            self._protections[protection.number] = (protection, seq)
         for place, (ledger, key, venue_time, leg) in enumerate(effects.rows):
             known = self._rows.get((ledger, key))
             if known is None:
@@ -142,7 +154,7 @@ class Batch:
             row = execution_row(ledger, key, born, seq, venue_time, leg)
             (executions if len(row) == ORDINARY else unusual).append(row)
         merged = self._merged
-        moved = self._engine or merged or (engine.next_id, engine.desk.next_id) != self._first
+        moved = self._engine or merged or self._positions or (engine.next_id, engine.desk.next_id) != self._first
         return {
             "journal": self._inputs,
             "children": children,
@@ -158,6 +170,8 @@ class Batch:
             "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
             "alarms": self._alarms,
             "decisions": self._decisions,
+            "positions": [position_row(position, seq) for position, seq in self._positions.values()],
+            "protections": [protection_row(*each) for each in self._protections.values()],
             "dust": [dust_row(speck, seq) for speck, seq in self._dust.values()],
             "engine": [(freeze_engine(engine).decode(),)] if moved else [],
         }

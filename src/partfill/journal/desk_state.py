@@ -62,6 +62,7 @@ class ParentState(msgspec.Struct, array_like=True, gc=False):
     done: Done | None
     halted: bool
     handling: HandlingState | None = None
+    guards: int | None = None
 
 
 class WorkState(msgspec.Struct, array_like=True, gc=False):
@@ -122,7 +123,7 @@ def thaw_parent(blob: str) -> Parent:
     """The parent that `parent_row` wrote; its children are added by `thaw_work`, oldest first."""
     state = _parent(blob)
     parent = Parent(state.id, state.venue, state.account, state.ref, state.terms, state.resubmit)
-    for name in ("asked", "price", "resubmits", "attempts", "cum", "limit", "excess", "stop", "done", "halted"):
+    for name in ("asked", "price", "resubmits", "attempts", "cum", "limit", "excess", "stop", "done", "halted", "guards"):
         setattr(parent, name, getattr(state, name))
     if state.handling is not None:
         parent.handling = Handling(state.handling.policy, state.handling.original)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from partfill.core.engine import Engine
+from partfill.core.holdings import Holdings
 from partfill.model.capabilities import Capabilities
 
 
 class EngineState(msgspec.Struct, array_like=True):
-    """Next order number, trading days begun, venue declarations, the desk, outages. Fields are only ever added at the end."""
+    """Next numbers, trading days begun, venue declarations, the desk, outages. Fields are only ever added at the end."""
 
     next_id: int
     days: list[tuple[str, str, int]]
@@ -18,6 +19,9 @@ class EngineState(msgspec.Struct, array_like=True):
     killed: list[tuple[str, str, str]] = []
     next_parent: int = 1
     outages: list[tuple[str, str, int]] = []
+    next_position: int = 0
+    """Number of the next position; 0 where none are kept."""
+    next_protection: int = 1
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -29,7 +33,10 @@ def freeze_engine(engine: Engine) -> bytes:
     days = [(venue, account, day) for (venue, account), day in sorted(engine.days.items())]
     killed = [(venue, account, who) for (venue, account), who in sorted(engine.desk.killed.items())]
     outages = [(venue, account, since) for (venue, account), since in sorted(engine.outages.items())]
-    return _encode(EngineState(engine.next_id, days, engine.rules, engine.desk.name, killed, engine.desk.next_id, outages))
+    holdings = engine.holdings.next_number if engine.holdings is not None else 0
+    desk = engine.desk
+    numbers = (holdings, desk.next_protection)
+    return _encode(EngineState(engine.next_id, days, engine.rules, desk.name, killed, desk.next_id, outages, *numbers))
 
 
 def thaw_engine(blob: bytes | str) -> Engine:
@@ -40,6 +47,10 @@ def thaw_engine(blob: bytes | str) -> Engine:
     engine.days = {(venue, account): day for venue, account, day in state.days}
     engine.rules = state.rules
     engine.desk.name, engine.desk.next_id = state.desk, state.next_parent
+    engine.desk.next_protection = state.next_protection
     engine.desk.killed = {(venue, account): who for venue, account, who in state.killed}
+    if state.next_position:
+        engine.holdings = Holdings()
+        engine.holdings.next_number = state.next_position
     engine.outages = {(venue, account): since for venue, account, since in state.outages}
     return engine

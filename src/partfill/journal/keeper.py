@@ -17,10 +17,25 @@ from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
 from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
+from partfill.journal.position_state import thaw_position
+from partfill.journal.protection_state import thaw_protection
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
-from partfill.model.commands import Amend, Decide, KillSwitch, Reported, Restarted, Stop, Submit, Tick, Track, Untrack
+from partfill.model.commands import (
+    Amend,
+    Decide,
+    KillSwitch,
+    Protect,
+    Reported,
+    Restarted,
+    Stop,
+    Submit,
+    Tick,
+    Track,
+    Unprotect,
+    Untrack,
+)
 from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Outage, Unreadable, VenueDeclared
 from partfill.model.words import Flag
 
@@ -29,7 +44,7 @@ QUIET_NS = 60_000_000_000
 MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
-_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage)
+_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect)
 _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 
 
@@ -199,11 +214,22 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
     engine = thaw_engine(body) if body is not None else Engine()
     keeper = Keeper(engine, store, quiet_ns, max_finished, stored=store.last_seq() > 0)
     next_id = engine.next_id
+    if engine.holdings is not None:
+        for row in store.positions():
+            engine.holdings.remember(thaw_position(row))
     for number in store.open_parents():
         keeper.load_parent(number)
     for number in store.open_children():
         if number not in engine.children:
             keeper.load(number)
+    for row in store.protections():
+        protection, parents = thaw_protection(row)
+        for guard, having in zip(protection.guards, parents, strict=True):
+            if having is not None:
+                # It may have ended, and stands there until the consequences are drawn.
+                keeper.load_parent(having)
+                guard.parent = engine.desk.parents[having]
+        engine.desk.protections[protection.place] = protection
     engine.next_id = next_id
     for row in store.open_dust():
         engine.desk.dust.keep(thaw_dust(row))

@@ -43,6 +43,13 @@ _DUST_COLUMNS = (
     *("taken_by", "seq"),
 )
 
+_POSITION_COLUMNS = (
+    *("id", "venue", "account", "instrument", "qty", "avg_px", "paid", "cost", "realised", "fees", "rounds", "since"),
+    *("changed", "seq", "state"),
+)
+
+_PROTECTION_COLUMNS = ("id", "venue", "account", "instrument", "side", "qty", "off", "seq", "state")
+
 
 def _upsert(table: str, columns: tuple[str, ...], fixed: int) -> str:
     """Insert a row, or write all its columns but the first `fixed`, which never change."""
@@ -82,6 +89,8 @@ STATEMENTS = {
         f"filled_qty, remaining_qty, evaluated, body) VALUES ({', '.join('?' * 14)})"
     ),
     "dust": _upsert("dust", _DUST_COLUMNS, 1),
+    "positions": _upsert("positions", _POSITION_COLUMNS, 4),
+    "protections": _upsert("protections", _PROTECTION_COLUMNS, 5),
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
 }
 """How each table of a `SealedBatch` is written, in the order in which one transaction writes them."""
@@ -262,6 +271,15 @@ class Store:
     def open_dust(self) -> list[tuple[Any, ...]]:
         """Rows of the dust that waits, oldest first, in the order of their columns."""
         return list(self.db.execute(f"SELECT {', '.join(_DUST_COLUMNS)} FROM dust WHERE state = 'open' ORDER BY since, parent"))
+
+    def positions(self) -> list[tuple[Any, ...]]:
+        """Rows of all positions, in the order of their columns."""
+        return list(self.db.execute(f"SELECT {', '.join(_POSITION_COLUMNS)} FROM positions ORDER BY id"))
+
+    def protections(self) -> list[tuple[Any, ...]]:
+        """Rows of all protections that are wanted, in the order of their columns."""
+        columns = ", ".join(_PROTECTION_COLUMNS)
+        return list(self.db.execute(f"SELECT {columns} FROM protections WHERE off = 0 ORDER BY id"))
 
     def parent_of(self, child: int) -> int | None:
         """The parent that this order was placed for."""

@@ -32,6 +32,8 @@ TABLES = {
     "alarms": "SELECT * FROM {}.alarms ORDER BY seq, child, kind, text",
     "decisions": "SELECT * FROM {}.decisions ORDER BY number",
     "dust": "SELECT * FROM {}.dust ORDER BY parent",
+    "positions": "SELECT * FROM {}.positions ORDER BY id",
+    "protections": "SELECT * FROM {}.protections ORDER BY id",
     "engine": "SELECT * FROM {}.engine",
 }
 """Every derived table, in an order that does not depend on how it was written."""

@@ -74,6 +74,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     end_is_final: bool = True
     """True when the venue's word of the end comes with everything that filled; if False the order is asked for once more
     before anything is placed in its stead."""
+    reduce_only: bool = False
+    """True when the venue takes orders that may only make a position smaller, and holds every one of them to it."""
     book_shows_own: bool = False
     """True when an order of ours that rests is part of the book that this venue shows: a book without it is not believed."""
 

@@ -19,8 +19,9 @@ from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import MAX_TIME, OrderSnapshot, check_times
 from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
+from partfill.model.protection import Leg, OverClose, check_legs
 from partfill.model.terms import Terms
-from partfill.model.words import Request
+from partfill.model.words import Request, Side
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", forbid_unknown_fields=True):
@@ -204,6 +205,33 @@ class Reported(_Command, frozen=True, tag="reported"):
             raise NotANumber(f"event_ts is {self.event_ts}; it is a time in ms UTC")
 
 
+class Protect(_Command, frozen=True, tag="protect"):
+    """A user wants `side` of a position protected: long for buy, short for sell. What was wanted there before ends.
+
+    `lot`: step of quantity at the venue, None where any goes.
+    """
+
+    instrument: str
+    side: Side
+    legs: tuple[Leg, ...]
+    lot: Decimal | None = None
+    over_close: OverClose = OverClose.ALARM
+
+    def __post_init__(self) -> None:
+        check_legs(self.legs)
+        if self.lot is not None:
+            require(self.lot, "lot")
+            if self.lot <= ZERO:
+                raise NotANumber(f"lot is {self.lot}; it is above zero")
+
+
+class Unprotect(_Command, frozen=True, tag="unprotect"):
+    """A user wants this side of a position protected no more."""
+
+    instrument: str
+    side: Side
+
+
 class Restarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="restarted", forbid_unknown_fields=True):
     """The process begins: what was in flight is unknown now. `desk` is put before every client id of this journal.
 
@@ -221,4 +249,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tic
 EVERYWHERE = "*"
 """The venue of a kill switch for everything."""
 
-Command = Submit | Track | Untrack | Stop | Amend | Answered | Looked | KillSwitch | Decide | Restarted | Tick | Reported
+Command = (
+    Submit | Track | Untrack | Stop | Amend | Answered | Looked | KillSwitch | Decide | Restarted | Tick | Reported | Protect
+    | Unprotect
+)  # fmt: skip

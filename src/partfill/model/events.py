@@ -121,6 +121,8 @@ class AlarmKind(StrEnum):
     UNPROVEN = "unproven"
     OUTAGE = "outage"
     OUTAGE_OVER = "outage_over"
+    UNPROTECTED = "unprotected"
+    OVER_CLOSE = "over_close"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):
@@ -177,6 +179,31 @@ class KillSwitchChanged(_Event, frozen=True, tag="kill_switch_changed"):
     reason: str | None = None
 
 
+class PositionChanged(_Event, frozen=True, tag="position_changed"):
+    """The position of an account in an instrument is `qty` now, above zero for long, entered at `avg_px` on average.
+
+    `order` is the order that changed it. `avg_px` is None without a position and while a price is missing. `realised`: what was
+    made of all that is closed, quote currency, before fees. Values are price times units; a multiplier is not in them.
+    """
+
+    venue: str
+    account: str
+    instrument: str
+    qty: Decimal
+    avg_px: Decimal | None
+    realised: Decimal
+
+
+class ProtectionChanged(_Event, frozen=True, tag="protection_changed"):
+    """`qty` of a position are to be protected now: `side` is buy for a long one. `order` is 0."""
+
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    qty: Decimal
+
+
 class DustLeft(_Event, frozen=True, tag="dust_left"):
     """`qty` of parent `ref` was taken off as dust and is noted. `price`: that of the user."""
 
@@ -216,4 +243,6 @@ Event = (
     | ExecutionReport
     | DustLeft
     | DustUsed
+    | PositionChanged
+    | ProtectionChanged
 )

@@ -17,12 +17,14 @@ from partfill.model.commands import (
     Decide,
     KillSwitch,
     Looked,
+    Protect,
     Reported,
     Restarted,
     Stop,
     Submit,
     Tick,
     Track,
+    Unprotect,
     Untrack,
 )
 from partfill.model.numbers import ZERO, NotANumber, require
@@ -144,6 +146,8 @@ Input = (
     | Untrack
     | Outage
     | Reported
+    | Protect
+    | Unprotect
 )
 
 __all__ = [
@@ -165,6 +169,7 @@ __all__ = [
     "OrderPlaced",
     "OrderSnapshot",
     "Outage",
+    "Protect",
     "Reported",
     "RequestSent",
     "Restarted",
@@ -172,6 +177,7 @@ __all__ = [
     "Submit",
     "Tick",
     "Track",
+    "Unprotect",
     "Unreadable",
     "Untrack",
     "VenueDeclared",

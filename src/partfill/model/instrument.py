@@ -118,6 +118,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return int(_WHOLE_UP.to_integral_value(_WHOLE_UP.divide(worse, tick)))
 
 
+def whole_lots(qty: Decimal, lot: Decimal | None) -> Decimal:
+    """The largest whole number of lots not above `qty` (units); `qty` itself where there are no lots."""
+    return _step(qty, lot, _WHOLE_DOWN)
+
+
 def _step(value: Decimal, step: Decimal | None, rounding: Context) -> Decimal:
     if step is None:
         return value

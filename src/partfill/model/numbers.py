@@ -91,6 +91,11 @@ def ratio(numerator: Decimal, denominator: Decimal) -> Decimal:
     return _SHOW.divide(numerator, denominator)
 
 
+def neg(value: Decimal) -> Decimal:
+    """The value with the other sign, exactly."""
+    return value.copy_negate() if value else value
+
+
 def scale(value: Decimal, numerator: Decimal, denominator: Decimal) -> Decimal:
     """`value` * `numerator` / `denominator`, exactly. Raises `Inexact` when that is no finite decimal number."""
     product = mul(value, numerator)

@@ -89,6 +89,22 @@ class Truth:
                 if not any(self._world.pending.get(child.id) for child in self.children_of(number)):
                     self.allowed[number] = asked
 
+    def check_positions(self) -> None:
+        """Every position is what all fills of its venue add up to, and so is what was paid for it."""
+        holdings = self._world.engine.holdings
+        assert holdings is not None
+        for venue in self._world.venues.values():
+            position = holdings.positions.get((venue.name, "", "ACME"))
+            fills = [(fill, 1 if order.side is Side.BUY else -1) for order in venue.orders.values() for fill in order.fills]
+            qty, paid = sum(fill.qty * sign for fill, sign in fills), sum(fill.qty * fill.px * sign for fill, sign in fills)
+            held = position.qty if position is not None else 0
+            if held != qty:
+                raise Violation(f"the position at {venue.kind.name} is {held} here, and {qty} at the venue")
+            if position is not None and venue.kind.itemised and position.paid != paid:
+                raise Violation(f"{position.paid} was paid at {venue.kind.name} here, and {paid} at the venue")
+            if position is not None and not position.qty and position.cost:
+                raise Violation(f"nothing is held at {venue.kind.name}, and it cost {position.cost}")
+
     def children_of(self, number: int) -> list[Child]:
         """The children of a parent, as far as the engine knows."""
         parent = self._world.engine.desk.parents.get(number)
@@ -121,6 +137,7 @@ class Truth:
                     raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
                 if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
+        self.check_positions()
         known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}
         for child in self._world.engine.children.values():
             if not child.flags & 65536:

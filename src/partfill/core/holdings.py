@@ -1,0 +1,99 @@
+"""All positions of one engine: every step, what changed on an order goes into the position that it is part of.
+
+Rules
+- What an order contributes is compared with what was counted of it, so nothing is counted twice, whatever a step was about.
+- An order in quarantine contributes what it did before: its numbers are not believed.
+- An order that leaves memory has been counted, and is when it comes back.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from partfill.core.child import Child
+from partfill.core.effects import Effects
+from partfill.core.position import NOTHING, Position, Share
+from partfill.model.events import PositionChanged
+from partfill.model.numbers import ZERO, add, neg
+from partfill.model.words import Flag, Side
+
+_QUARANTINED = int(Flag.QUARANTINED)
+
+
+class Holdings:
+    """Positions by (venue, account, instrument), and what the orders in memory have contributed."""
+
+    __slots__ = ("counted", "next_number", "positions")
+
+    def __init__(self) -> None:
+        self.positions: dict[tuple[str, str, str], Position] = {}
+        self.counted: dict[int, tuple[Position, Share]] = {}
+        """Of every order in memory that has filled."""
+        self.next_number = 1
+
+    def follow(self, effects: Effects, now: int) -> None:
+        """Draw the consequences of one step."""
+        for gone, _ in effects.merged:
+            known = self.counted.pop(gone, None)
+            if known is not None:
+                self._move(known[0], gone, known[1], NOTHING, now, effects)
+        child = effects.child
+        if child is None or (not child.cum and child.id not in self.counted):
+            return
+        if child.side is None or child.instrument is None or child.flags & _QUARANTINED:
+            return
+        position, before = self.counted.get(child.id) or (self._of(child), NOTHING)
+        after = share_of(child)
+        if after != before:
+            self.counted[child.id] = (position, after)
+            self._move(position, child.id, before, after, now, effects)
+
+    def restored(self, child: Child) -> None:
+        """An order has come back into memory: what it contributes has been counted."""
+        if child.cum and child.side is not None and child.instrument is not None:
+            self.counted[child.id] = (self._of(child), share_of(child))
+
+    def forgotten(self, number: int) -> None:
+        """An order leaves memory."""
+        self.counted.pop(number, None)
+
+    def remember(self, position: Position) -> None:
+        """A position comes out of the journal."""
+        self.positions[position.venue, position.account, position.instrument] = position
+        self.next_number = max(self.next_number, position.number + 1)
+
+    def _of(self, child: Child) -> Position:
+        assert child.instrument is not None
+        key = (child.venue, child.account, child.instrument)
+        position = self.positions.get(key)
+        if position is None:
+            position = self.positions[key] = Position(self.next_number, *key)
+            self.next_number += 1
+        return position
+
+    def _move(self, position: Position, child: int, before: Share, after: Share, now: int, effects: Effects) -> None:
+        was = (position.qty, position.cost, position.paid)
+        position.move(child, before, after, now)
+        effects.position(position)
+        if was != (position.qty, position.cost, position.paid):
+            effects.events.append(
+                PositionChanged(
+                    child, None, None, position.venue, position.account, position.instrument, position.qty, position.avg_px,
+                    position.realised,
+                )
+            )  # fmt: skip
+
+
+def share_of(child: Child) -> Share:
+    """What an order contributes now. Its value is that of the venue's average where executions have no price of their own."""
+    value, unpriced = ZERO, False
+    fees: tuple[tuple[str, Decimal], ...] = ()
+    for ledger in child.ledgers:
+        priced = ledger.priced()
+        unpriced = unpriced or priced is None
+        value = add(value, ledger.notional if priced is None else priced[0])
+    if any(ledger.fees for ledger in child.ledgers):
+        fees = tuple(sorted(child.fees()[0].items()))
+    if child.side is Side.BUY:
+        return Share(child.cum, value, fees, unpriced)
+    return Share(neg(child.cum), neg(value), fees, unpriced)

@@ -1,0 +1,52 @@
+"""Positions as plain values and back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from partfill.core.position import Moved, Position
+from partfill.model.numbers import ZERO
+
+Row = tuple[Any, ...]
+
+
+class PositionState(msgspec.Struct, array_like=True, gc=False):
+    """What its columns do not hold. Fields are only ever added at the end."""
+
+    unpriced: int = 0
+    base_qty: Decimal = ZERO
+    base_cost: Decimal = ZERO
+    recent: list[tuple[int, Decimal, Decimal]] = []
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_state = msgspec.json.Decoder(PositionState).decode
+_fees = msgspec.json.Decoder(dict[str, Decimal]).decode
+
+
+def position_row(position: Position, seq: int) -> Row:
+    """The `positions` row, in the order of its columns."""
+    average = position.avg_px
+    recent = [(each.child, each.qty, each.value) for each in position.recent]
+    state = PositionState(position.unpriced, position.base_qty, position.base_cost, recent)
+    return (
+        position.number, position.venue, position.account, position.instrument, str(position.qty),
+        None if average is None else str(average), str(position.paid), str(position.cost), str(position.realised),
+        _encode(position.fees).decode(), position.rounds, position.since, position.changed, seq, _encode(state).decode(),
+    )  # fmt: skip
+
+
+def thaw_position(row: Row) -> Position:
+    """The position that `position_row` wrote."""
+    number, venue, account, instrument, qty, _, paid, cost, _, fees, rounds, since, changed, _, blob = row
+    position = Position(number, venue, account, instrument)
+    position.qty, position.paid, position.cost = Decimal(qty), Decimal(paid), Decimal(cost)
+    position.fees = _fees(fees)
+    position.rounds, position.since, position.changed = rounds, since, changed
+    state = _state(blob)
+    position.unpriced, position.base_qty, position.base_cost = state.unpriced, state.base_qty, state.base_cost
+    position.recent = [Moved(*each) for each in state.recent]
+    return position

@@ -1,0 +1,71 @@
+"""partfill positions: what is held, as a table and as JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from partfill.cli.main import main
+from partfill.model.observations import Execution
+from partfill.model.words import Side
+from tests.core.driven import PLAIN, VENUE, D, Driven
+from tests.journal.test_dust_journal import kept
+
+
+def trade(desk: Driven, ref: str, qty: str, px: str, side: Side = Side.BUY, instrument: str = "ACME", fee: str = "0.5") -> None:
+    """An order that fills at once."""
+    desk.submit(qty, px, ref=ref, side=side, instrument=instrument)
+    desk.acknowledge(order_id=f"V-{ref}")
+    desk.feed(Execution(venue=VENUE, order_id=f"V-{ref}", key=ref, qty=D(qty), px=D(px), fee=D(fee), fee_currency="USD"))
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> Path:
+    """Long in one instrument, closed in another."""
+    desk = Driven(PLAIN)
+    trade(desk, "a", "10", "100")
+    trade(desk, "b", "5", "103")
+    trade(desk, "c", "6", "105", Side.SELL)
+    trade(desk, "d", "2", "50", instrument="OTHER")
+    trade(desk, "e", "2", "49.5", Side.SELL, instrument="OTHER")
+    path = tmp_path / "p.db"
+    await kept(path, desk)
+    return path
+
+
+def partfill(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(each) for each in arguments])
+
+
+def test_as_a_table(db: Path) -> None:
+    done = partfill("positions", db, "--mark", "ACME=104")
+    head, row, foot = done.stdout.splitlines()
+    assert head.split()[:7] == ["venue", "account", "instrument", "qty", "avg_px", "realised", "unrealised"]
+    # Fifteen for 1515, of which six went for 105.
+    assert row.split()[:8] == ["venue", "ACME", "9", "101", "24", "27", "1.5", "USD"]
+    assert foot == "1 positions"
+    assert done.exit_code == 0
+
+
+def test_as_json_with_those_that_are_closed(db: Path) -> None:
+    rows = [json.loads(line) for line in partfill("positions", db, "--all", "--json").stdout.splitlines()]
+    assert [(row["instrument"], row["qty"], row["realised"], row["fees"], row["unrealised"]) for row in rows] == [
+        ("ACME", "9", "24", {"USD": "1.5"}, None), ("OTHER", "0", "-1", {"USD": "1.0"}, None),
+    ]  # fmt: skip
+    assert rows[1]["avg_px"] is None
+    assert rows[0]["unchanged_s"] > 0
+
+
+def test_of_one_account_or_instrument(db: Path) -> None:
+    assert partfill("positions", db, "--instrument", "OTHER").stdout == "0 positions\n"
+    assert partfill("positions", db, "--account", "else", "--all").stdout == "0 positions\n"
+
+
+@pytest.mark.parametrize("mark", ["ACME", "=5", "ACME=", "ACME=five", "104"])
+def test_a_mark_that_is_none_is_named(db: Path, mark: str) -> None:
+    done = partfill("positions", db, "--mark", mark)
+    assert done.exit_code == 2
+    assert "give INSTRUMENT=PRICE, such as ACME=25.10" in done.stderr
