@@ -70,8 +70,8 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         fields |= {"event_ts": st.integers(1, 10**12), "policy": st.none() | POLICIES}
     if kind is Protect:
         share = st.sampled_from((Decimal("0.25"), Decimal("0.5")))
-        legs = st.builds(Leg, name=st.sampled_from("abc"), stop_px=st.none() | st.just(Decimal(95)), price=st.just(Decimal(110)),
-                         share=share)  # fmt: skip
+        stops = st.none() | st.just(Decimal(95))
+        legs = st.builds(Leg, name=st.sampled_from("abc"), stop_px=stops, price=st.just(Decimal(110)), share=share)
         fields["legs"] = st.lists(legs, min_size=1, max_size=2).map(tuple)
         fields["lot"] = st.none() | st.just(Decimal("0.1"))
     if kind is Decide:

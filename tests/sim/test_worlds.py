@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import answers, dust, handling, ledger, planner, remainder, reported
+from partfill.core import answers, dust, handling, ledger, planner, protection, remainder, reported
 from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
@@ -21,7 +21,7 @@ from partfill.model.book import Book
 from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Reported, Restarted, Stop, Submit
 from partfill.model.inputs import VenueDeclared
 from partfill.model.instrument import Instrument
-from partfill.model.numbers import ZERO, add
+from partfill.model.numbers import ZERO, add, sub
 from partfill.model.words import Request, Side
 from partfill.sim.run import live, simulate
 from partfill.sim.world import World
@@ -80,6 +80,11 @@ TROUBLES = (
         "DustUsed(order=0, order_id=None, cl_ord_id=None, ref='dust:",
         "DustUsed(order=0, order_id=None, cl_ord_id=None, ref='late",
         "another system called for a decision",
+        "<- Protect",
+        "<- Unprotect",
+        "protective orders closed",
+        "ref='flat:",
+        "ended by itself",
         "<- Reported",
     ),
 )
@@ -320,12 +325,54 @@ def decide_on_repeats(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reported, "reported", forgetful)
 
 
+def size_protection_from_the_order(patch: pytest.MonkeyPatch) -> None:
+    """A stop is as large as what was ordered, not as what filled."""
+    held = protection.open_qty
+
+    def ordered(desk: Any, of: Any) -> Decimal:
+        entries = [parent.asked for parent in desk.parents.values() if parent.guards is None and parent.terms.side is of.side]
+        return max(entries) if held(desk, of) else ZERO
+
+    patch.setattr(protection, "open_qty", ordered)
+
+
+def end_one_leg_with_a_partial_fill_of_the_other(patch: pytest.MonkeyPatch) -> None:
+    """What is called one cancels other, done at the first fill."""
+    shares = protection.shares
+
+    def hasty(of: Any, held: Decimal) -> list[Decimal]:
+        found = shares(of, held)
+        filled = [guard.parent is not None and guard.parent.cum > ZERO for guard in of.guards]
+        return [part if mine or not any(filled) else ZERO for part, mine in zip(found, filled, strict=True)]
+
+    patch.setattr(protection, "shares", hasty)
+
+
+def resize_by_differences(patch: pytest.MonkeyPatch) -> None:
+    """Every fill asks for so much more, or less, than was asked for before; what goes wrong stays wrong."""
+    shares = protection.shares
+    was: dict[tuple[int, int, int], Decimal] = {}
+
+    def differences(of: Any, held: Decimal) -> list[Decimal]:
+        found = shares(of, held)
+        for place, guard in enumerate(of.guards):
+            key = (id(of), of.number, place)
+            if guard.parent is not None and guard.parent.done is None:
+                # What filled of the leg is taken off twice: by itself, and by the position.
+                found[place] = max(ZERO, sub(add(guard.parent.rest, held), was.get(key, held)))
+            was[key] = held
+        return found
+
+    patch.setattr(protection, "shares", differences)
+
+
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     add_instead_of_join, forget_the_fill_of_a_canceled_child, resend_under_a_new_id, act_before_commit,
     trust_a_claim_older_than_a_void, place_before_the_end_is_proven, absolute_ticks, cap_from_the_last_price,
     chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book, look_at_the_worst_levels,
     compare_units_with_money, believe_a_book_without_our_order, use_dust_twice, take_dust_at_any_price,
-    count_what_was_taken_back_as_dust, decide_on_repeats,
+    count_what_was_taken_back_as_dust, decide_on_repeats, size_protection_from_the_order,
+    end_one_leg_with_a_partial_fill_of_the_other, resize_by_differences,
 ]  # fmt: skip
 
 

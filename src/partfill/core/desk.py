@@ -433,7 +433,7 @@ class Desk:
         parent = self.by_ref.get((venue, account, ref))
         if parent is None:
             self._refuse(effects, ref, f"no order {ref} at {venue} {account}".rstrip())
-        elif parent.guards is not None:
+        elif parent.guards is not None and parent.guards > 0:
             # Its quantity is the position's; another would be placed in its stead.
             self._refuse(effects, ref, f"{ref} protects {parent.terms.instrument}; change or end the protection instead")
             return None

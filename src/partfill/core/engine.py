@@ -152,7 +152,7 @@ class Engine:
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         if self.holdings is not None:
             self.holdings.follow(effects, now)
-            if self.desk.protections:
+            if self.desk.next_protection > 1:
                 protection.follow(self.desk, now, effects)
         return self._beside(effects, now) if effects.others else effects
 

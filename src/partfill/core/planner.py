@@ -114,6 +114,9 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
         return Step(child, Request.CANCEL)
     if cash:
         return None
+    if parent.guards is not None and child.removed:
+        # What was taken back of it does not work again, and no replace can say so: a fresh order covers the whole.
+        return Step(child, Request.CANCEL, retarget=True)
     # What the law leaves to this child beside everything else that filled or works.
     room = sub(parent.asked, sub(parent.exposure, work.worst(child)))
     if room <= ZERO:

@@ -119,10 +119,16 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
                 _over_closed(desk, protection, position.qty, now, effects)
                 _derive(desk, protection, now, effects)
     for parent in list(effects.parents):
-        if parent.guards is not None and parent.done is not None:
-            protection = _of(desk, parent)
-            if protection is not None:
-                _derive(desk, protection, now, effects)
+        if parent.guards is None or parent.guards < 0:
+            continue
+        protection = _of(desk, parent)
+        if parent.done is not None and protection is not None:
+            _derive(desk, protection, now, effects)
+        elif parent.done is None and parent.stop is None and not _has_leg(protection, parent):
+            # Its venue opened it again, and the leg is another order's by now.
+            effects.parent(parent)
+            parent.stop = Done.CANCELED
+            desk.advance(parent, now, effects)
 
 
 def due(desk: Desk, now: int, effects: Effects) -> None:
@@ -248,6 +254,10 @@ def _ended(desk: Desk, guard: Guard, parent: Parent, wanted: Decimal, now: int, 
 def _let_go(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     protection.off = True
     _derive(desk, protection, now, effects)
+
+
+def _has_leg(protection: Protection | None, parent: Parent) -> bool:
+    return protection is not None and any(guard.parent is parent for guard in protection.guards)
 
 
 def _of(desk: Desk, parent: Parent) -> Protection | None:

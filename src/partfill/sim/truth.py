@@ -41,10 +41,22 @@ class Truth:
         """A user wants this much, if the order is taken."""
         self.asked[number] = self.allowed[number] = qty
 
+    def refused(self, number: int) -> None:
+        """The order of this number, if there will be one, is somebody else's."""
+        parent = self._world.engine.desk.parents.get(number)
+        if parent is None or parent.guards is not None:
+            self.asked.pop(number, None)
+            self.allowed.pop(number, None)
+
     def amended(self, number: int, qty: int | None) -> None:
         """A user wants another total."""
         self.asked[number] = qty or self.asked[number]
         self.allowed[number] = max(self.allowed[number], self.asked[number])
+
+    def works_again(self, number: int, qty: int) -> None:
+        """What a venue took back works again: it may be out beside what was asked for."""
+        if number in self.allowed:
+            self.allowed[number] += qty
 
     def dust_left(self, event: DustLeft, number: int) -> None:
         """An order has ended with dust: what is left of it, and no more."""
@@ -82,6 +94,9 @@ class Truth:
             number = order.root.parent
             out[number] = out.get(number, 0) + order.cum + order.leaves
         for number, total in out.items():
+            if number not in self.allowed:
+                # Nobody asked for it in a number: it protects a position.
+                continue
             if total > self.allowed[number]:
                 raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
             asked = self.asked[number]
@@ -112,7 +127,8 @@ class Truth:
 
     def twins(self, order: Order, child: Child) -> bool:
         """Whether nobody could tell an order of `child` from this one: a venue without our ids, and the very same terms."""
-        alike = (child.side, child.order_qty, child.price) == (order.side, order.terms.order_qty, order.terms.price)
+        asked = (order.side, order.terms.order_qty, order.terms.price or 0)
+        alike = (child.side, child.order_qty, child.price or 0) == asked
         return child.rules.client_id is ClientId.NONE and child.placed and alike
 
     def compare(self) -> None:
@@ -138,6 +154,7 @@ class Truth:
                 if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
         self.check_positions()
+        self._world.guards.check()
         known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}
         for child in self._world.engine.children.values():
             if not child.flags & 65536:

@@ -17,7 +17,20 @@ from random import Random
 from typing import Any
 
 from partfill.core.engine import Engine
-from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Restarted, Resubmit, Stop, Submit, Tick
+from partfill.model.commands import (
+    Amend,
+    Answered,
+    KillSwitch,
+    Looked,
+    Outcome,
+    Protect,
+    Restarted,
+    Resubmit,
+    Stop,
+    Submit,
+    Tick,
+    Unprotect,
+)
 from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.observations import Observation
@@ -26,6 +39,7 @@ from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.model.words import OrdStatus, Request, Side, TimeInForce
 from partfill.sim.decisions import Decisions
+from partfill.sim.guards import Guards
 from partfill.sim.kinds import KINDS
 from partfill.sim.truth import Truth, Violation
 from partfill.sim.venue import D, Order, SimVenue
@@ -38,6 +52,8 @@ QUIET = (1, 3, 35, 70)
 """Seconds after the trouble at which everything is polled; the longest wait of the desk is 30 s."""
 SIDES = (Side.BUY, Side.SELL)
 TIFS = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY, TimeInForce.IOC)
+_KEPT = (VenueDeclared, Restarted, Submit, Stop, Amend, KillSwitch, Protect, Unprotect)
+"""Inputs that are given again by whoever gave them, if the process dies before they are durable."""
 _REQUEST = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
 
 
@@ -76,6 +92,7 @@ class World:
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
         self.decisions = Decisions(self, seed)
+        self.guards = Guards(self, seed)
         self.trouble = trouble
         self.users = self.random.randint(1, 5) if users is None else users
         self.crashes = sorted(self.random.randint(5, 200) for _ in range(self.random.choice((0, 0, 1, 2))))
@@ -93,6 +110,7 @@ class World:
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
         for number, wait in enumerate(self.decisions.latecomers()):
             self.later(wait, self.user_submits, f"late{number}")
+        self.guards.begin()
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
@@ -102,8 +120,9 @@ class World:
         self.until(self.trouble + SECOND)
         self.quiet = True
         self.settle()
+        self.guards.end()
         for parent in list(self.engine.desk.parents.values()):
-            if parent.done is None:
+            if parent.done is None and (parent.guards is None or parent.guards < 0):
                 self.feed(Stop(venue=parent.venue, ref=parent.ref))
         for scope in list(self.engine.desk.killed):
             self.feed(KillSwitch(venue=scope[0], account=scope[1], on=False, by="sim"))
@@ -220,7 +239,7 @@ class World:
     def die(self, operations: Any) -> None:
         """The process is killed before the commit, after it, or in the middle of acting; and starts again."""
         how = self.random.randint(0, 2)
-        if how == 0 and not isinstance(self.log[-1][0], (VenueDeclared, Restarted, Submit, Stop, Amend, KillSwitch)):
+        if how == 0 and not isinstance(self.log[-1][0], _KEPT):
             self.log.pop()
         elif how == 2:
             for op in operations[: self.random.randint(0, len(operations))]:
@@ -353,6 +372,7 @@ class World:
                          remainder=self.decisions.policy()))  # fmt: skip
         parent = self.engine.desk.by_ref.get((venue, "", ref))
         if parent is None or parent.id != before:
+            self.truth.refused(before)
             return
         for _ in range(random.randint(0, 3)):
             self.later(random.randint(10, 6000) * MS, self.user_thinks_again, parent.id)
@@ -422,7 +442,7 @@ class World:
         if self.random.random() < 0.6:
             again = venue.void(order, fill, self.random.random() < 0.4, self.now, said)
             if again:
-                self.truth.allowed[order.root.parent] += again
+                self.truth.works_again(order.root.parent, again)
         else:
             venue.correct(order, fill, self.random.randint(1, fill.qty), self.random.randint(90, 110), self.now, said)
 
