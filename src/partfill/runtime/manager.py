@@ -62,6 +62,7 @@ from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.outbox import Outbox, Sink, Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
 from partfill.runtime.poller import FillPoller
+from partfill.runtime.positions import Positions
 from partfill.runtime.remainders import Remainders, RemainderSettings
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
@@ -113,6 +114,8 @@ class FillManager:
         self._delivering: asyncio.Task[None] | None = None
         self.tracking = Tracking(self)
         """Fill tracking under the names of fill-manager designs."""
+        self.positions = Positions(self)
+        """What is held, and its protection."""
         self.views: dict[int, View] = {}
         """Parent orders as of the last durable input about them; the engine itself is ahead of the disk."""
         self.clock = clock
@@ -329,7 +332,7 @@ class FillManager:
         Raises `Refused` (kill switch, a `ref` with other terms, an account that the venue was not given, a size or price
         that it does not take), `Busy`.
         """
-        where = self._venue(venue)
+        where = self.where(venue)
         self._check_account(where, account)
         self._check(where, terms)
         if self.lanes.waiting >= MAX_WAITING:
@@ -352,7 +355,7 @@ class FillManager:
 
         Raises `Refused`, also for an account that the venue was not given: nobody would listen there.
         """
-        where = venue if venue is not None else self._venue(None)
+        where = venue if venue is not None else self.where(None)
         self._check_account(where, account)
         name = ref if ref is not None else cl_ord_id or order_id or ""
         rule = resubmit if resubmit is not None else self.settings.resubmit
@@ -370,22 +373,22 @@ class FillManager:
 
     async def cancel(self, ref: str, *, venue: str | None = None, account: str = "", reason: str | None = None) -> None:
         """Nothing of the order may work any more. Raises `Refused` for an order nobody knows, or that has ended."""
-        where = venue if venue is not None else self._venue(None)
-        self._known(where, account, await self.take(Stop(venue=where, account=account, ref=ref, reason=reason)))
+        where = venue if venue is not None else self.where(None)
+        self.refuse(where, account, await self.take(Stop(venue=where, account=account, ref=ref, reason=reason)))
 
     async def amend(self, ref: str, *, venue: str | None = None, account: str = "", qty: Decimal | str | int | None = None,
                     price: Decimal | str | int | None = None) -> None:  # fmt: skip
         """Other terms are wanted; `qty` is the new total. Raises `Refused`."""
-        where = venue if venue is not None else self._venue(None)
+        where = venue if venue is not None else self.where(None)
         new_qty = None if qty is None else dec(qty, "qty")
         new_price = None if price is None else dec(price, "price")
         amend = Amend(venue=where, account=account, ref=ref, order_qty=new_qty, price=new_price)
-        self._known(where, account, await self.take(amend))
+        self.refuse(where, account, await self.take(amend))
 
     async def release(self, ref: str, *, venue: str | None = None, account: str = "") -> None:
         """Do nothing more for an order: what works of it goes on, its fills are still booked."""
-        where = venue if venue is not None else self._venue(None)
-        self._known(where, account, await self.take(Untrack(venue=where, account=account, ref=ref)))
+        where = venue if venue is not None else self.where(None)
+        self.refuse(where, account, await self.take(Untrack(venue=where, account=account, ref=ref)))
 
     async def kill(self, on: bool, *, by: str, reason: str | None = None, venue: str = EVERYWHERE, account: str = "") -> None:
         """Cancel everything that works and start nothing (of one venue and account, or everywhere), or lift that.
@@ -396,7 +399,8 @@ class FillManager:
             raise Refused(no_such_account(venue, account, self.known_accounts(venue)))
         await self.take(KillSwitch(venue=venue, account=account, on=on, by=by, reason=reason))
 
-    def _venue(self, name: str | None) -> str:
+    def where(self, name: str | None) -> str:
+        """The name of the venue that is meant. Raises `Refused`."""
         if name is None:
             if len(self.venues) != 1:
                 raise Refused(f"there are {len(self.venues)} venues ({', '.join(self.venues)}); say which one")
@@ -415,7 +419,7 @@ class FillManager:
         if known is not None and account not in known:
             raise Refused(no_such_account(venue, account, known))
 
-    def _known(self, venue: str, account: str, effects: Effects) -> None:
+    def refuse(self, venue: str, account: str, effects: Effects) -> None:
         """Raise what was refused; where the account is one that nobody knows, that is why."""
         for event in effects.events:
             if type(event) is CommandRefused:
@@ -453,7 +457,7 @@ class FillManager:
 
     def order(self, ref: str, *, venue: str | None = None, account: str = "") -> Order | None:
         """The order of this `ref`, if it is in memory."""
-        where = venue if venue is not None else self._venue(None)
+        where = venue if venue is not None else self.where(None)
         parent = self.engine.desk.by_ref.get((where, account, ref))
         return Order(self, parent) if parent is not None else None
 

@@ -52,6 +52,7 @@ PAPER = Capabilities(
     client_id=ClientId.UNIQUE,
     end_is_final=True,
     book_shows_own=True,
+    reduce_only=True,
 )
 """What the paper venue declares."""
 
