@@ -10,8 +10,10 @@ from click.testing import CliRunner, Result
 
 from partfill.cli.main import main
 from partfill.model.observations import Execution
+from partfill.model.protection import Leg
 from partfill.model.words import Side
 from tests.core.driven import PLAIN, VENUE, D, Driven
+from tests.core.test_protection import Market
 from tests.journal.test_dust_journal import kept
 
 
@@ -45,9 +47,29 @@ def test_as_a_table(db: Path) -> None:
     head, row, foot = done.stdout.splitlines()
     assert head.split()[:7] == ["venue", "account", "instrument", "qty", "avg_px", "realised", "unrealised"]
     # Fifteen for 1515, of which six went for 105.
-    assert row.split()[:8] == ["venue", "ACME", "9", "101", "24", "27", "1.5", "USD"]
+    assert row.split()[:9] == ["venue", "ACME", "9", "101", "24", "27", "1.5", "USD", "1"]
     assert foot == "1 positions"
     assert done.exit_code == 0
+
+
+async def test_what_is_protected_and_what_is_not(tmp_path: Path) -> None:
+    stop, target = Leg(name="stop", stop_px=D(95)), Leg(name="target", price=D(110), share=D("0.5"))
+    market = Market(PLAIN, stop, target)
+    market.enters("100", "60")
+    market.fill("unanswered", "40", "entry")
+    path = tmp_path / "g.db"
+    await kept(path, market)
+    (line,) = partfill("positions", path, "--json").stdout.splitlines()
+    said = json.loads(line)
+    assert said["legs"] == [
+        {"name": "stop", "wanted": "100", "works": "60"}, {"name": "target", "wanted": "50", "works": "30"},
+    ]  # fmt: skip
+    assert said["uncovered"]
+    assert "stop 60/100, target 30/50" in partfill("positions", path).stdout
+    market.answer()
+    await kept(tmp_path / "h.db", market)
+    done = partfill("positions", tmp_path / "h.db")
+    assert "stop 100/100, target 50/50" in done.stdout
 
 
 def test_as_json_with_those_that_are_closed(db: Path) -> None:

@@ -8,12 +8,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import apsw
 import click
 
 from partfill.cli.tables import Row, db_argument, instrument_option, json_option, plain, print_rows, wanted
-from partfill.model.numbers import NotANumber, dec, mul, sub, text
+from partfill.core.protection import shares
+from partfill.journal.protection_state import thaw_protection
+from partfill.journal.store import NotAJournal, Store
+from partfill.model.numbers import ZERO, NotANumber, add, dec, mul, sub, text
 
-_COLUMNS = ("venue", "account", "instrument", "qty", "avg_px", "realised", "unrealised", "fees", "rounds", "since", "unchanged")
+_COLUMNS = ("venue", "account", "instrument", "qty", "avg_px", "realised", "unrealised", "fees", "protected", "rounds", "since",
+            "unchanged")  # fmt: skip
+_WORKING = (
+    "SELECT p.venue, p.account, p.instrument, p.side, p.ref, c.leaves_qty FROM parents p JOIN work w ON w.parent = p.id "
+    "JOIN children c ON c.id = w.child WHERE c.open = 1 AND c.ord_status <> 'PendingNew' AND p.ref LIKE 'guard:%'"
+)
+Key = tuple[str, str, str]
 
 
 def _marks(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Decimal]:
@@ -43,7 +53,8 @@ def positions(db: Path, instrument: str | None, venue: str | None, account: str 
 
     realised is what was made of all that is closed, unrealised what the open quantity would bring at the price of --mark; both
     before fees, which stand beside them per currency, and without the multiplier of an instrument. An average price is missing
-    while a fill has no price yet. unchanged: time since the last change.
+    while a fill has no price yet. unchanged: time since the last change. protected: of each stop and target what works at the
+    venue, of what should; a position that is not covered is red.
     """
     conditions = wanted(
         ("instrument = ?", instrument),
@@ -57,11 +68,41 @@ def positions(db: Path, instrument: str | None, venue: str | None, account: str 
     )
     now = time.time_ns()
     show = _told if as_json else _line
+    legs = _legs(db)
 
     def one(row: Row) -> Row:
+        row["legs"] = legs.get((row["venue"], row["account"], row["instrument"]), [])
+        row["uncovered"] = any(leg["works"] != leg["wanted"] for leg in row["legs"])
         return show(row, marks.get(row["instrument"]), now)
 
     print_rows(db, query, conditions[1], _COLUMNS, one, as_json, "positions")
+
+
+def _legs(db: Path) -> dict[Key, list[Row]]:
+    """Of every protection what of each leg should work, and what does."""
+    try:
+        store = Store(db, read_only=True)
+    except (NotAJournal, apsw.Error):
+        # Whoever reads the positions says so.
+        return {}
+    try:
+        works: dict[tuple[str, ...], Decimal] = {}
+        for row in store.rows(_WORKING):
+            number, name = row["ref"].split(":")[1:3]
+            key = (row["venue"], row["account"], row["instrument"], number, name)
+            works[key] = add(works.get(key, ZERO), Decimal(row["leaves_qty"]))
+        desk = json.loads(store.engine_body() or '[0,0,0,""]')[3]
+        found: dict[Key, list[Row]] = {}
+        for protection, _ in map(thaw_protection, store.protections()):
+            key3 = protection.place[:3]
+            for guard, wanted in zip(protection.guards, shares(protection, protection.wanted), strict=True):
+                works_now = works.get((*key3, f"{desk}{protection.number}", guard.leg.name), ZERO)
+                if protection.wanted or works_now:
+                    leg = {"name": guard.leg.name, "wanted": text(wanted), "works": text(works_now)}
+                    found.setdefault(key3, []).append(leg)
+        return found
+    finally:
+        store.close()
 
 
 def _unrealised(row: Row, mark: Decimal | None) -> str | None:
@@ -83,6 +124,7 @@ def _line(row: Row, mark: Decimal | None, now: int) -> Row:
     line = _told(row, mark, now)
     line["fees"] = " ".join(f"{text(Decimal(amount))} {currency}".rstrip() for currency, amount in sorted(fees.items()))
     line["unchanged"] = _ago(line["unchanged_s"])
+    line["protected"] = ", ".join(f"{leg['name']} {leg['works']}/{leg['wanted']}" for leg in line["legs"])
     return line
 
 

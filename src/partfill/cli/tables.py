@@ -140,6 +140,6 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _style(row: Row) -> str:
-    if row.get("void") or "QUARANTINED" in row.get("flags", ()) or "OVERFILL" in row.get("flags", ()):
+    if row.get("void") or row.get("uncovered") or "QUARANTINED" in row.get("flags", ()) or "OVERFILL" in row.get("flags", ()):
         return "red"
     return ""
