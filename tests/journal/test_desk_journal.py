@@ -17,6 +17,7 @@ from partfill.journal.desk_state import parent_row, work_row
 from partfill.journal.engine_state import freeze_engine
 from partfill.journal.journal import Journal
 from partfill.journal.position_state import position_row
+from partfill.journal.protection_state import protection_row
 from partfill.journal.state import freeze
 from partfill.journal.verify import verify
 from partfill.model.capabilities import Capabilities, ClientId
@@ -40,6 +41,7 @@ def everything(engine: Engine) -> dict[str, Any]:
         "children": {number: freeze(child) for number, child in sorted(engine.children.items())},
         "work": {child.id: work_row(child) for child in engine.children.values() if child.work is not None},
         "parents": {number: parent_row(parent, 0, 0) for number, parent in sorted(engine.desk.parents.items())},
+        "protections": [protection_row(each, 0) for each in engine.desk.protections.values()],
         "positions": [position_row(each, 0) for each in engine.holdings.positions.values()] if engine.holdings else [],
     }
 

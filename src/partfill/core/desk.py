@@ -182,7 +182,7 @@ class Desk:
             self.name = r.desk
             self.engine.holdings = Holdings()
             effects.engine = True
-        protection.restarted(self)
+        protection.set_timers(self)
         for parent in list(self.parents.values()):
             for child in parent.active:
                 work = child.work

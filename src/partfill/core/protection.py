@@ -138,8 +138,8 @@ def due(desk: Desk, now: int, effects: Effects) -> None:
             _derive(desk, protection, now, effects)
 
 
-def restarted(desk: Desk) -> None:
-    """A new life: timers are set anew."""
+def set_timers(desk: Desk) -> None:
+    """A new life, or a journal that was read: timers are set anew."""
     for protection in desk.protections.values():
         for guard in protection.guards:
             if guard.again_at:

@@ -15,6 +15,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
+from partfill.core.protection import set_timers
 from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
 from partfill.journal.position_state import thaw_position
@@ -230,6 +231,7 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
                 keeper.load_parent(having)
                 guard.parent = engine.desk.parents[having]
         engine.desk.protections[protection.place] = protection
+    set_timers(engine.desk)
     engine.next_id = next_id
     for row in store.open_dust():
         engine.desk.dust.keep(thaw_dust(row))
