@@ -78,14 +78,21 @@ class Holdings:
         if was != (position.qty, position.cost, position.paid):
             effects.events.append(
                 PositionChanged(
-                    child, None, None, position.venue, position.account, position.instrument, position.qty, position.avg_px,
-                    position.realised,
+                    child, None, None, position.venue, position.account, position.instrument, position.qty, position.cost,
+                    position.paid, bool(position.unpriced),
                 )
             )  # fmt: skip
 
 
 def share_of(child: Child) -> Share:
     """What an order contributes now. Its value is that of the venue's average where executions have no price of their own."""
+    if len(child.ledgers) == 1:
+        # Nearly always: one venue order, all of it itemised and priced.
+        ledger = child.ledger
+        if ledger.cum is ledger.itemised and not ledger.unpriced and not ledger.fees:
+            if child.side is Side.BUY:
+                return Share(child.cum, ledger.notional)
+            return Share(neg(child.cum), neg(ledger.notional))
     value, unpriced = ZERO, False
     fees: tuple[tuple[str, Decimal], ...] = ()
     for ledger in child.ledgers:

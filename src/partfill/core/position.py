@@ -92,13 +92,21 @@ class Position:
     def move(self, child: int, before: Share, after: Share, now: int) -> None:
         """The share of one order is `after` and was `before`."""
         qty, value = sub(after.qty, before.qty), sub(after.value, before.value)
-        self._fees(before, after)
+        if before.fees is not after.fees:
+            self._fees(before, after)
         self.unpriced += after.unpriced - before.unpriced
         self.changed = now
         if not qty and not value:
             return
         buys = (before.qty or after.qty) > ZERO
         if qty and (qty > ZERO) is buys:
+            if self.qty and (self.qty > ZERO) is buys:
+                # More of the same.
+                self.qty, self.cost, self.paid = add(self.qty, qty), add(self.cost, value), add(self.paid, value)
+                self.recent.append(Moved(child, qty, value))
+                if len(self.recent) > KEPT:
+                    self._fold()
+                return
             self._append(Moved(child, qty, value), now)
         else:
             self._amend(child, qty, value, now)
@@ -106,8 +114,6 @@ class Position:
     # ------------------------------------------------------------------ inside
 
     def _fees(self, before: Share, after: Share) -> None:
-        if before.fees == after.fees:
-            return
         for currency, amount in before.fees:
             self.fees[currency] = sub(self.fees.get(currency, ZERO), amount)
         for currency, amount in after.fees:
@@ -127,8 +133,12 @@ class Position:
         if self.qty and (not was or (was > ZERO) is not (self.qty > ZERO)):
             self.rounds += 1
             self.since = now
-        while len(self.recent) > KEPT:
-            self.base_qty, self.base_cost = _after(self.base_qty, self.base_cost, self.recent.pop(0))
+        if len(self.recent) > KEPT:
+            self._fold()
+
+    def _fold(self) -> None:
+        """The oldest fill is remembered as a part of what was there before the others."""
+        self.base_qty, self.base_cost = _after(self.base_qty, self.base_cost, self.recent.pop(0))
 
     def _amend(self, child: int, qty: Decimal, value: Decimal, now: int) -> None:
         """Less, or at another price, than was counted: the fills that are remembered are as if it had always been so."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
+from partfill.model.numbers import ratio, sub
 from partfill.model.reports import ExecutionReport
 from partfill.model.words import OrdStatus, Side
 
@@ -180,18 +181,30 @@ class KillSwitchChanged(_Event, frozen=True, tag="kill_switch_changed"):
 
 
 class PositionChanged(_Event, frozen=True, tag="position_changed"):
-    """The position of an account in an instrument is `qty` now, above zero for long, entered at `avg_px` on average.
+    """The position of an account in an instrument is `qty` now, above zero for long. `order` is the order that changed it.
 
-    `order` is the order that changed it. `avg_px` is None without a position and while a price is missing. `realised`: what was
-    made of all that is closed, quote currency, before fees. Values are price times units; a multiplier is not in them.
+    `cost`: what that quantity was entered at; `paid`: for all that was ever bought less what was got for all that was sold.
+    Values in quote currency, price times units: a multiplier is not in them, and fees are not. `unpriced`: some fill has no
+    price yet, and its value is missing.
     """
 
     venue: str
     account: str
     instrument: str
     qty: Decimal
-    avg_px: Decimal | None
-    realised: Decimal
+    cost: Decimal
+    paid: Decimal
+    unpriced: bool = False
+
+    @property
+    def avg_px(self) -> Decimal | None:
+        """Average price of entry, 28 digits; None without a position and while a price is missing."""
+        return None if not self.qty or self.unpriced else ratio(self.cost, self.qty)
+
+    @property
+    def realised(self) -> Decimal:
+        """What was made of all that is closed, before fees."""
+        return sub(self.cost, self.paid)
 
 
 class ProtectionChanged(_Event, frozen=True, tag="protection_changed"):
