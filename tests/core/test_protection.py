@@ -443,3 +443,58 @@ def test_what_is_protected_is_told() -> None:
     told = [event.qty for event in market.events if type(event) is ProtectionChanged]
     assert told == [60, 100, 0]
     assert open_qty(market.engine.desk, next(iter(market.engine.desk.protections.values()))) == 0
+
+
+# ---------------------------------------------------------------------- what is too little
+
+
+def test_what_is_less_than_the_venue_takes_is_told_and_not_asked_for() -> None:
+    market = Market(PLAIN, STOP, TARGET, lot=D(1), min_qty=D(5))
+    market.enters("100", "3")
+    assert market.legs == (0, 0)
+    assert market.alarms(AlarmKind.UNPROTECTED) == ["3 of ACME are less than the venue takes an order for, and not covered"]
+    market.enters("100", "1")
+    assert len(market.alarms(AlarmKind.UNPROTECTED)) == 1
+    market.enters("100", "6")
+    assert market.legs == (10, 10)
+
+
+def test_the_least_value_is_judged_at_the_price_of_the_leg() -> None:
+    market = Market(PLAIN, STOP, TARGET, min_notional=D(1000))
+    market.enters("100", "10")
+    # Ten are worth 950 at the stop, and 1100 at the target.
+    assert market.legs == (0, 10)
+
+
+def test_a_part_that_is_too_small_for_an_order_of_its_own_waits_where_nothing_is_replaced() -> None:
+    market = Market(PLAIN, STOP, min_qty=D(5))
+    market.enters("100", "10", "2")
+    assert market.legs == (10, 0)
+    assert market.alarms(AlarmKind.UNPROTECTED) == ["2 of ACME are less than the venue takes an order for, and not covered"]
+    market.enters("100", "3")
+    assert market.legs == (15, 0)
+    replacing = Market(TOTAL, STOP, min_qty=D(5))
+    replacing.enters("100", "10", "2")
+    assert replacing.legs == (12, 0)
+    assert replacing.alarms(AlarmKind.UNPROTECTED) == []
+
+
+def test_a_share_that_is_too_small_goes_to_the_last_leg() -> None:
+    legs = (Leg(name="t1", price=D(105), share=D("0.2")), Leg(name="t2", price=D(110), share=D("0.8")))
+    market = Market(PLAIN, *legs, lot=D(1), min_qty=D(5))
+    market.enters("100", "20")
+    assert (market.works("t1"), market.works("t2")) == (0, 20)
+
+
+def test_a_part_that_is_refused_is_tried_later_and_later_and_what_works_stays() -> None:
+    market = Market(PLAIN, STOP)
+    market.enters("100", "60")
+    market.fill("more", "40", "entry")
+    for _ in range(6):
+        market.fresh = []
+        market.refused(market.last(Place))
+        assert market.take() == []
+        market.fresh = market.wake()
+        assert market.works("stop") == 60
+    market.answer()
+    assert market.legs == (100, 0)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from partfill.core.child import Child
 from partfill.core.parent import Done, Parent, Work
+from partfill.core.waiting import backoff
 from partfill.model.capabilities import Capabilities, ReplaceQty
 from partfill.model.numbers import ZERO, add, sub
 from partfill.model.words import OrdStatus, Request
@@ -67,18 +68,29 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
     if not parent.active:
         step = _next(parent)
     elif parent.guards is not None and parent.stop is None:
-        step = _beside(parent)
+        step = _beside(parent, now)
     else:
         step = None
     if step is not None:
         yield step
 
 
-def _beside(parent: Parent) -> Step | None:
+def _beside(parent: Parent, now: int) -> Step | None:
     """A protective order whose position has grown: what is missing is placed beside what works, one request at a time."""
     rest = sub(parent.asked, parent.exposure)
     if rest <= ZERO or any(child.work is not None and child.work.request is not None for child in parent.active):
         return None
+    refused = 0
+    for child in reversed(parent.children):
+        if child.status is not OrdStatus.REJECTED:
+            break
+        refused += 1
+    if refused:
+        last = parent.children[-1].work
+        assert last is not None
+        again = last.sent_at + backoff(refused)
+        if again > now:
+            return Step(parent.active[0], at=again)
     return Step(request=Request.PLACE, qty=rest)
 
 

@@ -11,6 +11,7 @@ is needed. So a position is unprotected for what was added, for one round trip, 
 Rules
 - What the legs of one kind have open is never asked to be more than the position: what does not divide goes to the last.
 - A side is protected, long or short. A position on the other side is not, and legs are taken off when none is left to protect.
+- What is less than the venue takes is not asked for: it goes to the last leg, or is told as not covered until there is more.
 - A leg that ends by itself, refused or taken off by its venue, is placed anew, later and later, and a person is told.
 - Protective orders that closed more than there was are alarmed, and traded back where the user said so.
 - Under the kill switch nothing is placed, for protection neither.
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 from partfill.core import kill_switch
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent
+from partfill.core.planner import safe_replace
 from partfill.core.waiting import MANY, backoff
 from partfill.model.commands import Protect, Unprotect
 from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged
@@ -61,13 +63,20 @@ class Guard:
 class Protection:
     """The protection of one side of a position."""
 
-    __slots__ = ("account", "guards", "instrument", "lot", "number", "off", "over_close", "side", "venue", "wanted")
+    __slots__ = (
+        *("account", "guards", "instrument", "lot", "min_notional", "min_qty", "number", "off", "over_close", "side", "small"),
+        *("venue", "wanted"),
+    )
 
     def __init__(self, number: int, place: Place, lot: Decimal | None, over_close: OverClose) -> None:
         self.number = number
         self.venue, self.account, self.instrument, self.side = place
         self.lot = lot
         """Step of quantity; None where any goes."""
+        self.min_qty = self.min_notional = ZERO
+        """The least that the venue takes, units and quote currency."""
+        self.small = False
+        """True while something is not covered since it is too little, and that was told."""
         self.over_close = over_close
         self.guards: list[Guard] = []
         self.wanted = ZERO
@@ -87,12 +96,14 @@ def protect(desk: Desk, p: Protect, now: int, effects: Effects) -> None:
     before = desk.protections.get(place)
     if before is not None and not before.off and [guard.leg for guard in before.guards] == list(p.legs):
         before.over_close, before.lot = p.over_close, p.lot
+        before.min_qty, before.min_notional = p.min_qty, p.min_notional
         effects.protection(before)
         desk.engine.counters.duplicates += 1
         return
     if before is not None:
         _let_go(desk, before, now, effects)
     protection = Protection(desk.next_protection, place, p.lot, p.over_close)
+    protection.min_qty, protection.min_notional = p.min_qty, p.min_notional
     desk.next_protection += 1
     effects.engine = True
     protection.guards = [Guard(leg) for leg in p.legs]
@@ -175,11 +186,19 @@ def shares(protection: Protection, held: Decimal) -> list[Decimal]:
             part = whole_lots(mul(held, leg.share), protection.lot)
             if whole and leg is kind[-1]:
                 part = whole_lots(left, protection.lot)
+            if too_little(protection, leg, part):
+                part = ZERO
             left = sub(left, part)
             found.append(part)
     legs = [*(g.leg for g in protection.guards if g.leg.stops), *(g.leg for g in protection.guards if not g.leg.stops)]
     by_name = dict(zip((leg.name for leg in legs), found, strict=True))
     return [by_name[guard.leg.name] for guard in protection.guards]
+
+
+def too_little(protection: Protection, leg: Leg, qty: Decimal) -> bool:
+    """Whether the venue takes no order of `qty` units for this leg, judged at its own price."""
+    prices = [px for px in (leg.price, leg.stop_px) if px is not None]
+    return qty < protection.min_qty or mul(qty, min(prices)) < protection.min_notional
 
 
 def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
@@ -194,6 +213,7 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
         )  # fmt: skip
     effects.protection(protection)
     killed = kill_switch.who_killed(desk, protection.venue, protection.account) is not None
+    uncovered = held if held and not any(shares(protection, held)) else ZERO
     for guard, wanted in zip(protection.guards, shares(protection, held), strict=True):
         parent = guard.parent
         if parent is not None and parent.done is not None:
@@ -208,6 +228,11 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
             desk.hurry(parent, now, effects)
             desk.advance(parent, now, effects)
         elif parent.stop is None and parent.asked != add(parent.cum, wanted):
+            more = sub(add(parent.cum, wanted), parent.asked)
+            if more > ZERO and too_little(protection, guard.leg, more) and not _replaces(desk, protection):
+                # It would have to be an order of its own.
+                uncovered = uncovered or more
+                continue
             effects.parent(parent)
             parent.asked = add(parent.cum, wanted)
             parent.limit = max(parent.limit, parent.asked)
@@ -216,6 +241,17 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
                 effects.touch(child)
                 child.work.cut = False
             desk.advance(parent, now, effects)
+
+    if bool(uncovered) is not protection.small:
+        protection.small = bool(uncovered)
+        if uncovered:
+            said = f"{text(uncovered)} of {protection.instrument} are less than the venue takes an order for, and not covered"
+            desk.engine.alarm(effects, effects.child, AlarmKind.UNPROTECTED, said)
+
+
+def _replaces(desk: Desk, protection: Protection) -> bool:
+    rules = desk.engine.rules.get(protection.venue)
+    return rules is not None and safe_replace(rules)
 
 
 def _place(desk: Desk, protection: Protection, guard: Guard, wanted: Decimal, now: int, effects: Effects) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from partfill.core.protection import Guard, Protection
+from partfill.model.numbers import ZERO
 from partfill.model.protection import Leg, OverClose
 from partfill.model.words import Side
 
@@ -30,6 +31,9 @@ class ProtectionState(msgspec.Struct, array_like=True, gc=False):
     lot: Decimal | None
     over_close: OverClose
     guards: list[GuardState]
+    min_qty: Decimal = ZERO
+    min_notional: Decimal = ZERO
+    small: bool = False
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -42,7 +46,8 @@ def protection_row(protection: Protection, seq: int) -> Row:
         GuardState(guard.leg, None if guard.parent is None else guard.parent.id, guard.placed, guard.tries, guard.again_at)
         for guard in protection.guards
     ]
-    state = ProtectionState(protection.lot, protection.over_close, guards)
+    least = (protection.min_qty, protection.min_notional)
+    state = ProtectionState(protection.lot, protection.over_close, guards, *least, protection.small)
     return (
         protection.number, protection.venue, protection.account, protection.instrument, protection.side,
         str(protection.wanted), int(protection.off), seq, _encode(state).decode(),
@@ -55,6 +60,7 @@ def thaw_protection(row: Row) -> tuple[Protection, list[int | None]]:
     state = _decode(blob)
     protection = Protection(number, (venue, account, instrument, Side(side)), state.lot, state.over_close)
     protection.wanted, protection.off = Decimal(wanted), bool(off)
+    protection.min_qty, protection.min_notional, protection.small = state.min_qty, state.min_notional, state.small
     for each in state.guards:
         guard = Guard(each.leg)
         guard.placed, guard.tries, guard.again_at = each.placed, each.tries, each.again_at

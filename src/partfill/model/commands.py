@@ -208,17 +208,22 @@ class Reported(_Command, frozen=True, tag="reported"):
 class Protect(_Command, frozen=True, tag="protect"):
     """A user wants `side` of a position protected: long for buy, short for sell. What was wanted there before ends.
 
-    `lot`: step of quantity at the venue, None where any goes.
+    `lot`: step of quantity at the venue, None where any goes; `min_qty` (units) and `min_notional` (quote currency): the least
+    that it takes.
     """
 
     instrument: str
     side: Side
     legs: tuple[Leg, ...]
     lot: Decimal | None = None
+    min_qty: Decimal = ZERO
+    min_notional: Decimal = ZERO
     over_close: OverClose = OverClose.ALARM
 
     def __post_init__(self) -> None:
         check_legs(self.legs)
+        for name in ("min_qty", "min_notional"):
+            require(getattr(self, name), name)
         if self.lot is not None:
             require(self.lot, "lot")
             if self.lot <= ZERO:

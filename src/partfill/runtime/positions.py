@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from partfill.core.position import Position
 from partfill.core.protection import Protection, shares
 from partfill.model.commands import Protect, Unprotect
+from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, NotANumber, add, dec
 from partfill.model.orders import Number
 from partfill.model.protection import Leg, OverClose
@@ -100,7 +101,7 @@ class Positions:
         await self._manager.take(
             Protect(
                 venue=where, account=account, instrument=instrument, side=_side(side), legs=tuple(legs),
-                lot=None if listed is None else listed.lot, over_close=_over_close(over_close),
+                over_close=_over_close(over_close), **_least(listed),
             )
         )  # fmt: skip
 
@@ -134,6 +135,13 @@ def covered(protection: Protection) -> list[Covered]:
                 works = add(works, child.leaves)
         found.append(Covered(name=guard.leg.name, stops=guard.leg.stops, wanted=wanted, works=works))
     return found
+
+
+def _least(listed: Instrument | None) -> dict[str, Any]:
+    """What the venue says of quantities."""
+    if listed is None:
+        return {}
+    return {"lot": listed.lot, "min_qty": listed.min_qty, "min_notional": listed.min_notional}
 
 
 def _side(said: str) -> Side:
