@@ -128,6 +128,8 @@ class FillManager:
         self._timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._closing = False
+        self.running = False
+        """True from the start on, until it is closed."""
         self.down: BaseException | None = None
         """Why the desk stopped by itself: a journal that cannot be written."""
 
@@ -141,6 +143,7 @@ class FillManager:
     async def __aenter__(self) -> Self:
         """Open the journal, recover, and begin to listen. What fails on the way is raised, with everything let go again."""
         await self.journal.__aenter__()
+        self.running = True
         try:
             await self._start()
         except BaseException:
@@ -182,7 +185,7 @@ class FillManager:
         """Stop listening, let lanes finish (unless not `drain`), commit, close. Orders that work go on working."""
         if self._closing:
             return
-        self._closing = True
+        self._closing, self.running = True, False
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
