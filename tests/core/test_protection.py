@@ -10,7 +10,7 @@ import pytest
 from partfill.core.protection import open_qty
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Protect, Restarted, Unprotect
-from partfill.model.events import AlarmKind, ProtectionChanged
+from partfill.model.events import AlarmKind, ProtectionChanged, ProtectionCovered
 from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
@@ -498,3 +498,31 @@ def test_a_part_that_is_refused_is_tried_later_and_later_and_what_works_stays() 
         assert market.works("stop") == 60
     market.answer()
     assert market.legs == (100, 0)
+
+
+# ---------------------------------------------------------------------- how long it took
+
+
+@KINDS
+def test_how_long_a_position_was_not_covered_is_told_with_what_it_took(rules: Capabilities) -> None:
+    market = Market(rules, STOP)
+    market.enters("100", "10")
+    market.fill("a", "20", "entry")
+    market.fill("b", "30", "entry")
+    market.now += 40 * SECOND
+    market.answer()
+    told = [event for event in market.events if type(event) is ProtectionCovered]
+    assert [event.qty for event in told] == [10, 60]
+    assert told[1].after_ns > 40 * SECOND
+    # Two fills and two requests: for the first of them, and for all that came while it was on its way.
+    assert (told[1].changes, told[1].requests) == (2, 2)
+    assert next(iter(market.engine.desk.protections.values())).since == 0
+
+
+def test_the_leg_that_filled_is_left_as_it_is() -> None:
+    market = Market(TOTAL, STOP, TARGET)
+    market.enters("100", "100")
+    before = len(market.sent(Replace))
+    market.trades("target", "40")
+    (resize,) = market.sent(Replace)[before:]
+    assert market.engine.children[resize.order].stop_px == 95

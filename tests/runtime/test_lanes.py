@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from partfill.model.capabilities import Capabilities
@@ -15,7 +16,7 @@ from partfill.model.observations import Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
 from partfill.runtime.lanes import QUESTIONS, Lanes
-from partfill.runtime.limits import FAILURES, REFUSALS
+from partfill.runtime.limits import FAILURES, REFUSALS, Budget
 from tests.core.driven import terms
 
 NAMES = ("A", "B", "C", "D", "E")
@@ -181,6 +182,38 @@ async def test_cancels_go_first() -> None:
     floor.venue.gates["A"].set()
     await floor.drain()
     assert [op.cl_ord_id for op in floor.venue.got] == ["A9.c", "A8.c", "A1", "A2", "A3"]
+
+
+async def test_what_protects_a_position_goes_before_other_orders_and_after_cancels() -> None:
+    floor = Floor()
+    floor.venue.gates["A"] = asyncio.Event()
+    urgent = [msgspec.structs.replace(place("A", number), urgent=True) for number in (4, 5)]
+    for op in (place("A", 1), place("A", 2), *urgent, cancel("A", 9)):
+        floor.lanes.send(op)
+    assert floor.lanes.waiting == 5
+    floor.venue.gates["A"].set()
+    await floor.drain()
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A9.c", "A4", "A5", "A1", "A2"]
+
+
+async def test_what_protects_a_position_may_use_what_is_kept_back_of_the_budget_and_waits_out_a_pause() -> None:
+    budget = Budget(10, lambda: 0.0, reserve=4)
+    while budget.wait(cancel=False) == 0:
+        pass
+    assert budget.wait(cancel=False, urgent=True) == 0
+    budget.pause(5)
+    assert budget.wait(cancel=False, urgent=True) == 5
+    assert budget.wait(cancel=True) == 0
+
+
+async def test_protection_that_comes_while_an_order_waits_for_its_turn_is_not_held_up() -> None:
+    floor = Floor()
+    floor.lanes.budget("v", "")._left = 0.0
+    floor.lanes.send(place("A", 1))
+    await asyncio.sleep(0)
+    floor.lanes.send(msgspec.structs.replace(place("A", 2), urgent=True))
+    await floor.drain()
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A2", "A1"]
 
 
 async def test_what_goes_wrong_is_an_unknown_outcome_and_the_lane_goes_on() -> None:

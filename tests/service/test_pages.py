@@ -153,6 +153,19 @@ async def test_ticks_of_chases_are_shown_and_those_above_the_limit_are_aborts(tm
         assert (color, reason) == ("amber", "1 chase aborts in the last 5 minutes, 0.2 a minute")
 
 
+async def test_how_long_positions_were_not_covered_is_a_histogram(tmp_path: Path) -> None:
+    venue = Dim()
+    async with watched(tmp_path, venue) as desk:
+        await desk.fills.positions.protect("ACME", "long", stop="15.00")
+        order = await desk.fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", 5)))
+        assert await order.done(WAIT_S) == "filled"
+        await until(lambda: desk.fills.positions.of("ACME").covered, "it is protected")
+        page = await desk.scrape()
+        assert page["partfill_unprotected_seconds_count"] >= 1
+        assert page["partfill_protection_requests_total"] >= 1
+        assert page["partfill_protection_coalesced_total"] >= 0
+
+
 async def test_a_series_has_no_birthday_and_numbers_of_two_managers_do_not_mix(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

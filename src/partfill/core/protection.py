@@ -29,9 +29,10 @@ from partfill.core.parent import Done, Parent
 from partfill.core.planner import safe_replace
 from partfill.core.waiting import MANY, backoff
 from partfill.model.commands import Protect, Unprotect
-from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged
+from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered
 from partfill.model.instrument import whole_lots
 from partfill.model.numbers import ZERO, add, mul, sub, text
+from partfill.model.operations import Query
 from partfill.model.protection import Leg, OverClose
 from partfill.model.terms import Terms
 from partfill.model.words import OrdType, Side, TimeInForce
@@ -64,8 +65,8 @@ class Protection:
     """The protection of one side of a position."""
 
     __slots__ = (
-        *("account", "guards", "instrument", "lot", "min_notional", "min_qty", "number", "off", "over_close", "side", "small"),
-        *("venue", "wanted"),
+        *("account", "changes", "guards", "instrument", "lot", "min_notional", "min_qty", "number", "off", "over_close"),
+        *("requests", "side", "since", "small", "venue", "wanted"),
     )
 
     def __init__(self, number: int, place: Place, lot: Decimal | None, over_close: OverClose) -> None:
@@ -81,6 +82,10 @@ class Protection:
         self.guards: list[Guard] = []
         self.wanted = ZERO
         """What is to be protected, units."""
+        self.since = 0
+        """Since when what works is not what should (ns UTC); 0 while it is."""
+        self.changes = self.requests = 0
+        """Of the position, and for it, since then."""
         self.off = False
         """True once the user wants none any more."""
 
@@ -123,16 +128,20 @@ def unprotect(desk: Desk, u: Unprotect, now: int, effects: Effects) -> None:
 
 def follow(desk: Desk, now: int, effects: Effects) -> None:
     """Draw the consequences of what a step did to positions and protective orders."""
+    concerned: list[Protection] = []
     for position in effects.positions:
         for side in Side:
             protection = desk.protections.get((position.venue, position.account, position.instrument, side))
             if protection is not None:
                 _over_closed(desk, protection, position.qty, now, effects)
                 _derive(desk, protection, now, effects)
+                concerned.append(protection)
     for parent in list(effects.parents):
         if parent.guards is None or parent.guards < 0:
             continue
         protection = _of(desk, parent)
+        if protection is not None and protection not in concerned:
+            concerned.append(protection)
         if parent.done is not None and protection is not None:
             _derive(desk, protection, now, effects)
         elif parent.done is None and parent.stop is None and not _has_leg(protection, parent):
@@ -140,6 +149,41 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
             effects.parent(parent)
             parent.stop = Done.CANCELED
             desk.advance(parent, now, effects)
+    for each in concerned:
+        _watch(desk, each, now, effects)
+
+
+def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
+    """Note since when what works is not what should, and tell when it is again."""
+    covers = all(
+        works(guard) == wanted
+        for guard, wanted in zip(protection.guards, shares(protection, protection.wanted), strict=True)
+    )  # fmt: skip
+    if covers and not protection.since:
+        return
+    effects.protection(protection)
+    if not protection.since:
+        protection.since, protection.changes, protection.requests = now, 0, 0
+    numbers = {child.id for guard in protection.guards if guard.parent is not None for child in guard.parent.children}
+    protection.requests += sum(1 for op in effects.operations if type(op) is not Query and op.order in numbers)
+    protection.changes += any(position.instrument == protection.instrument for position in effects.positions)
+    if covers:
+        effects.events.append(
+            ProtectionCovered(
+                0, None, None, protection.venue, protection.account, protection.instrument, protection.side, protection.wanted,
+                now - protection.since, protection.changes, protection.requests,
+            )
+        )  # fmt: skip
+        protection.since = 0
+
+
+def works(guard: Guard) -> Decimal:
+    """What of a leg works at the venue, as far as it has said."""
+    found = ZERO
+    for child in guard.parent.active if guard.parent is not None else ():
+        if child.open_at_venue and child.order_ids:
+            found = add(found, child.leaves)
+    return found
 
 
 def due(desk: Desk, now: int, effects: Effects) -> None:

@@ -51,7 +51,7 @@ def place(desk: Desk, parent: Parent, step: Step, now: int, effects: Effects) ->
         effects.events.append(ResubmitTriggered(*ids, parent.ref, cl_ord_id, step.qty, parent.resubmits))
     effects.send(
         Place(venue=parent.venue, account=parent.account, instrument=terms.instrument, order=child.id,
-              cl_ord_id=cl_ord_id, terms=terms)
+              cl_ord_id=cl_ord_id, terms=terms, urgent=parent.guards is not None)
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def replace(desk: Desk, parent: Parent, child: Child, total: Decimal, now: int, 
     effects.send(
         Replace(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id, cl_ord_id=name,
                 orig_cl_ord_id=orig, order_id=child.order_id, order_qty=qty, price=parent.price, cum_qty=child.cum,
-                tags=parent.terms.tags)
+                tags=parent.terms.tags, urgent=parent.guards is not None)
     )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ class ProtectionState(msgspec.Struct, array_like=True, gc=False):
     min_qty: Decimal = ZERO
     min_notional: Decimal = ZERO
     small: bool = False
+    since: int = 0
+    changes: int = 0
+    requests: int = 0
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -47,7 +50,8 @@ def protection_row(protection: Protection, seq: int) -> Row:
         for guard in protection.guards
     ]
     least = (protection.min_qty, protection.min_notional)
-    state = ProtectionState(protection.lot, protection.over_close, guards, *least, protection.small)
+    watched = (protection.since, protection.changes, protection.requests)
+    state = ProtectionState(protection.lot, protection.over_close, guards, *least, protection.small, *watched)
     return (
         protection.number, protection.venue, protection.account, protection.instrument, protection.side,
         str(protection.wanted), int(protection.off), seq, _encode(state).decode(),
@@ -61,6 +65,7 @@ def thaw_protection(row: Row) -> tuple[Protection, list[int | None]]:
     protection = Protection(number, (venue, account, instrument, Side(side)), state.lot, state.over_close)
     protection.wanted, protection.off = Decimal(wanted), bool(off)
     protection.min_qty, protection.min_notional, protection.small = state.min_qty, state.min_notional, state.small
+    protection.since, protection.changes, protection.requests = state.since, state.changes, state.requests
     for each in state.guards:
         guard = Guard(each.leg)
         guard.placed, guard.tries, guard.again_at = each.placed, each.tries, each.again_at

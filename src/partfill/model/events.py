@@ -217,6 +217,23 @@ class ProtectionChanged(_Event, frozen=True, tag="protection_changed"):
     qty: Decimal
 
 
+class ProtectionCovered(_Event, frozen=True, tag="protection_covered"):
+    """Every leg works as it should again, for `qty` of a position. `order` is 0.
+
+    `after_ns`: how long something was not covered, or more was open than is held, as far as the venue has said. `changes`:
+    changes of the position meanwhile; `requests`: requests that were made for it.
+    """
+
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    qty: Decimal
+    after_ns: int
+    changes: int
+    requests: int
+
+
 class DustLeft(_Event, frozen=True, tag="dust_left"):
     """`qty` of parent `ref` was taken off as dust and is noted. `price`: that of the user."""
 
@@ -258,4 +275,5 @@ Event = (
     | DustUsed
     | PositionChanged
     | ProtectionChanged
+    | ProtectionCovered
 )

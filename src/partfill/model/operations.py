@@ -19,6 +19,8 @@ class _Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     instrument: str
     order: int
     """partfill's number of the child order."""
+    urgent: bool = False
+    """True when it protects a position: it goes before everything but cancels."""
 
 
 class Place(_Operation, frozen=True, tag="place"):

@@ -1,7 +1,7 @@
 """Lanes: operations of one (venue, account, instrument), one at a time and in order; different lanes side by side.
 
 Rules
-- Within a lane cancels go first, then everything in the order in which it was decided.
+- Within a lane cancels go first, then what protects a position, then everything in the order in which it was decided.
 - An operation is sent once. Whatever goes wrong on the way is an answer too: `Outcome.UNKNOWN`.
 - An order that is not wanted any more when its turn comes (its parent was stopped, or killed) is refused here and never sent.
 - Questions are reads: they do not wait in lanes, and at most `QUESTIONS` of them are out per venue.
@@ -51,10 +51,11 @@ class Lanes:
         self._unwanted = unwanted
         """Why an order that waits need not leave; None while it is wanted."""
         self._first: dict[Lane, deque[Operation]] = {}
+        self._urgent: dict[Lane, deque[Operation]] = {}
         self._then: dict[Lane, deque[Operation]] = {}
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._hurry: dict[Lane, asyncio.Event] = {}
-        """Lanes whose next order waits for the budget, and how a cancel tells them that it has come."""
+        """Lanes whose next order waits for the budget, and how what goes before it tells them that it has come."""
         self._questions: dict[str, asyncio.Semaphore] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._budgets: dict[tuple[str, str], Budget] = {}
@@ -65,7 +66,7 @@ class Lanes:
     @property
     def waiting(self) -> int:
         """Operations that have not been sent yet."""
-        return sum(map(len, self._first.values())) + sum(map(len, self._then.values()))
+        return sum(len(queue) for queues in (self._first, self._urgent, self._then) for queue in queues.values())
 
     @property
     def busy(self) -> int:
@@ -80,9 +81,9 @@ class Lanes:
             task.add_done_callback(self._asking.discard)
             return
         lane = (op.venue, op.account, op.instrument)
-        queues = self._first if type(op) is Cancel else self._then
+        queues = self._first if type(op) is Cancel else self._urgent if op.urgent else self._then
         queues.setdefault(lane, deque()).append(op)
-        if type(op) is Cancel and lane in self._hurry:
+        if queues is not self._then and lane in self._hurry:
             self._hurry[lane].set()
         if lane not in self._running:
             self._running[lane] = asyncio.create_task(self._run(lane))
@@ -102,7 +103,7 @@ class Lanes:
     async def _run(self, lane: Lane) -> None:
         try:
             while True:
-                for queues in (self._first, self._then):
+                for queues in (self._first, self._urgent, self._then):
                     queue = queues.get(lane)
                     if queue:
                         break
@@ -118,7 +119,7 @@ class Lanes:
             self._running.pop(lane, None)
 
     async def _turn(self, lane: Lane, op: Operation) -> bool:
-        """Wait until the budget lets `op` go; False when a cancel came before that, which goes first."""
+        """Wait until the budget lets `op` go; False when something came before that, which may go first."""
         budget = self.budget(op.venue, op.account)
         if type(op) is Cancel:
             await budget.take(cancel=True)
@@ -128,7 +129,7 @@ class Lanes:
             if type(op) is Place and self._why_not(op) is not None:
                 # It does not leave: it needs no budget.
                 return True
-            seconds = budget.wait(cancel=False)
+            seconds = budget.wait(cancel=False, urgent=op.urgent)
             if seconds <= 0:
                 return True
             self._hurry[lane] = hurry

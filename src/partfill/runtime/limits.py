@@ -1,7 +1,7 @@
 """What keeps us welcome at a venue: a budget of requests with a reserve for cancels, pauses, and breakers.
 
 Rules
-- Cancels may use the whole budget; everything else leaves `reserve` of it alone.
+- Cancels may use the whole budget, and so may what protects a position; everything else leaves `reserve` of it alone.
 - "Too many requests" pauses everything but cancels; it is not a failure and uses up nobody's tries.
 - A breaker opens after `FAILURES` requests in a row without an answer, or `REFUSALS` identical refusals of new orders
   of one instrument, and refuses new orders here, with a clear reason, until `BREAK_S` have passed. Cancels and questions
@@ -34,14 +34,14 @@ class Budget:
         """The venue said "too many": nothing but cancels for so long."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def wait(self, *, cancel: bool) -> float:
-        """Take one request out, or the seconds to wait before asking again."""
+    def wait(self, *, cancel: bool, urgent: bool = False) -> float:
+        """Take one request out, or the seconds to wait before asking again. `urgent`: it protects a position."""
         now = self._clock()
         self._left = min(self.per_second * 1.0, self._left + (now - self._at) * self.per_second)
         self._at = now
         if not cancel and now < self._paused_until:
             return self._paused_until - now
-        need = 1.0 if cancel else 1.0 + self._reserve
+        need = 1.0 if cancel or urgent else 1.0 + self._reserve
         if self._left >= need:
             self._left -= 1.0
             return 0.0

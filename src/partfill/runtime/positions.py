@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from partfill.core.position import Position
-from partfill.core.protection import Protection, shares
+from partfill.core.protection import Protection, shares, works
 from partfill.model.commands import Protect, Unprotect
 from partfill.model.instrument import Instrument
-from partfill.model.numbers import ZERO, NotANumber, add, dec
+from partfill.model.numbers import ZERO, NotANumber, dec
 from partfill.model.orders import Number
 from partfill.model.protection import Leg, OverClose
 from partfill.model.words import Side
@@ -129,11 +129,7 @@ def covered(protection: Protection) -> list[Covered]:
     """What of each leg should work, and what does at the venue as far as it has said."""
     found = []
     for guard, wanted in zip(protection.guards, shares(protection, protection.wanted), strict=True):
-        works = ZERO
-        for child in guard.parent.active if guard.parent is not None else ():
-            if child.open_at_venue:
-                works = add(works, child.leaves)
-        found.append(Covered(name=guard.leg.name, stops=guard.leg.stops, wanted=wanted, works=works))
+        found.append(Covered(name=guard.leg.name, stops=guard.leg.stops, wanted=wanted, works=works(guard)))
     return found
 
 

@@ -23,7 +23,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from partfill import __version__
-from partfill.model.events import Alarm, AlarmKind
+from partfill.model.events import Alarm, AlarmKind, ProtectionCovered
 from partfill.model.instrument import Instrument
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
@@ -34,6 +34,8 @@ from partfill.service.vitals import Vitals
 
 USD = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000)
 """Bounds of the values of remainders, quote currency; 1 and 5 are the locked floor and the default of dust."""
+SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+"""Bounds of how long a position was not covered."""
 TICKS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)
 """Bounds of the ticks of chases; 3 and 10 are the default and the lock."""
 CHASES = frozenset({Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_AT_BEST, Reason.CHASE_ABORTED})
@@ -86,6 +88,16 @@ class Metrics(Collector):
             registry=None, buckets=TICKS,
         )  # fmt: skip
         self._alarms = Counter("partfill_alarms_total", "Alarms, by kind.", ("kind",), registry=None)
+        self._unprotected = Histogram(
+            "partfill_unprotected_seconds", "How long a protected position was not covered by what works, each time.",
+            registry=None, buckets=SECONDS,
+        )  # fmt: skip
+        self._resizes = Counter("partfill_protection_requests_total", "Requests made to keep positions covered.", registry=None)
+        self._coalesced = Counter(
+            "partfill_protection_coalesced_total",
+            "Changes of protected positions that took no request of their own.",
+            registry=None,
+        )
         self._by_verdict = {reason: self._decisions.labels(reason.value) for reason in Reason}
         self._by_kind = {kind: self._alarms.labels(kind.value) for kind in AlarmKind}
         self.registry = CollectorRegistry()
@@ -104,6 +116,10 @@ class Metrics(Collector):
                 self._usd.observe(float(value))
             if event.seen.ticks_to_fill is not None and not CHASES.isdisjoint(event.reasons):
                 self._ticks.observe(event.seen.ticks_to_fill)
+        elif type(event) is ProtectionCovered:
+            self._unprotected.observe(event.after_ns / 1e9)
+            self._resizes.inc(event.requests)
+            self._coalesced.inc(max(0, event.changes - event.requests))
         elif type(event) is Alarm:
             self._by_kind[event.kind].inc()
 
@@ -132,7 +148,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics now."""
-        for counted in (self._decisions, self._usd, self._ticks, self._alarms):
+        protection = (self._unprotected, self._resizes, self._coalesced)
+        for counted in (self._decisions, self._usd, self._ticks, self._alarms, *protection):
             for family in counted.collect():
                 # When a series began is told by no name of the document, and doubles the text.
                 family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]

@@ -327,8 +327,9 @@ class Alone:
             instrument=self._instrument.symbol, side=asked.side, order_qty=rest, ord_type=OrdType.MARKET,
             time_in_force=TimeInForce.IOC,
         )  # fmt: skip
-        where = {"venue": self._exchange.venue, "account": "later", "instrument": terms.instrument}
-        self._exchange.apply(Place(**where, order=0, cl_ord_id="later", terms=terms), result.ended + LATER_NS)
+        venue, symbol = self._exchange.venue, terms.instrument
+        later = Place(venue=venue, account="later", instrument=symbol, order=0, cl_ord_id="later", terms=terms)
+        self._exchange.apply(later, result.ended + LATER_NS)
         paid = []
         for execution in self._exchange.accounts["later"].executions:
             assert execution.px is not None
