@@ -132,7 +132,7 @@ def _cell(name: str, value: Any) -> str:
     if name in ("updated", "time", "since"):
         seconds, rest = divmod(int(value), 1_000_000_000)
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{rest // 1000:06d}"
-    if name == "avg_px":
+    if name in ("avg_px", "realised", "unrealised"):
         return text(round(Decimal(value), 8))
     if name == "void":
         return "void" if value else ""
