@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partfill.core.position import KEPT, NOTHING, Position, Share
+from partfill.model.events import AlarmKind
+from partfill.model.inputs import PositionSeen
+from tests.core.driven import PLAIN, SECOND, VENUE, Driven, working
 
 D = Decimal
 
@@ -171,3 +174,64 @@ def test_the_cost_of_what_is_open_shrinks_in_proportion(exits: int) -> None:
     for number in range(exits):
         book.trade(10 + number, "-1", "12")
     assert book.seen == (1, 10, 2 * exits)
+
+
+# ---------------------------------------------------------------------- the venue's own word
+
+
+def held(desk: Driven, qty: str, *, ago: int = 0, instrument: str = "ACME") -> None:
+    """The venue says what is held."""
+    desk.feed(PositionSeen(venue=VENUE, instrument=instrument, qty=D(qty), as_of=desk.now - ago))
+
+
+def test_a_difference_that_stays_is_told_once_and_changes_nothing() -> None:
+    desk = working(PLAIN, filled="4")
+    desk.now += SECOND
+    held(desk, "4")
+    held(desk, "7")
+    desk.now += 9 * SECOND
+    held(desk, "7")
+    assert desk.alarms(AlarmKind.POSITION) == []
+    desk.now += SECOND
+    held(desk, "7")
+    desk.now += 60 * SECOND
+    held(desk, "7")
+    assert desk.alarms(AlarmKind.POSITION) == [
+        "venue holds 7 of ACME, fills here add up to 4: a difference of 3; nothing was changed"
+    ]
+    assert desk.engine.holdings is not None
+    assert desk.engine.holdings.positions[VENUE, "", "ACME"].qty == 4
+    held(desk, "4")
+    held(desk, "4")
+    assert desk.alarms(AlarmKind.POSITION_AGREES) == ["venue and fills agree again: 4 of ACME"]
+
+
+def test_what_was_asked_before_a_fill_says_nothing_about_it() -> None:
+    desk = working(PLAIN, filled="4")
+    held(desk, "0", ago=SECOND)
+    desk.now += 20 * SECOND
+    held(desk, "4")
+    assert desk.alarms(AlarmKind.POSITION) == []
+
+
+def test_a_difference_that_goes_in_time_is_not_told() -> None:
+    desk = working(PLAIN, filled="4")
+    desk.now += SECOND
+    held(desk, "6")
+    desk.fill("late", "2")
+    desk.now += 20 * SECOND
+    held(desk, "6")
+    held(desk, "6")
+    assert desk.alarms(AlarmKind.POSITION) == desk.alarms(AlarmKind.POSITION_AGREES) == []
+
+
+def test_what_is_held_of_an_instrument_that_was_never_traded_here_is_told_too() -> None:
+    desk = Driven(PLAIN)
+    held(desk, "0", instrument="OLD")
+    assert desk.engine.holdings is not None
+    assert desk.engine.holdings.positions == {}
+    held(desk, "-5", instrument="OLD")
+    desk.now += 10 * SECOND
+    held(desk, "-5", instrument="OLD")
+    (said,) = desk.alarms(AlarmKind.POSITION)
+    assert said == "venue holds -5 of OLD, fills here add up to 0: a difference of -5; nothing was changed"

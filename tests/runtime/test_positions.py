@@ -15,6 +15,7 @@ from partfill.journal.verify import verify
 from partfill.model.capabilities import Capabilities
 from partfill.model.events import PositionChanged
 from partfill.model.numbers import NotANumber
+from partfill.runtime.comparing import Comparing
 from partfill.runtime.manager import Refused
 from partfill.venues.paper.client import PaperClient
 from partfill.venues.paper.exchange import PAPER
@@ -138,3 +139,23 @@ async def test_what_cannot_be_is_refused_by_name(quiet: Street, tmp_path: Path) 
         with pytest.raises(Refused, match="venue 'moon' is not connected"):
             fills.positions.of("TOKEN", venue="moon")
         assert fills.positions.of("TOKEN").qty == 0
+
+
+async def test_what_the_venue_says_is_held_is_compared_and_not_taken(quiet: Street, tmp_path: Path) -> None:
+    async with await manager(quiet, tmp_path / "f.db") as fills:
+        await entered(fills, quiet, 300, 40)
+        comparing = Comparing(fills, fills.venues["paper"], "")
+        assert await fills.venues["paper"].positions("") == {"TOKEN": 40}
+        await until(lambda: fills.positions.of("TOKEN").qty == 40, "the fill is known")
+        assert not await comparing.look()
+        before = fills.journal.durable_seq
+        # Somebody moved tokens by hand, where no order shows it.
+        quiet.exchange.positions["", "TOKEN"] = D(55)
+        assert await comparing.look()
+        assert fills.positions.of("TOKEN").qty == 40
+        quiet.exchange.positions["", "TOKEN"] = D(40)
+        assert not await comparing.look()
+        assert fills.positions.of("TOKEN").qty == 40
+        assert fills.journal.durable_seq >= before + 2
+        assert comparing.looks == 3
+    assert verify(tmp_path / "f.db").problems == []

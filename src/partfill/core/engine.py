@@ -47,6 +47,7 @@ from partfill.model.inputs import (
     OrderPlaced,
     OrderSnapshot,
     Outage,
+    PositionSeen,
     Protect,
     Reported,
     RequestSent,
@@ -117,10 +118,11 @@ class Engine:
             KillSwitch: self.desk.kill,
             Decide: self._decide,
             Reported: self._reported,
+            PositionSeen: self._position_seen,
             Protect: self.desk.protect,
             Unprotect: self.desk.unprotect,
             Restarted: self.desk.restarted,
-            Tick: self._tick,
+            Tick: lambda _, now, effects: self.desk.tick(now, effects),
             Outage: self._outage,
         }
 
@@ -312,8 +314,9 @@ class Engine:
     def _reported(self, r: Reported, now: int, effects: Effects) -> None:
         reported.reported(self.desk, r, effects)
 
-    def _tick(self, _: Tick, now: int, effects: Effects) -> None:
-        self.desk.tick(now, effects)
+    def _position_seen(self, p: PositionSeen, now: int, effects: Effects) -> None:
+        if self.holdings is not None:
+            self.holdings.seen(self, p, now, effects)
 
     # ------------------------------------------------------------------ attribution
 

@@ -4,20 +4,31 @@ Rules
 - What an order contributes is compared with what was counted of it, so nothing is counted twice, whatever a step was about.
 - An order in quarantine contributes what it did before: its numbers are not believed.
 - An order that leaves memory has been counted, and is when it comes back.
+- What a venue says that an account holds is compared and never taken: a difference that stays for `GRACE_NS` is told once, and
+  once more when it is gone.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.position import NOTHING, Position, Share
-from partfill.model.events import PositionChanged
-from partfill.model.numbers import ZERO, add, neg
+from partfill.model.events import AlarmKind, ParentDone, PositionChanged
+from partfill.model.inputs import PositionSeen
+from partfill.model.numbers import ZERO, add, neg, sub, text
 from partfill.model.words import Flag, Side
 
+if TYPE_CHECKING:
+    from partfill.core.engine import Engine
+
 _QUARANTINED = int(Flag.QUARANTINED)
+
+
+GRACE_NS = 10_000_000_000
+"""How long fills may be on their way before a difference is one."""
 
 
 class Holdings:
@@ -48,6 +59,38 @@ class Holdings:
             self.counted[child.id] = (position, after)
             self._move(position, child.id, before, after, now, effects)
 
+    def seen(self, engine: Engine, p: PositionSeen, now: int, effects: Effects) -> None:
+        """The venue's own word on a position."""
+        key = (p.venue, p.account, p.instrument)
+        position = self.positions.get(key)
+        if position is None:
+            if not p.qty:
+                return
+            position = self._open(key)
+        if position.changed >= p.as_of:
+            # It has moved since the question.
+            return
+        if position.qty == p.qty:
+            if position.told:
+                said = f"{p.venue} {p.account}".rstrip() + f" and fills agree again: {text(p.qty)} of {p.instrument}"
+                engine.alarm(effects, None, AlarmKind.POSITION_AGREES, said)
+            if position.differs:
+                position.differs, position.told = 0, False
+                effects.position(position)
+            return
+        if not position.differs:
+            position.differs = now
+            effects.position(position)
+        elif not position.told and now - position.differs >= GRACE_NS:
+            position.told = True
+            effects.position(position)
+            said = f"{p.venue} {p.account}".rstrip() + f" holds {text(p.qty)} of {p.instrument}"
+            more = text(sub(p.qty, position.qty))
+            engine.alarm(
+                effects, None, AlarmKind.POSITION,
+                f"{said}, fills here add up to {text(position.qty)}: a difference of {more}; nothing was changed",
+            )  # fmt: skip
+
     def restored(self, child: Child) -> None:
         """An order has come back into memory: what it contributes has been counted."""
         if child.cum and child.side is not None and child.instrument is not None:
@@ -65,10 +108,11 @@ class Holdings:
     def _of(self, child: Child) -> Position:
         assert child.instrument is not None
         key = (child.venue, child.account, child.instrument)
-        position = self.positions.get(key)
-        if position is None:
-            position = self.positions[key] = Position(self.next_number, *key)
-            self.next_number += 1
+        return self.positions.get(key) or self._open(key)
+
+    def _open(self, key: tuple[str, str, str]) -> Position:
+        position = self.positions[key] = Position(self.next_number, *key)
+        self.next_number += 1
         return position
 
     def _move(self, position: Position, child: int, before: Share, after: Share, now: int, effects: Effects) -> None:
@@ -76,12 +120,13 @@ class Holdings:
         position.move(child, before, after, now)
         effects.position(position)
         if was != (position.qty, position.cost, position.paid):
-            effects.events.append(
-                PositionChanged(
-                    child, None, None, position.venue, position.account, position.instrument, position.qty, position.cost,
-                    position.paid, bool(position.unpriced),
-                )
+            # The end of an order is the last that is told of it.
+            place = next((place for place, each in enumerate(effects.events) if type(each) is ParentDone), len(effects.events))
+            changed = PositionChanged(
+                child, None, None, position.venue, position.account, position.instrument, position.qty, position.cost,
+                position.paid, bool(position.unpriced),
             )  # fmt: skip
+            effects.events.insert(place, changed)
 
 
 def share_of(child: Child) -> Share:

@@ -51,8 +51,8 @@ class Position:
     """One account's position in one instrument. Quantities in units, values in quote currency, times ns UTC."""
 
     __slots__ = (
-        *("account", "base_cost", "base_qty", "changed", "cost", "fees", "instrument", "number", "paid", "qty", "recent"),
-        *("rounds", "since", "unpriced", "venue"),
+        *("account", "base_cost", "base_qty", "changed", "cost", "differs", "fees", "instrument", "number", "paid", "qty"),
+        *("recent", "rounds", "since", "told", "unpriced", "venue"),
     )
 
     def __init__(self, number: int, venue: str, account: str, instrument: str) -> None:
@@ -74,6 +74,10 @@ class Position:
         self.since = 0
         """When it was opened."""
         self.changed = 0
+        self.differs = 0
+        """Since when the venue says that something else is held (ns UTC); 0 while it does not."""
+        self.told = False
+        """True once a person was told that it does."""
         self.base_qty = self.base_cost = ZERO
         """What it was before the fills of `recent`."""
         self.recent: list[Moved] = []

@@ -342,7 +342,9 @@ def _has_leg(protection: Protection | None, parent: Parent) -> bool:
 
 def _of(desk: Desk, parent: Parent) -> Protection | None:
     """The protection that this order is part of."""
-    return next((each for each in desk.protections.values() if each.number == parent.guards), None)
+    side = Side.SELL if parent.terms.side is Side.BUY else Side.BUY
+    found = desk.protections.get((parent.venue, parent.account, parent.terms.instrument, side))
+    return found if found is not None and found.number == parent.guards else None
 
 
 def _over_closed(desk: Desk, protection: Protection, qty: Decimal, now: int, effects: Effects) -> None:

@@ -37,7 +37,7 @@ from partfill.model.commands import (
     Unprotect,
     Untrack,
 )
-from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Outage, Unreadable, VenueDeclared
+from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Outage, PositionSeen, Unreadable, VenueDeclared
 from partfill.model.words import Flag
 
 QUIET_NS = 60_000_000_000
@@ -45,7 +45,7 @@ QUIET_NS = 60_000_000_000
 MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
-_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect)
+_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen)
 _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 
 

@@ -20,6 +20,8 @@ class PositionState(msgspec.Struct, array_like=True, gc=False):
     base_qty: Decimal = ZERO
     base_cost: Decimal = ZERO
     recent: list[tuple[int, Decimal, Decimal]] = []
+    differs: int = 0
+    told: bool = False
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -31,7 +33,8 @@ def position_row(position: Position, seq: int) -> Row:
     """The `positions` row, in the order of its columns."""
     average = position.avg_px
     recent = [(each.child, each.qty, each.value) for each in position.recent]
-    state = PositionState(position.unpriced, position.base_qty, position.base_cost, recent)
+    base = (position.base_qty, position.base_cost)
+    state = PositionState(position.unpriced, *base, recent, position.differs, position.told)
     return (
         position.number, position.venue, position.account, position.instrument, str(position.qty),
         None if average is None else str(average), str(position.paid), str(position.cost), str(position.realised),
@@ -48,5 +51,6 @@ def thaw_position(row: Row) -> Position:
     position.rounds, position.since, position.changed = rounds, since, changed
     state = _state(blob)
     position.unpriced, position.base_qty, position.base_cost = state.unpriced, state.base_qty, state.base_cost
+    position.differs, position.told = state.differs, state.told
     position.recent = [Moved(*each) for each in state.recent]
     return position

@@ -74,6 +74,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     end_is_final: bool = True
     """True when the venue's word of the end comes with everything that filled; if False the order is asked for once more
     before anything is placed in its stead."""
+    shows_positions: bool = False
+    """True when the venue can be asked what an account holds."""
     reduce_only: bool = False
     """True when the venue takes orders that may only make a position smaller, and holds every one of them to it."""
     book_shows_own: bool = False

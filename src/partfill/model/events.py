@@ -124,6 +124,8 @@ class AlarmKind(StrEnum):
     OUTAGE_OVER = "outage_over"
     UNPROTECTED = "unprotected"
     OVER_CLOSE = "over_close"
+    POSITION = "position"
+    POSITION_AGREES = "position_agrees"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

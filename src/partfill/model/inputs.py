@@ -54,6 +54,21 @@ class VenueDeclared(_Own, frozen=True, tag="venue_declared"):
     capabilities: Capabilities
 
 
+class PositionSeen(_Own, frozen=True, tag="position_seen"):
+    """The venue's own word on a position: `qty` units, below zero for short, as of the question (ns UTC).
+
+    It overwrites nothing: what stays different from what fills add up to is told.
+    """
+
+    instrument: str
+    qty: Decimal
+    as_of: int
+
+    def __post_init__(self) -> None:
+        require(self.qty, "qty")
+        check_times(self)
+
+
 class OrderPlaced(_Own, frozen=True, tag="order_placed"):
     """An order of ours leaves, or left, for the venue under `cl_ord_id`; `order_id` where it is known already."""
 
@@ -148,6 +163,7 @@ Input = (
     | Reported
     | Protect
     | Unprotect
+    | PositionSeen
 )
 
 __all__ = [
@@ -169,6 +185,7 @@ __all__ = [
     "OrderPlaced",
     "OrderSnapshot",
     "Outage",
+    "PositionSeen",
     "Protect",
     "Reported",
     "RequestSent",

@@ -56,6 +56,7 @@ from partfill.model.policy import RemainderPolicy
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
+from partfill.runtime.comparing import Comparing
 from partfill.runtime.follower import Follower
 from partfill.runtime.lanes import TIMEOUT_S, Lanes
 from partfill.runtime.order import Order, View, view_of
@@ -170,7 +171,8 @@ class FillManager:
                 self.pollers.append(poller)
                 follower = Follower(self, poller, last)
                 self.followers.append(follower)
-                self._tasks += [*follower.spawn(), poller.spawn_polling_task()]
+                comparing = Comparing(self, venue, account)
+                self._tasks += [*follower.spawn(), poller.spawn_polling_task(), asyncio.create_task(comparing.run())]
 
     def _say_who_is_left(self) -> None:
         """Orders of an account that is not configured any more go on, and nobody listens or polls for them."""

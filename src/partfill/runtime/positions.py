@@ -114,8 +114,9 @@ class Positions:
     def _held(self, key: tuple[str, str, str], position: Position | None) -> Held:
         venue, account, instrument = key
         legs: list[Covered] = []
-        for protection in self._manager.engine.desk.protections.values():
-            if protection.place[:3] == key and (protection.wanted or not legs):
+        for side in Side:
+            protection = self._manager.engine.desk.protections.get((*key, side))
+            if protection is not None and (protection.wanted or not legs):
                 legs = covered(protection)
         if position is None:
             return Held(venue=venue, account=account, instrument=instrument, legs=tuple(legs))

@@ -70,7 +70,10 @@ class Limits(NamedTuple):
 
 DUST = Limits(0.2, 1)
 CHASE_ABORTS = Limits(0.1, 0.5)
-GRAVE = (AlarmKind.LAW, AlarmKind.INVARIANT, AlarmKind.EXPOSURE)
+GRAVE = (
+    *(AlarmKind.LAW, AlarmKind.INVARIANT, AlarmKind.EXPOSURE, AlarmKind.UNPROTECTED, AlarmKind.OVER_CLOSE),
+    AlarmKind.POSITION,
+)
 """Alarms after which quantities are in doubt."""
 
 _ORDER = (Color.GREEN, Color.AMBER, Color.RED)

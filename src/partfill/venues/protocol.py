@@ -1,4 +1,4 @@
-"""What every venue adapter is: seven coroutines and a stream. Adapters translate, and decide nothing.
+"""What every venue adapter is: eight coroutines and a stream. Adapters translate, and decide nothing.
 
     place, cancel, replace   one request each; the answer is `Answered`, never an exception
     find                     one order by its ids; the answer is `Looked`
@@ -6,6 +6,7 @@
     history                  what happened since a time
     stream                   observations as they come; a `Gap` whenever it may have missed some
     book                     the market of one instrument as it is now
+    positions                what an account holds, by the venue's own books
 
 Rules
 - A request whose answer did not come, or cannot be understood, is `Outcome.UNKNOWN`. Only a refusal that the venue made
@@ -17,6 +18,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from partfill.model.book import Book
@@ -84,6 +86,13 @@ class Venue(Protocol):
         `side` and `order_id` name the order that it is asked for: `trade_rate` is then what trades with resting orders of
         that side alone, since nothing else lets it fill, and `queue_ahead` what fills before it. A venue that cannot tell
         leaves either None, and never puts something else in its place.
+        """
+        ...
+
+    async def positions(self, account: str) -> Mapping[str, Decimal]:
+        """What the account holds, units by symbol, below zero for short; instruments that are not held may be left out.
+
+        Only where `capabilities.shows_positions`. Raises `VenueDown`.
         """
         ...
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Self
 
 import msgspec
@@ -40,6 +41,7 @@ from partfill.venues.paper.wire import (
     History,
     Listen,
     Ops,
+    Positions,
     Reply,
     Snapshot,
     line,
@@ -222,6 +224,13 @@ class PaperClient:
             for execution in reply.executions or ():
                 skip += 1
                 yield execution
+
+    async def positions(self, account: str) -> Mapping[str, Decimal]:
+        """What the account holds, units by symbol. Raises `VenueDown`."""
+        found = (await self._ask(Positions(account=account))).positions
+        if found is None:
+            raise VenueDown(f"{self.name}: the reply holds no positions")
+        return found
 
     async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
         """The best levels, how fast `side` trades, what stands before `order_id`; as of the question. Raises `VenueDown`."""

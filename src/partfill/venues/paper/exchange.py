@@ -53,6 +53,7 @@ PAPER = Capabilities(
     end_is_final=True,
     book_shows_own=True,
     reduce_only=True,
+    shows_positions=True,
 )
 """What the paper venue declares."""
 
@@ -128,6 +129,10 @@ class Exchange:
         if self._market_began is not None:
             rate = market.tape.rate(self._market_now, self._market_began, side)
         return Shown(instrument=instrument, bids=bids, asks=asks, as_of=now, trade_rate=rate, queue_ahead=queue)
+
+    def held(self, account: str) -> dict[str, Decimal]:
+        """What an account holds, units by symbol, below zero for short."""
+        return {instrument: qty for (whose, instrument), qty in self.positions.items() if whose == account}
 
     def history(self, account: str, since: int) -> list[Execution]:
         """Executions from `since` (ns UTC) on, oldest first. Raises `LookupError` when they are not kept that far back."""

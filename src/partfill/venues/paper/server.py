@@ -28,6 +28,7 @@ from partfill.venues.paper.wire import (
     Hello,
     History,
     Listen,
+    Positions,
     Reply,
     Snapshot,
     Told,
@@ -173,6 +174,8 @@ class _Connection:
             found = [each async for each in venue.history(op.account, op.since) if isinstance(each, Execution)]
             page = found[op.skip : op.skip + PAGE]
             return Reply(id=ask.id, executions=page, more=op.skip + len(page) < len(found))
+        if isinstance(op, Positions):
+            return Reply(id=ask.id, positions=dict(await venue.positions(op.account)))
         if isinstance(op, Depth):
             return Reply(id=ask.id, book=await venue.book(op.instrument, op.side, op.order_id))
         if isinstance(op, Listen):

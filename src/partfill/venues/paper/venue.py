@@ -121,6 +121,11 @@ class PaperVenue:
         await self._read()
         return self.exchange.snapshot(account, order_ids, sent)
 
+    async def positions(self, account: str) -> Mapping[str, Decimal]:
+        """What the account holds, units by symbol. Raises `VenueDown`."""
+        await self._read()
+        return self.exchange.held(account)
+
     async def book(self, instrument: str, side: Side | None = None, order_id: str | None = None) -> Book:
         """The best levels of both sides, how fast `side` trades, and what stands before `order_id`. Raises `VenueDown`.
 

@@ -12,6 +12,8 @@ that one that the server has not begun is ever applied, so an answer to a later 
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from partfill.model.book import Book
@@ -60,6 +62,12 @@ class Depth(_Op, frozen=True, tag="depth"):
     order_id: str | None = None
 
 
+class Positions(_Op, frozen=True, tag="positions"):
+    """What an account holds."""
+
+    account: str
+
+
 class Listen(_Op, frozen=True, tag="listen"):
     """Tell the observations of an account from now on."""
 
@@ -76,7 +84,7 @@ class EndDay(_Op, frozen=True, tag="end_day"):
     """End the trading day."""
 
 
-Ops = Place | Cancel | Replace | Query | Hello | Snapshot | History | Depth | Listen | Advance | EndDay
+Ops = Place | Cancel | Replace | Query | Hello | Snapshot | History | Depth | Positions | Listen | Advance | EndDay
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +104,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     orders: list[OrderSnapshot] | None = None
     executions: list[Execution] | None = None
     book: Book | None = None
+    positions: dict[str, Decimal] | None = None
     venue: str | None = None
     instruments: list[Instrument] | None = None
     count: int | None = None
@@ -120,6 +129,20 @@ def line(message: Ask | Reply | Told) -> bytes:
 
 
 __all__ = [
-    *("MAX_LINE", "PAGE", "Advance", "Ask", "Depth", "EndDay", "Hello", "History", "Listen", "Ops", "Reply", "Snapshot"),
+    *(
+        "MAX_LINE",
+        "PAGE",
+        "Advance",
+        "Ask",
+        "Depth",
+        "EndDay",
+        "Hello",
+        "History",
+        "Listen",
+        "Ops",
+        "Positions",
+        "Reply",
+        "Snapshot",
+    ),
     *("Told", "line", "read_answer", "read_ask"),
 ]
