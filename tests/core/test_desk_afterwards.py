@@ -8,9 +8,10 @@ from partfill.core.waiting import GRACE_NS, MANY
 from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.commands import Restarted, Untrack
 from partfill.model.events import AlarmKind
-from partfill.model.operations import Cancel, Query
+from partfill.model.observations import ExecutionVoided
+from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus
-from tests.core.driven import PLAIN, SECOND, VENUE, D, Driven, execution, working
+from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D, Driven, execution, rule, working
 
 ITEMISED, TOTALS = PLAIN, Capabilities(itemised=False)
 
@@ -131,3 +132,78 @@ def test_a_hint_that_nothing_bears_out_is_asked_about_a_few_times() -> None:
     desk.feed(hint)
     assert desk.wake() == []
     assert not desk.child().open
+
+
+def taken_back_after_a_total() -> tuple[Driven, int]:
+    """All ten filled, by two executions and by a total; four were taken back after the question for the total was sent."""
+    desk = working(resubmit=rule())
+    desk.fill("first", "6")
+    desk.fill("second", "4")
+    asked = desk.now
+    desk.feed(desk.report(None, "O1", ord_status=OrdStatus.FILLED, order_qty="10", cum_qty="10", as_of=asked))
+    assert desk.outcomes() == [("filled", D(10))]
+    desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="second", as_of=asked + 1))
+    assert desk.child().cum == 6
+    return desk, asked
+
+
+@pytest.mark.parametrize("still", ["6", "8"])
+def test_after_a_void_nothing_is_placed_until_the_venue_says_what_still_counts(still: str) -> None:
+    desk, _ = taken_back_after_a_total()
+    (query,) = desk.wait()
+    assert isinstance(query, Query)
+    now = desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty=still)
+    (placed,) = desk.looked(query, now)
+    assert isinstance(placed, Place)
+    assert placed.terms.order_qty == 10 - D(still)
+    assert desk.parent().cum == D(still)
+
+
+def test_an_answer_to_a_question_from_before_the_void_is_not_enough() -> None:
+    desk, asked = taken_back_after_a_total()
+    (query,) = desk.wait()
+    old = desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty="8", as_of=asked)
+    assert desk.looked(query, old, as_of=asked) == []
+    (again,) = desk.wake()
+    fresh = desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty="8")
+    (placed,) = desk.looked(again, fresh)
+    assert isinstance(placed, Place)
+    assert placed.terms.order_qty == 2
+
+
+def test_a_question_after_a_void_survives_a_restart() -> None:
+    desk, _ = taken_back_after_a_total()
+    desk.feed(Restarted())
+    (query,) = desk.wait()
+    assert isinstance(query, Query)
+
+
+def test_a_venue_that_never_says_what_still_counts_is_an_alarm_and_the_executions_count() -> None:
+    desk, _ = taken_back_after_a_total()
+    asked = 0
+    while (operation := desk.wake()[0]) and isinstance(operation, Query):
+        asked += 1
+        desk.looked(operation, error="no answer came", definite=False)
+        if desk.sent(Place)[1:]:
+            break
+    assert asked == MANY
+    assert desk.alarms(AlarmKind.UNPROVEN) == ["6 filled after a void, and the venue does not say whether that is all"]
+    assert desk.last(Place).terms.order_qty == 4
+
+
+@pytest.mark.parametrize("still", ["6", "4"])
+def test_no_child_grows_while_it_is_asked_what_counts_of_another(still: str) -> None:
+    desk = working(TOTAL, resubmit=rule())
+    desk.fill("first", "4")
+    desk.fill("second", "2")
+    asked = desk.now
+    desk.feed(desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty="6", as_of=asked))
+    (successor,) = desk.take()
+    desk.acknowledge(successor, "O2")
+    desk.feed(ExecutionVoided(venue=VENUE, order_id="O1", key="second", as_of=asked + 1))
+    (query,) = desk.wait()
+    assert isinstance(query, Query)
+    steps = desk.looked(query, desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty=still))
+    grown = [step.order_qty for step in steps if isinstance(step, Replace)]
+    assert grown == ([6] if still == "4" else [])
+    assert len(steps) == len(grown)

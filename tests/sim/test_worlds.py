@@ -46,6 +46,9 @@ REGRESSIONS = {
     71003640: "the answer to a question asked before a void stated a total that may have counted what was taken back",
     91004273: "a restatement came after the replace that had made it old news",
     11149: "a replace was cut down by fills that were taken back since",
+    1901584066: "a total asked for before a void and answered after it had counted the void already",
+    1901584148: "two orders of the very same terms at a venue without client ids, one of which never reached it",
+    1901582301: "a venue moved the limit of an order that has none",
 }
 """Seeds that once broke, and what it was."""
 

@@ -4,7 +4,9 @@ Rules
 - The end of an order is proven by its quantities; a total proves them. But a total has no execution ids, no fees and no exact
   prices, and where the venue lists single executions those must come. Once they have had time to, the venue is asked.
 - So it is where a word that only hints at a quantity says something else than the executions add up to.
-- An order that waits for this is settled: nothing is held back for it, and its parent goes on or ends.
+- So it is after a void, where what the venue had claimed before may count the void already: until it has answered, nothing
+  more is placed for that parent (`Parent.unsure`).
+- Else an order that waits for this is settled: nothing is held back for it, and its parent goes on or ends.
 - After `MANY` fruitless questions a person is told, once; from then on a gap or a reconciliation brings what is missing.
 """
 
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
 def ended(desk: Desk, child: Child, work: Work, now: int) -> None:
     """The child is settled: note when to ask for executions that its total is made of."""
-    if _owes(child):
+    if _outdated(child):
+        work.doubt = True
+        _later(desk, child, work, now)
+    elif _owes(child):
         _later(desk, child, work, now + GRACE_NS)
 
 
@@ -56,7 +61,11 @@ def restarted(desk: Desk, child: Child, now: int, effects: Effects) -> None:
 
 def heard(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> None:
     """Something came about a settled child; where it is itself a reason to look, look."""
-    if effects.query and not work.look_at and not work.looking and work.looks < MANY and _wanted(work):
+    if _outdated(child) and not work.doubt and work.looks < MANY and _wanted(work):
+        work.doubt = True
+        if not work.looking:
+            _later(desk, child, work, now)
+    elif effects.query and not work.look_at and not work.looking and work.looks < MANY and _wanted(work):
         work.doubt = True
         work.looks += 1
         _later(desk, child, work, now + backoff(work.looks))
@@ -64,7 +73,7 @@ def heard(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> N
 
 def answered(desk: Desk, child: Child, work: Work, now: int, effects: Effects, *, definite: bool) -> None:
     """The answer to a question about a settled child has been applied."""
-    work.doubt = effects.query or (work.doubt and not definite)
+    work.doubt = effects.query or (work.doubt and not definite) or _outdated(child)
     if not _owes(child) and not work.doubt:
         work.look_at = work.looks = 0
         return
@@ -76,12 +85,18 @@ def answered(desk: Desk, child: Child, work: Work, now: int, effects: Effects, *
     if work.looks == MANY:
         said = f"{text(child.provisional_qty)} of {text(child.cum)} filled have no executions yet; their fees are not known"
         if not _owes(child):
+            said = f"{text(child.cum)} filled after a void, and the venue does not say whether that is all"
+        if not _owes(child) and not _outdated(child):
             said = f"the venue hints at another quantity than the {text(child.cum)} its executions add up to"
         desk.engine.alarm(effects, child, AlarmKind.UNPROVEN, said)
 
 
 def _owes(child: Child) -> bool:
     return child.rules.itemised and bool(child.provisional_qty)
+
+
+def _outdated(child: Child) -> bool:
+    return any(ledger.outdated for ledger in child.ledgers)
 
 
 def _wanted(work: Work) -> bool:

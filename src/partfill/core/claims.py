@@ -64,6 +64,17 @@ def best(claims: tuple[Claim, ...], losses: Losses | None) -> Claim | None:
     return winner
 
 
+def outdated(claims: tuple[Claim, ...], losses: Losses | None, cum: Decimal) -> bool:
+    """Whether only the venue can say how much counts: it had claimed more than `cum`, and has claimed nothing since a loss.
+
+    A claim that was asked for before a loss and answered after it may count the loss already, and something new beside it.
+    """
+    if not losses or not claims:
+        return False
+    last = max(history[-1][0] for history in losses.values())
+    return claims[-1][0] <= last and max(claim[1] for claim in claims) > cum
+
+
 def lost_since(history: History, as_of: int) -> Decimal:
     """The most that an execution may have had in the eyes of a claim of `as_of`, less what it has now.
 

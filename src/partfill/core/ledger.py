@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from partfill.core.booked import Booked
-from partfill.core.claims import Claim, Losses, admit, best
+from partfill.core.claims import Claim, Losses, admit, best, outdated
 from partfill.core.corrections import Case, Scales, Version, Void, as_of, derive, history, off_qty, scaled
 from partfill.core.repeats import again
 from partfill.core.rows import Row, pack, pack_plain, unpack
@@ -148,6 +148,11 @@ class Ledger:
         if fee is None and not state and known == (f"{qty!s}|{px!s}" if px is not None else f"{qty!s}|"):
             return Booked.DUPLICATE
         return again(self, key, Row(qty, px, fee, currency, state, self.era, as_of=as_of))
+
+    @property
+    def outdated(self) -> bool:
+        """Whether a claim from before the last void says more than counts now, and none has come since."""
+        return self.losses is not None and outdated(self.claims, self.losses, self.cum)
 
     def claim(self, cum: Decimal, avg: Decimal | None, as_of: int) -> bool:
         """Take one cumulative claim; True when it was news."""

@@ -110,6 +110,16 @@ class Parent:
         return rest if rest > ZERO else ZERO
 
     @property
+    def unsure(self) -> bool:
+        """Whether a venue is being asked what still counts of an order that has ended, after a void."""
+        for child in self.children:
+            work = child.work
+            assert work is not None
+            if work.settled and (work.looking or work.look_at) and any(ledger.outdated for ledger in child.ledgers):
+                return True
+        return False
+
+    @property
     def spent(self) -> Decimal | None:
         """Value of everything that filled, quote currency; None while some of it has no price."""
         value = ZERO

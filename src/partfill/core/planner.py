@@ -5,6 +5,7 @@ Rules
 - Replace where the venue's replace is safe for a fill on the way (its quantity is a total, or it is guarded by the filled
   quantity); else cancel, wait for the proof of the end, and place what is left.
 - A new child is placed only when every other one is settled, and only for what the law leaves.
+- Nothing becomes larger while a venue is asked what still counts of an order that has ended, after a void.
 - A request that was refused is tried anew later and later, for as long as it is wanted.
 - What a venue changed by itself is not fought: an order that it cut down or repriced stays so, until the user asks for
   something else.
@@ -134,6 +135,8 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
     if room <= ZERO:
         return Step(child, Request.CANCEL, retarget=True)
     wanted = add(child.cum, room)
+    if wanted > work.max_qty and parent.unsure:
+        wanted = work.max_qty
     if work.cut and wanted > work.max_qty:
         # To ask for it again would go on for ever.
         wanted = work.max_qty
@@ -157,6 +160,8 @@ def _next(parent: Parent) -> Step | None:
     if parent.terms.cash_order_qty is not None:
         return None if parent.done is not None else Step(done=_of_status(last))
     rest = parent.rest
+    if rest and parent.unsure:
+        return None
     if not rest:
         done = Done.FILLED if parent.cum else Done.CANCELED
         return None if parent.done is done else Step(done=done)

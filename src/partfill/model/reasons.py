@@ -84,7 +84,7 @@ MEANINGS: dict[Reason, Meaning] = {
         _WARN, "no fresh book that can be: nothing is taken off blind; look at the market data of this venue",
         "The market cannot be seen just now. The rest of your order stays as it is."),
     Reason.BOOK_IMPLAUSIBLE: Meaning(
-        _WARN, "the venue's book does not show our own order, which rests: it is old, or somebody feeds us another one",
+        _WARN, "the venue's book does not show our own order: it is old, or not of this market, or the order filled meanwhile",
         "The market cannot be seen just now. The rest of your order stays as it is."),
     Reason.BOOK_THIN_UNCONFIRMED: Meaning(
         _INFO, "the book is thin; it is looked at once more before anything is taken off",

@@ -428,7 +428,9 @@ class World:
         order = venue.orders[self.weather.choice(list(venue.open))]
         said: list[Observation] = []
         less = self.weather.randint(0, order.leaves - 1)
-        venue.restate(order, less, order.price + self.weather.randint(-1, 1), self.now, said)
+        step = self.weather.randint(-1, 1)
+        # What has no limit has none that could be moved.
+        venue.restate(order, less, order.price if order.terms.price is None else order.price + step, self.now, said)
         self.tell(f"{order.id} is cut by {less} by its venue")
         self.truth.check(venue)
         self.says(venue, said)
