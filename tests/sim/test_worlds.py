@@ -48,6 +48,7 @@ REGRESSIONS = {
     11149: "a replace was cut down by fills that were taken back since",
     1901584066: "a total asked for before a void and answered after it had counted the void already",
     1901584148: "two orders of the very same terms at a venue without client ids, one of which never reached it",
+    88022995: "a venue cut an order down while the outcome of a replace was asked for, and an older answer undid it",
     1901582301: "a venue moved the limit of an order that has none",
 }
 """Seeds that once broke, and what it was."""

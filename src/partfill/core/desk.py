@@ -29,7 +29,7 @@ from partfill.core.planner import Step, plan
 from partfill.core.waiting import MANY, backoff
 from partfill.model.capabilities import Chain
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
-from partfill.model.events import AlarmKind, CommandRefused, ParentDone
+from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.policy import RemainderPolicy
@@ -242,6 +242,9 @@ class Desk:
         elif child.order_qty is not None and child.order_qty > work.max_qty:
             # A venue made it larger by itself while a replace was on its way: that may fill too.
             work.max_qty = child.order_qty
+        if work.request is Request.REPLACE and any(type(event) is TermsChanged for event in effects.events):
+            # Whatever was asked before is older than these terms.
+            work.terms_at = now
         if child.open_at_venue:
             if work.settled:
                 # The venue opened it again.
