@@ -13,7 +13,7 @@ from partfill.model.commands import Decide, Restarted, Track, Untrack
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query, Replace
-from partfill.model.policy import CancelRest, Chase, Hold, Remainder
+from partfill.model.policy import CancelRest, Chase, Hold, Mode, Remainder
 from partfill.model.reasons import Reason
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side
 from tests.core.driven import MS, PLAIN, SECOND, TOTAL, VENUE, D, Driven, rule, terms
@@ -158,6 +158,17 @@ def test_what_is_voided_after_a_chase_works_again_at_the_chased_price(rules: Cap
     decide(desk, book(desk, "101.5"), event=3)
     assert (desk.reports()[-1].remaining_qty, desk.reports()[-1].px) == (6, D("101.5"))
     assert all((op.terms.price if isinstance(op, Place) else op.price) <= D("101.5") for op in desk.sent(Place | Replace))
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_what_nobody_decided_is_reported_in_the_mode_that_is_in_force(mode: Mode) -> None:
+    desk = partly(Chase(3))
+    desk.take()
+    desk.feed(Restarted(mode=mode))
+    (asked,) = desk.take()
+    desk.ended(kind=ExecType.EXPIRED)
+    desk.looked(asked, desk.report(None, ord_status=OrdStatus.EXPIRED))
+    assert [(report.verdict, report.mode) for report in desk.reports()] == [(Reason.ORDER_GONE, mode)]
 
 
 def test_when_all_that_filled_is_voided_nothing_is_left_to_decide() -> None:

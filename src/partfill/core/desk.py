@@ -32,7 +32,7 @@ from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop,
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
-from partfill.model.policy import RemainderPolicy
+from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.words import Flag, Request
 
 if TYPE_CHECKING:
@@ -43,14 +43,16 @@ class Desk:
     """Parent orders, the kill switch and timers of one engine."""
 
     __slots__ = (
-        *("by_ref", "dust", "engine", "killed", "name", "next_id", "next_protection", "parents", "protections", "timers"),
-        "unclaimed",
+        *("by_ref", "dust", "engine", "killed", "mode", "name", "next_id", "next_protection", "parents", "protections"),
+        *("timers", "unclaimed"),
     )
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.name = ""
         """What stands before every client id of this journal."""
+        self.mode: Mode | None = None
+        """How far decisions reach in this life of the process; None: nobody has said."""
         self.parents: dict[int, Parent] = {}
         self.by_ref: dict[tuple[str, str, str], Parent] = {}
         self.next_id = 1
@@ -182,6 +184,7 @@ class Desk:
             self.name = r.desk
             self.engine.holdings = Holdings()
             effects.engine = True
+        self.mode = r.mode
         protection.set_timers(self)
         for parent in list(self.parents.values()):
             for child in parent.active:

@@ -297,16 +297,18 @@ def _at_once(desk: Desk, parent: Parent, handling: Handling, child: Child, why: 
     handling.event += 1
     handling.decided = handling.event
     verdict = Verdict(act=Act.CANCEL, reasons=(why,), seen=Seen())
-    _report(desk, parent, handling, child, verdict, now, effects, carried_out=why is not Reason.CANCEL_FAILED)
+    took_effect = why is not Reason.CANCEL_FAILED
+    _report(desk, parent, handling, child, verdict, now, effects, carried_out=took_effect, mode=desk.mode)
 
 
 def _too_late(desk: Desk, parent: Parent, handling: Handling, now: int, effects: Effects) -> None:
     verdict = Verdict(act=Act.HOLD, reasons=(Reason.ORDER_GONE,), seen=Seen())
-    _report(desk, parent, handling, parent.children[-1], verdict, now, effects, carried_out=False)
+    _report(desk, parent, handling, parent.children[-1], verdict, now, effects, carried_out=False, mode=desk.mode)
 
 
 def _report(desk: Desk, parent: Parent, handling: Handling, child: Child, verdict: Verdict, now: int, effects: Effects, *,
-            carried_out: bool) -> None:  # fmt: skip
+            carried_out: bool, mode: Mode | None = None) -> None:  # fmt: skip
+    """`mode`: the one in force, where nobody has decided; None: that of the last decision."""
     handling.reports += 1
     name = f"{desk.name}{parent.id}"
     effects.events.append(
@@ -314,9 +316,9 @@ def _report(desk: Desk, parent: Parent, handling: Handling, child: Child, verdic
             order=child.id, order_id=child.order_id, cl_ord_id=child.cl_ord_id, parent=parent.id,
             ref=parent.ref, report_id=f"rep_{name}-{handling.reports}", trace_id=f"trc_{name}", event=handling.decided,
             instrument=parent.terms.instrument, side=parent.terms.side, verdict=verdict.reasons[0], reasons=verdict.reasons,
-            policy_applied=handling.policy.default_policy, mode=handling.mode, carried_out=carried_out, order_qty=parent.asked,
-            filled_qty=parent.cum, remaining_qty=parent.rest, filled_usd=parent.spent, original=handling.original,
-            price=child.price, px=verdict.px, builder_code=parent.terms.tag(BUILDER_CODE), seen=verdict.seen,
-            evaluated_at=now,
+            policy_applied=handling.policy.default_policy, mode=mode or handling.mode, carried_out=carried_out,
+            order_qty=parent.asked, filled_qty=parent.cum, remaining_qty=parent.rest, filled_usd=parent.spent,
+            original=handling.original, price=child.price, px=verdict.px, builder_code=parent.terms.tag(BUILDER_CODE),
+            seen=verdict.seen, evaluated_at=now,
         )
     )  # fmt: skip
