@@ -62,8 +62,9 @@ async def test_what_is_protected_and_what_is_not(tmp_path: Path) -> None:
     (line,) = partfill("positions", path, "--json").stdout.splitlines()
     said = json.loads(line)
     assert said["legs"] == [
-        {"name": "stop", "wanted": "100", "works": "60"}, {"name": "target", "wanted": "50", "works": "30"},
-    ]  # fmt: skip
+        {"name": "stop", "wanted": "100", "works": "60", "watched": False},
+        {"name": "target", "wanted": "50", "works": "30", "watched": False},
+    ]
     assert said["uncovered"]
     assert "stop 60/100, target 30/50" in partfill("positions", path).stdout
     market.answer()

@@ -268,7 +268,7 @@ class Driven:
         if parent.terms.cash_order_qty is None:
             total = op.terms.order_qty if isinstance(op, Place) else self.total(op, child)
             assert total is not None
-            beside = sum((self.most(each) for each in parent.active if each is not child), ZERO)
+            beside = sum((self.most(each) for each in parent.active if each is not child and not self.leaves(each)), ZERO)
             assert parent.cum + beside + max(ZERO, total - child.cum) <= parent.asked
 
     def check_parent(self, parent: Parent) -> None:
@@ -283,9 +283,15 @@ class Driven:
         if parent.terms.cash_order_qty is not None:
             assert len(parent.children) == 1
             return
-        could = parent.cum + sum((self.most(child) for child in active), ZERO)
+        could = parent.cum + sum((self.most(child) for child in active if not self.leaves(child)), ZERO)
         assert could <= parent.exposure, f"{could} could fill, the law counts {parent.exposure}"
         assert parent.exposure <= parent.limit
+
+    @staticmethod
+    def leaves(child: Child) -> bool:
+        """Whether its venue holds it to the position, and another order works in its stead."""
+        assert child.work is not None
+        return child.work.leaving and child.rules.reduce_only
 
     def most(self, child: Child) -> Decimal:
         """What may still fill: in force, or asked for in the one request that is not answered."""

@@ -14,7 +14,7 @@ from partfill.model.events import AlarmKind, ProtectionChanged, ProtectionCovere
 from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
-from partfill.model.protection import Leg, OverClose
+from partfill.model.protection import Budget, Leg, OverClose
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side
 from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D, Driven
 
@@ -34,7 +34,8 @@ class Market(Driven):
         """What does not: id -> (total, filled)."""
         self.count = 0
         if legs:
-            self.feed(Protect(venue=VENUE, instrument="ACME", side=side, legs=legs, **also))
+            said: dict[str, Any] = {"budget": Budget.EACH} | also
+            self.feed(Protect(venue=VENUE, instrument="ACME", side=side, legs=legs, **said))
 
     # ------------------------------------------------------------------ the entry
 

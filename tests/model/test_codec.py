@@ -26,7 +26,7 @@ from partfill.model.codec import (
 )
 from partfill.model.commands import Decide, Protect, Reported, Resubmit
 from partfill.model.events import Event
-from partfill.model.inputs import Answered, Execution, Input, Looked, OrderPlaced, OrderSnapshot
+from partfill.model.inputs import Answered, Execution, Input, Looked, MarketSeen, OrderPlaced, OrderSnapshot
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.policy import LiveLimits, Remainder, RemainderPolicy
 from partfill.model.protection import Leg
@@ -74,6 +74,11 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         legs = st.builds(Leg, name=st.sampled_from("abc"), stop_px=stops, price=st.just(Decimal(110)), share=share)
         fields["legs"] = st.lists(legs, min_size=1, max_size=2).map(tuple)
         fields["lot"] = st.none() | st.just(Decimal("0.1"))
+    if kind is MarketSeen:
+        seen = st.builds(Book, instrument=st.just("ACME"), bids=st.just((Level(D(1), D(2)),)), asks=st.just(()), as_of=TIMES)
+        fields |= {"book": st.none() | seen, "instrument": st.just("ACME")}
+    if "bracket" in fields:
+        fields["bracket"] = st.none()
     if kind is Decide:
         fields |= {"instrument": INSTRUMENTS, "book": st.none() | BOOKS, "limits": st.builds(LiveLimits)}
     if kind is ExecutionReport:

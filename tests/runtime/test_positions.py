@@ -67,7 +67,7 @@ async def test_from_entry_to_exit_the_legs_are_the_position(quiet: Street, tmp_p
     async with await manager(quiet, tmp_path / "f.db", kind) as fills:
         told: list[Any] = []
         fills.subscribe(lambda each: told.append(each.event))
-        await fills.positions.protect("TOKEN", "long", stop="0.55", stop_limit="0.50", targets=["0.70"])
+        await fills.positions.protect("TOKEN", "long", stop="0.55", stop_limit="0.50", targets=["0.70"], budget="each")
         await entered(fills, quiet, 300, 40, 60)
         await until(lambda: legs(quiet) == (100, 100), "both legs are the position")
         await entered(fills, quiet, 300, 200)
@@ -94,7 +94,7 @@ async def test_from_entry_to_exit_the_legs_are_the_position(quiet: Street, tmp_p
 async def test_protection_goes_on_after_a_restart(quiet: Street, tmp_path: Path, kind: type[PaperClient]) -> None:
     async with await manager(quiet, tmp_path / "f.db", kind) as fills:
         await fills.positions.protect(
-            "TOKEN", "long", stop="0.55", stop_limit="0.50", targets=[("0.70", "0.5"), ("0.80", "0.5")]
+            "TOKEN", "long", stop="0.55", stop_limit="0.50", targets=[("0.70", "0.5"), ("0.80", "0.5")], budget="each"
         )
         await entered(fills, quiet, 100, 30)
         await until(lambda: legs(quiet) == (30, 30), "it is protected")
@@ -134,7 +134,7 @@ async def test_what_cannot_be_is_refused_by_name(quiet: Street, tmp_path: Path) 
             await fills.positions.protect("TOKEN", "buy", stop="1")
         with pytest.raises(NotANumber, match="0 legs"):
             await fills.positions.protect("TOKEN", "long")
-        with pytest.raises(NotANumber, match="over_close is 'no'; it is alarm, flatten"):
+        with pytest.raises(NotANumber, match="over_close is 'no'; it is alarm or flatten"):
             await fills.positions.protect("TOKEN", "long", stop="1", over_close="no")
         with pytest.raises(Refused, match="venue 'moon' is not connected"):
             fills.positions.of("TOKEN", venue="moon")

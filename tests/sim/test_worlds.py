@@ -18,6 +18,7 @@ from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
 from partfill.model.book import Book
+from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Amend, Decide, KillSwitch, Outcome, Reported, Restarted, Stop, Submit
 from partfill.model.inputs import VenueDeclared
 from partfill.model.instrument import Instrument
@@ -342,23 +343,23 @@ def size_protection_from_the_order(patch: pytest.MonkeyPatch) -> None:
 
 def end_one_leg_with_a_partial_fill_of_the_other(patch: pytest.MonkeyPatch) -> None:
     """What is called one cancels other, done at the first fill."""
-    shares = protection.shares
+    assign = protection.assign
 
-    def hasty(of: Any, held: Decimal) -> list[Decimal]:
-        found = shares(of, held)
+    def hasty(of: Any, held: Decimal, rules: Capabilities) -> list[Decimal]:
+        found = assign(of, held, rules)
         filled = [guard.parent is not None and guard.parent.cum > ZERO for guard in of.guards]
         return [part if mine or not any(filled) else ZERO for part, mine in zip(found, filled, strict=True)]
 
-    patch.setattr(protection, "shares", hasty)
+    patch.setattr(protection, "assign", hasty)
 
 
 def resize_by_differences(patch: pytest.MonkeyPatch) -> None:
     """Every fill asks for so much more, or less, than was asked for before; what goes wrong stays wrong."""
-    shares = protection.shares
+    assign = protection.assign
     was: dict[tuple[int, int, int], Decimal] = {}
 
-    def differences(of: Any, held: Decimal) -> list[Decimal]:
-        found = shares(of, held)
+    def differences(of: Any, held: Decimal, rules: Capabilities) -> list[Decimal]:
+        found = assign(of, held, rules)
         for place, guard in enumerate(of.guards):
             key = (id(of), of.number, place)
             if guard.parent is not None and guard.parent.done is None:
@@ -367,7 +368,24 @@ def resize_by_differences(patch: pytest.MonkeyPatch) -> None:
             was[key] = held
         return found
 
-    patch.setattr(protection, "shares", differences)
+    patch.setattr(protection, "assign", differences)
+
+
+def grow_before_the_other_leg_is_gone(patch: pytest.MonkeyPatch) -> None:
+    """What a leg is to have is asked for at once, whatever the others may still fill."""
+    patch.setattr(protection, "within", lambda of, held, parts: parts)
+
+
+def fire_at_the_price_of_the_wrong_side(patch: pytest.MonkeyPatch) -> None:
+    """A long position is held against what is asked, not against what is bid."""
+    reached = protection.reached
+    other = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
+    patch.setattr(protection, "reached", lambda leg, side, book: reached(leg, other[side], book))
+
+
+def believe_a_market_that_nobody_sees(patch: pytest.MonkeyPatch) -> None:
+    """An old book is as good as a new one."""
+    patch.setattr(protection, "fresh", lambda book, now: True)
 
 
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
@@ -376,7 +394,8 @@ PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     chase_for_the_original_size, believe_a_thin_book_at_once, believe_a_stale_book, look_at_the_worst_levels,
     compare_units_with_money, believe_a_book_without_our_order, use_dust_twice, take_dust_at_any_price,
     count_what_was_taken_back_as_dust, decide_on_repeats, size_protection_from_the_order,
-    end_one_leg_with_a_partial_fill_of_the_other, resize_by_differences,
+    end_one_leg_with_a_partial_fill_of_the_other, resize_by_differences, grow_before_the_other_leg_is_gone,
+    fire_at_the_price_of_the_wrong_side, believe_a_market_that_nobody_sees,
 ]  # fmt: skip
 
 

@@ -12,7 +12,6 @@ import apsw
 import click
 
 from partfill.cli.tables import Row, db_argument, instrument_option, json_option, plain, print_rows, wanted
-from partfill.core.protection import shares
 from partfill.journal.protection_state import thaw_protection
 from partfill.journal.store import NotAJournal, Store
 from partfill.model.numbers import ZERO, NotANumber, add, dec, mul, sub, text
@@ -95,10 +94,17 @@ def _legs(db: Path) -> dict[Key, list[Row]]:
         found: dict[Key, list[Row]] = {}
         for protection, _ in map(thaw_protection, store.protections()):
             key3 = protection.place[:3]
-            for guard, wanted in zip(protection.guards, shares(protection, protection.wanted), strict=True):
+            for guard in protection.guards:
                 works_now = works.get((*key3, f"{desk}{protection.number}", guard.leg.name), ZERO)
+                if guard.waits and not protection.blind_since:
+                    works_now = add(works_now, guard.wanted)
                 if protection.wanted or works_now:
-                    leg = {"name": guard.leg.name, "wanted": text(wanted), "works": text(works_now)}
+                    leg = {
+                        "name": guard.leg.name,
+                        "wanted": text(guard.wanted),
+                        "works": text(works_now),
+                        "watched": guard.waits,
+                    }
                     found.setdefault(key3, []).append(leg)
         return found
     finally:

@@ -23,14 +23,16 @@ from partfill.core import afterwards, dust, handling, kill_switch, protection, r
 from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
+from partfill.core.guard import Place, Protection
 from partfill.core.holdings import Holdings
 from partfill.core.parent import Done, Parent, Work
-from partfill.core.planner import Step, plan
+from partfill.core.planner import plan
+from partfill.core.step import Step
 from partfill.core.waiting import MANY, backoff
 from partfill.model.capabilities import Chain
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
-from partfill.model.inputs import OrderPlaced
+from partfill.model.inputs import MarketSeen, OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.words import Flag, Request
@@ -63,7 +65,7 @@ class Desk:
         self.unclaimed: set[int] = set()
         """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
         self.dust = dust.Dust()
-        self.protections: dict[protection.Place, protection.Protection] = {}
+        self.protections: dict[Place, Protection] = {}
         self.next_protection = 1
 
     # ------------------------------------------------------------------ commands
@@ -80,6 +82,8 @@ class Desk:
         if who is not None:
             self._refuse(effects, s.ref, f"the kill switch is on ({who}); an operator has to lift it first")
             return
+        if s.bracket is not None:
+            protection.protect(self, s.bracket, now, effects)
         parent = Parent(self.next_id, s.venue, s.account, s.ref, s.terms, s.resubmit)
         self.take_in(parent, s.remainder, effects)
         dust.gather(self, parent, effects)
@@ -167,6 +171,10 @@ class Desk:
         """A position is to be protected no more."""
         protection.unprotect(self, u, now, effects)
 
+    def market_seen(self, m: MarketSeen, now: int, effects: Effects) -> None:
+        """A market that is watched for a protection was seen."""
+        protection.market_seen(self, m, now, effects)
+
     def kill(self, k: KillSwitch, now: int, effects: Effects) -> None:
         """Everything of the scope is taken off and nothing starts there, or that is lifted."""
         kill_switch.switched(self, k, now, effects)
@@ -185,7 +193,7 @@ class Desk:
             self.engine.holdings = Holdings()
             effects.engine = True
         self.mode = r.mode
-        protection.set_timers(self)
+        protection.restarted(self, now, effects)
         for parent in list(self.parents.values()):
             for child in parent.active:
                 work = child.work
@@ -229,8 +237,13 @@ class Desk:
         effects.parent(parent)
         if child.cum is not work.seen_cum and child.cum != work.seen_cum:
             before = parent.cum
-            parent.cum = add(before, sub(child.cum, work.seen_cum))
+            more = sub(child.cum, work.seen_cum)
+            parent.cum = add(before, more)
             work.seen_cum = child.cum
+            if work.leaving:
+                # It was asked for beside what is: see `covering`.
+                parent.asked = add(parent.asked, more)
+                parent.limit = max(parent.limit, parent.asked)
             if parent.done is not None:
                 dust.filled(self, parent, before, effects)
             refilled = parent.handling is not None
@@ -402,7 +415,12 @@ class Desk:
                 heappush(self.timers, (step.at, step.child.id))
             return
         effects.parent(parent)
-        if step.done is not None:
+        if step.leave:
+            assert step.child is not None
+            assert step.child.work is not None
+            effects.touch(step.child)
+            step.child.work.leaving = True
+        elif step.done is not None:
             self._done(parent, step.done, now, effects)
         elif step.child is None:
             requests.place(self, parent, step, now, effects)

@@ -16,9 +16,9 @@ from partfill.model.words import Flag, OrdStatus
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
+    from partfill.core.guard import Protection
     from partfill.core.parent import Parent
     from partfill.core.position import Position
-    from partfill.core.protection import Protection
 
 State = tuple[OrdStatus, Decimal | None, Decimal, Decimal, Decimal, int]
 """What the audit trail compares: (ord_status, order_qty, cum_qty, leaves_qty, value of the ledger touched, kept flags)."""

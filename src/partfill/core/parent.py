@@ -8,6 +8,8 @@ Rules
 - `limit` is the right side of the law. It rises when the user asks for more, and when venues filled more than we could
   foresee (alarmed); it falls back to what is asked as soon as the left side allows.
 - No operation may leave after which the law does not hold.
+- A protective order that its venue holds to the position (`reduce_only`) and that leaves counts no more: what it may still
+  close is there to be closed, and lowers what the others are asked for.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ class Parent:
         "halted",
         "handling",
         "id",
+        "least",
         "limit",
         "price",
         "ref",
@@ -90,17 +93,20 @@ class Parent:
         """What is decided on the rest of it; None when nobody wants that."""
         self.guards: int | None = None
         """Number of the protection that this order is part of, below zero if it trades back what that closed too much."""
+        self.least = ZERO
+        """Of an order that protects: the least that its venue takes, units."""
         self.children: list[Child] = []
         self.active: list[Child] = []
         """Children whose end is not proven."""
 
     @property
     def exposure(self) -> Decimal:
-        """Filled, and all that may still fill."""
+        """Filled, and all that may still fill, but for what leaves: its venue holds that to the position."""
         total = self.cum
         for child in self.active:
             assert child.work is not None
-            total = add(total, child.work.worst(child))
+            if not child.work.leaving:
+                total = add(total, child.work.worst(child))
         return total
 
     @property
@@ -146,6 +152,7 @@ class Work:
         "act_at",
         "cut",
         "doubt",
+        "leaving",
         "look_at",
         "looking",
         "looks",
@@ -184,6 +191,8 @@ class Work:
         """Total quantity and price that the replace in flight asks for."""
         self.cut = False
         """True when the venue has less in force than we asked for (reduce-only, at the position): not made larger again."""
+        self.leaving = False
+        """True when another order works, or will, in its stead, and it is taken off then: see `core.covering`."""
         self.terms_at = 0
         """When the venue last changed the quantity in force by itself (ns UTC)."""
         self.look_at = 0

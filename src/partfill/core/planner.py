@@ -10,8 +10,7 @@ Rules
 - What a venue changed by itself is not fought: an order that it cut down or repriced stays so, until the user asks for
   something else.
 - A child that works without need is canceled; one that could fill too much is made smaller or canceled first.
-- A protective order that has to grow is replaced where that is safe; elsewhere the missing part is placed beside it, so that
-  what is protected stays so.
+- A protective order that has to grow is replaced where that is safe; elsewhere `covering` has the plan.
 
 `plan` decides, `desk` carries it out. It reads state and changes none.
 """
@@ -19,38 +18,16 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import NamedTuple
 
 from partfill.core.child import Child
+from partfill.core.covering import cover
 from partfill.core.parent import Done, Parent, Work
+from partfill.core.step import Step, safe_replace
 from partfill.core.waiting import backoff
-from partfill.model.capabilities import Capabilities, ReplaceQty
 from partfill.model.numbers import ZERO, add, sub
 from partfill.model.words import OrdStatus, Request
 
 _DONE_BY = {OrdStatus.REJECTED: Done.REJECTED, OrdStatus.EXPIRED: Done.EXPIRED}
-
-
-class Step(NamedTuple):
-    """One thing to do: a request on `child`, a question about it, a new child, or the end of the parent."""
-
-    child: Child | None = None
-    request: Request | None = None
-    qty: Decimal = ZERO
-    """Total quantity the child is to have in force (replace), or quantity of the new child (place)."""
-    ask: bool = False
-    resubmit: bool = False
-    """True when the new child follows one that ended by itself."""
-    retarget: bool = False
-    done: Done | None = None
-    at: int = 0
-    """Not now but at this time (ns UTC)."""
-
-
-def safe_replace(rules: Capabilities) -> bool:
-    """Whether a fill on the way cannot make a replace too large."""
-    return rules.can_replace and (rules.replace_qty is ReplaceQty.TOTAL or rules.replace_guarded)
 
 
 def plan(parent: Parent, now: int) -> Iterator[Step]:
@@ -60,6 +37,9 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
     """
     if parent.halted and parent.stop is None:
         # Nothing leaves for it until a person has looked; but what works can always be taken off.
+        return
+    if parent.active and parent.stop is None and (parent.guards or 0) > 0 and not safe_replace(parent.active[0].rules):
+        yield from cover(parent, now)
         return
     for child in list(parent.active):
         assert child.work is not None
@@ -142,7 +122,7 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
         wanted = work.max_qty
     if wanted == work.max_qty and parent.price == work.px:
         return None
-    if parent.guards is not None and wanted > work.max_qty and (len(parent.active) > 1 or not safe_replace(child.rules)):
+    if parent.guards is not None and wanted > work.max_qty and len(parent.active) > 1:
         return None
     if safe_replace(child.rules):
         return Step(child, Request.REPLACE, wanted)

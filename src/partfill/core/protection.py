@@ -1,119 +1,80 @@
 """Protection: stops and targets whose quantity is the position, whatever it becomes.
 
-    a position changes, a protective order ends  ->  what each leg should have open  ->  the target of its parent order
+    a position changes, a protective order ends, a price is reached  ->  what each leg should have open  ->  its parent order
 
 Theory of operation. A leg is a parent order like any other, so requests, their outcomes, restarts and the law are the
-planner's; only its quantity is nobody's wish: it is what filled of it and what the position leaves to it. A burst of fills
-moves that target; while a request is on its way the planner waits, so the next one asks for the newest size and no queue of
-resizes is ever made. Growth adds: what is missing is placed beside what works, which stays until it is proven to be more than
-is needed. So a position is unprotected for what was added, for one round trip, and for nothing else.
+planner's; only its quantity is nobody's wish: it is what filled of it and what the position leaves to it (`shares`). A burst
+of fills moves that target; while a request is on its way the planner waits, so the next one asks for the newest size and no
+queue of resizes is ever made. What is missing is placed beside what works, which stays until it is proven to be more than is
+needed (`covering`). So a position is unprotected for what was added, for one round trip, and for nothing else.
 
 Rules
-- What the legs of one kind have open is never asked to be more than the position: what does not divide goes to the last.
 - A side is protected, long or short. A position on the other side is not, and legs are taken off when none is left to protect.
 - What is less than the venue takes is not asked for: it goes to the last leg, or is told as not covered until there is more.
 - A leg that ends by itself, refused or taken off by its venue, is placed anew, later and later, and a person is told.
-- Protective orders that closed more than there was are alarmed, and traded back where the user said so.
+- A leg whose price is watched here (`triggers`) is no order until it fires, and covers while somebody sees the market.
+- Other legs for the same position take the place of those before: where the venue holds all to the position, once they work.
 - Under the kill switch nothing is placed, for protection neither.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from heapq import heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import kill_switch
+from partfill.core import kill_switch, over_close
 from partfill.core.effects import Effects
+from partfill.core.guard import Guard, Place, Protection
 from partfill.core.parent import Done, Parent
-from partfill.core.planner import safe_replace
+from partfill.core.shares import assign, within
+from partfill.core.step import safe_replace
+from partfill.core.triggers import fresh, reached
 from partfill.core.waiting import MANY, backoff
+from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.commands import Protect, Unprotect
-from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered
-from partfill.model.instrument import whole_lots
-from partfill.model.numbers import ZERO, add, mul, sub, text
+from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered, ProtectionFired
+from partfill.model.inputs import MarketSeen
+from partfill.model.numbers import ZERO, add, ratio, sub, text
 from partfill.model.operations import Query
-from partfill.model.protection import Leg, OverClose
 from partfill.model.terms import Terms
 from partfill.model.words import OrdType, Side, TimeInForce
 
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
 
-Place = tuple[str, str, str, Side]
-"""(venue, account, instrument, side of the position)."""
 
-
-class Guard:
-    """One leg at work."""
-
-    __slots__ = ("again_at", "leg", "parent", "placed", "tries")
-
-    def __init__(self, leg: Leg) -> None:
-        self.leg = leg
-        self.parent: Parent | None = None
-        """The order that has the leg now; None before the first."""
-        self.placed = 0
-        """Orders that had it."""
-        self.tries = 0
-        """How often in a row it ended by itself."""
-        self.again_at = 0
-        """Not before this time is it placed anew (ns UTC)."""
-
-
-class Protection:
-    """The protection of one side of a position."""
-
-    __slots__ = (
-        *("account", "changes", "guards", "instrument", "lot", "min_notional", "min_qty", "number", "off", "over_close"),
-        *("requests", "side", "since", "small", "venue", "wanted"),
-    )
-
-    def __init__(self, number: int, place: Place, lot: Decimal | None, over_close: OverClose) -> None:
-        self.number = number
-        self.venue, self.account, self.instrument, self.side = place
-        self.lot = lot
-        """Step of quantity; None where any goes."""
-        self.min_qty = self.min_notional = ZERO
-        """The least that the venue takes, units and quote currency."""
-        self.small = False
-        """True while something is not covered since it is too little, and that was told."""
-        self.over_close = over_close
-        self.guards: list[Guard] = []
-        self.wanted = ZERO
-        """What is to be protected, units."""
-        self.since = 0
-        """Since when what works is not what should (ns UTC); 0 while it is."""
-        self.changes = self.requests = 0
-        """Of the position, and for it, since then."""
-        self.off = False
-        """True once the user wants none any more."""
-
-    @property
-    def place(self) -> Place:
-        """What it protects."""
-        return (self.venue, self.account, self.instrument, self.side)
+# ---------------------------------------------------------------------- what the user says
 
 
 def protect(desk: Desk, p: Protect, now: int, effects: Effects) -> None:
     """The user wants a position protected like this; what was wanted before ends."""
     place = (p.venue, p.account, p.instrument, p.side)
     before = desk.protections.get(place)
-    if before is not None and not before.off and [guard.leg for guard in before.guards] == list(p.legs):
-        before.over_close, before.lot = p.over_close, p.lot
+    if before is not None and [guard.leg for guard in before.guards] == list(p.legs):
+        before.over_close, before.budget, before.lot = p.over_close, p.budget, p.lot
         before.min_qty, before.min_notional = p.min_qty, p.min_notional
-        effects.protection(before)
         desk.engine.counters.duplicates += 1
+        _bring(desk, before, now, effects)
         return
-    if before is not None:
-        _let_go(desk, before, now, effects)
-    protection = Protection(desk.next_protection, place, p.lot, p.over_close)
+    protection = Protection(desk.next_protection, place, p.lot, p.over_close, p.budget)
     protection.min_qty, protection.min_notional = p.min_qty, p.min_notional
+    protection.blind_since = now
     desk.next_protection += 1
     effects.engine = True
     protection.guards = [Guard(leg) for leg in p.legs]
     desk.protections[place] = protection
-    _derive(desk, protection, now, effects)
+    still = [] if before is None else [guard.parent for guard in before.guards if guard.parent is not None]
+    protection.leaving = still + ([] if before is None else before.leaving)
+    if before is None:
+        find_leaving(desk, [protection])
+    elif _rules(desk, protection).reduce_only:
+        _end(before, effects)
+        protection.since = before.since
+    else:
+        _let_go(desk, before, now, effects)
+    _bring(desk, protection, now, effects)
 
 
 def unprotect(desk: Desk, u: Unprotect, now: int, effects: Effects) -> None:
@@ -123,43 +84,142 @@ def unprotect(desk: Desk, u: Unprotect, now: int, effects: Effects) -> None:
         said = f"{u.instrument} at {u.venue} {u.account}".rstrip()
         effects.events.append(CommandRefused(0, None, None, u.instrument, f"no protection of {u.side.value} {said}"))
         return
+    for parent in protection.leaving:
+        _take_off(desk, parent, now, effects)
     _let_go(desk, protection, now, effects)
+
+
+def find_leaving(desk: Desk, protections: Iterable[Protection]) -> None:
+    """Note the orders that earlier protections of the same positions left: they may still fill."""
+    places = {protection.place: protection for protection in protections}
+    for protection in places.values():
+        protection.leaving = []
+    for parent in desk.parents.values():
+        found = places.get(_place_of(parent)) if parent.guards is not None and parent.guards > 0 and parent.active else None
+        if found is not None and all(guard.parent is not parent for guard in found.guards):
+            found.leaving.append(parent)
+
+
+# ---------------------------------------------------------------------- what happens
 
 
 def follow(desk: Desk, now: int, effects: Effects) -> None:
     """Draw the consequences of what a step did to positions and protective orders."""
     concerned: list[Protection] = []
+    stale: list[Protection] = []
+    touched = [parent for parent in effects.parents if parent.guards is not None]
+    for parent in touched:
+        protection = desk.protections.get(_place_of(parent))
+        if protection is None:
+            continue
+        if protection not in concerned:
+            concerned.append(protection)
+        guard = next((guard for guard in protection.guards if guard.parent is parent), None)
+        if guard is not None:
+            guard.filled = max(ZERO, add(guard.filled, sub(parent.cum, guard.seen)))
+            guard.seen = parent.cum
+        elif (parent.guards or 0) > 0 and parent.active and parent not in protection.leaving:
+            # Its venue opened it again: what may fill of it counts from now on.
+            protection.leaving.append(parent)
+        if parent.guards == -protection.number and parent.done is not None and parent.stop is None:
+            over_close.ended(desk, protection, parent, now, effects)
+        if (parent.done is not None or not _rules(desk, protection).reduce_only) and protection not in stale:
+            stale.append(protection)
     for position in effects.positions:
         for side in Side:
             protection = desk.protections.get((position.venue, position.account, position.instrument, side))
             if protection is not None:
-                _over_closed(desk, protection, position.qty, now, effects)
-                _derive(desk, protection, now, effects)
-                concerned.append(protection)
-    for parent in list(effects.parents):
-        if parent.guards is None or parent.guards < 0:
+                over_close.noticed(desk, protection, position.qty, now, effects)
+                if protection not in stale:
+                    stale.append(protection)
+                if protection not in concerned:
+                    concerned.append(protection)
+    for protection in stale:
+        _derive(desk, protection, now, effects)
+    for parent in touched:
+        if parent.guards is not None and parent.guards > 0 and parent.done is None and parent.stop is None:
+            _has_a_leg(desk, parent, now, effects)
+    for protection in concerned:
+        _watch(desk, protection, now, effects)
+
+
+def due(desk: Desk, now: int, effects: Effects) -> None:
+    """Something may be tried anew."""
+    for protection in list(desk.protections.values()):
+        over_close.due(desk, protection, now, effects)
+        again = [guard for guard in protection.guards if guard.again_at and guard.again_at <= now]
+        for guard in again:
+            guard.again_at = 0
+        if again:
+            _bring(desk, protection, now, effects)
+
+
+def restarted(desk: Desk, now: int, effects: Effects) -> None:
+    """A new life: timers are set anew, and nobody has seen a market yet."""
+    set_timers(desk)
+    for protection in list(desk.protections.values()):
+        protection.blind_since, protection.blind_told = now, False
+        _bring(desk, protection, now, effects)
+
+
+def set_timers(desk: Desk) -> None:
+    """A new life, or a journal that was read: timers are set anew."""
+    for protection in desk.protections.values():
+        for at in (protection.owed_at, *(guard.again_at for guard in protection.guards)):
+            if at:
+                heappush(desk.timers, (at, 0))
+
+
+def lifted(desk: Desk, now: int, effects: Effects) -> None:
+    """A kill switch was lifted: what is held is protected again."""
+    for protection in list(desk.protections.values()):
+        _bring(desk, protection, now, effects)
+
+
+def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
+    """A market that is watched was seen, or nobody has seen it for some time."""
+    for side in Side:
+        protection = desk.protections.get((m.venue, m.account, m.instrument, side))
+        if protection is None:
             continue
-        protection = _of(desk, parent)
-        if protection is not None and protection not in concerned:
-            concerned.append(protection)
-        if parent.done is not None and protection is not None:
-            _derive(desk, protection, now, effects)
-        elif parent.done is None and parent.stop is None and not _has_leg(protection, parent):
-            # Its venue opened it again, and the leg is another order's by now.
-            effects.parent(parent)
-            parent.stop = Done.CANCELED
-            desk.advance(parent, now, effects)
-    for each in concerned:
-        _watch(desk, each, now, effects)
+        if m.book is None or not fresh(m.book, now):
+            protection.blind_since = protection.blind_since or now
+            if protection.watches and not protection.blind_told:
+                protection.blind_told = True
+                names = ", ".join(guard.leg.name for guard in protection.guards if guard.waits)
+                said = f"nobody sees the market of {m.instrument}: what is watched there ({names}) does not protect"
+                desk.engine.alarm(effects, None, AlarmKind.UNPROTECTED, said)
+        else:
+            protection.blind_since, protection.blind_told = 0, False
+            if kill_switch.who_killed(desk, m.venue, m.account) is None:
+                for guard in protection.guards:
+                    px = reached(guard.leg, side, m.book) if guard.waits and guard.wanted and guard.again_at <= now else None
+                    if px is not None:
+                        _fire(protection, guard, px, now, effects)
+        _bring(desk, protection, now, effects)
+
+
+def _fire(protection: Protection, guard: Guard, px: Decimal, now: int, effects: Effects) -> None:
+    guard.fired_at = now
+    effects.events.append(
+        ProtectionFired(
+            0, None, None, protection.venue, protection.account, protection.instrument, protection.side, guard.leg.name, px,
+            guard.wanted,
+        )
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------------- whether it is covered
 
 
 def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
-    """Note since when what works is not what should, and tell when it is again."""
-    covers = all(
-        works(guard) == wanted
-        for guard, wanted in zip(protection.guards, shares(protection, protection.wanted), strict=True)
-    )  # fmt: skip
-    if covers and not protection.since:
+    """Note since when what works is not what should, and tell when it is again; what is replaced leaves then."""
+    covered = protection.covered
+    if covered:
+        for parent in protection.leaving:
+            if parent.stop is None and parent.done is None:
+                _take_off(desk, parent, now, effects)
+    if covered and not protection.since:
         return
     effects.protection(protection)
     if not protection.since:
@@ -167,7 +227,7 @@ def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> No
     numbers = {child.id for guard in protection.guards if guard.parent is not None for child in guard.parent.children}
     protection.requests += sum(1 for op in effects.operations if type(op) is not Query and op.order in numbers)
     protection.changes += any(position.instrument == protection.instrument for position in effects.positions)
-    if covers:
+    if covered:
         effects.events.append(
             ProtectionCovered(
                 0, None, None, protection.venue, protection.account, protection.instrument, protection.side, protection.wanted,
@@ -175,36 +235,6 @@ def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> No
             )
         )  # fmt: skip
         protection.since = 0
-
-
-def works(guard: Guard) -> Decimal:
-    """What of a leg works at the venue, as far as it has said."""
-    found = ZERO
-    for child in guard.parent.active if guard.parent is not None else ():
-        if child.open_at_venue and child.order_ids:
-            found = add(found, child.leaves)
-    return found
-
-
-def due(desk: Desk, now: int, effects: Effects) -> None:
-    """A leg may be placed anew."""
-    for protection in list(desk.protections.values()):
-        if any(guard.again_at and guard.again_at <= now for guard in protection.guards):
-            _derive(desk, protection, now, effects)
-
-
-def set_timers(desk: Desk) -> None:
-    """A new life, or a journal that was read: timers are set anew."""
-    for protection in desk.protections.values():
-        for guard in protection.guards:
-            if guard.again_at:
-                heappush(desk.timers, (guard.again_at, 0))
-
-
-def lifted(desk: Desk, now: int, effects: Effects) -> None:
-    """A kill switch was lifted: what is held is protected again."""
-    for protection in list(desk.protections.values()):
-        _derive(desk, protection, now, effects)
 
 
 # ---------------------------------------------------------------------- what each leg should have
@@ -216,38 +246,26 @@ def open_qty(desk: Desk, protection: Protection) -> Decimal:
     position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
     if position is None or not position.qty or (position.qty > ZERO) is not (protection.side is Side.BUY):
         return ZERO
+    if protection.rounds != position.rounds:
+        protection.rounds = position.rounds
+        for guard in protection.guards:
+            guard.filled = ZERO
+            guard.fired_at = 0
     return position.qty.copy_abs()
 
 
-def shares(protection: Protection, held: Decimal) -> list[Decimal]:
-    """What each leg is to have open: its share, down to whole lots; the last of its kind has what is left of the whole."""
-    found: list[Decimal] = []
-    for stops in (True, False):
-        kind = [guard.leg for guard in protection.guards if guard.leg.stops is stops]
-        whole = sum((leg.share for leg in kind), ZERO) == 1
-        left = held
-        for leg in kind:
-            part = whole_lots(mul(held, leg.share), protection.lot)
-            if whole and leg is kind[-1]:
-                part = whole_lots(left, protection.lot)
-            if too_little(protection, leg, part):
-                part = ZERO
-            left = sub(left, part)
-            found.append(part)
-    legs = [*(g.leg for g in protection.guards if g.leg.stops), *(g.leg for g in protection.guards if not g.leg.stops)]
-    by_name = dict(zip((leg.name for leg in legs), found, strict=True))
-    return [by_name[guard.leg.name] for guard in protection.guards]
-
-
-def too_little(protection: Protection, leg: Leg, qty: Decimal) -> bool:
-    """Whether the venue takes no order of `qty` units for this leg, judged at its own price."""
-    prices = [px for px in (leg.price, leg.stop_px) if px is not None]
-    return qty < protection.min_qty or mul(qty, min(prices)) < protection.min_notional
+def _bring(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
+    """Bring every leg to what it should have open, and note whether it has."""
+    _derive(desk, protection, now, effects)
+    _watch(desk, protection, now, effects)
 
 
 def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     """Bring every leg to what it should have open."""
     held = ZERO if protection.off else open_qty(desk, protection)
+    if not held:
+        for guard in protection.guards:
+            guard.filled, guard.fired_at = ZERO, 0
     if held != protection.wanted:
         protection.wanted = held
         effects.events.append(
@@ -256,36 +274,31 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
             )
         )  # fmt: skip
     effects.protection(protection)
+    for guard in protection.guards:
+        if guard.parent is not None and guard.parent.done is not None:
+            _ended(desk, protection, guard, guard.parent, held, now, effects)
+    rules = _rules(desk, protection)
+    parts = assign(protection, held, rules)
+    uncovered = held if held and not any(guard.wanted for guard in protection.guards) else ZERO
     killed = kill_switch.who_killed(desk, protection.venue, protection.account) is not None
-    uncovered = held if held and not any(shares(protection, held)) else ZERO
-    for guard, wanted in zip(protection.guards, shares(protection, held), strict=True):
+    if not rules.reduce_only:
+        parts = within(protection, held, parts)
+    for guard, part in zip(protection.guards, parts, strict=True):
         parent = guard.parent
-        if parent is not None and parent.done is not None:
-            _ended(desk, guard, parent, wanted, now, effects)
-            parent = guard.parent
         if parent is None:
-            if wanted and not killed and guard.again_at <= now:
-                _place(desk, protection, guard, wanted, now, effects)
-        elif parent.stop is None and not wanted:
-            effects.parent(parent)
-            parent.stop = Done.CANCELED
-            desk.hurry(parent, now, effects)
-            desk.advance(parent, now, effects)
-        elif parent.stop is None and parent.asked != add(parent.cum, wanted):
-            more = sub(add(parent.cum, wanted), parent.asked)
-            if more > ZERO and too_little(protection, guard.leg, more) and not _replaces(desk, protection):
+            if part and not killed and guard.again_at <= now and not protection.too_little(guard.leg, part):
+                _place(desk, protection, guard, part, now, effects)
+        elif parent.stop is not None:
+            continue
+        elif not part and (not guard.wanted or guard.waits):
+            _take_off(desk, parent, now, effects)
+        elif parent.asked != add(parent.cum, part):
+            more = sub(add(parent.cum, part), parent.asked)
+            if more > ZERO and protection.too_little(guard.leg, more) and not (rules.reduce_only or safe_replace(rules)):
                 # It would have to be an order of its own.
                 uncovered = uncovered or more
                 continue
-            effects.parent(parent)
-            parent.asked = add(parent.cum, wanted)
-            parent.limit = max(parent.limit, parent.asked)
-            for child in parent.active:
-                assert child.work is not None
-                effects.touch(child)
-                child.work.cut = False
-            desk.advance(parent, now, effects)
-
+            _resize(desk, parent, add(parent.cum, part), now, effects)
     if bool(uncovered) is not protection.small:
         protection.small = bool(uncovered)
         if uncovered:
@@ -293,41 +306,75 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
             desk.engine.alarm(effects, effects.child, AlarmKind.UNPROTECTED, said)
 
 
-def _replaces(desk: Desk, protection: Protection) -> bool:
-    rules = desk.engine.rules.get(protection.venue)
-    return rules is not None and safe_replace(rules)
+def _resize(desk: Desk, parent: Parent, asked: Decimal, now: int, effects: Effects) -> None:
+    effects.parent(parent)
+    parent.asked = asked
+    parent.limit = max(parent.limit, parent.asked)
+    for child in parent.active:
+        assert child.work is not None
+        effects.touch(child)
+        child.work.cut = False
+    desk.advance(parent, now, effects)
+
+
+def _take_off(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
+    if parent.stop is None and parent.done is None:
+        effects.parent(parent)
+        parent.stop = Done.CANCELED
+        desk.hurry(parent, now, effects)
+        desk.advance(parent, now, effects)
 
 
 def _place(desk: Desk, protection: Protection, guard: Guard, wanted: Decimal, now: int, effects: Effects) -> None:
-    """An order that has the leg."""
+    """An order that has the leg: at its venue for good, or what follows once its price was reached here."""
     leg = guard.leg
     kind = OrdType.LIMIT if not leg.stops else OrdType.STOP if leg.price is None else OrdType.STOP_LIMIT
+    stop_px, lasts = leg.stop_px, TimeInForce.GTC
+    if guard.watched:
+        kind, stop_px = OrdType.LIMIT if leg.price is not None else OrdType.MARKET, None
+        if leg.price is None or not leg.stops:
+            lasts = TimeInForce.IOC
     terms = Terms(
         instrument=protection.instrument, side=Side.SELL if protection.side is Side.BUY else Side.BUY, order_qty=wanted,
-        price=leg.price, stop_px=leg.stop_px, ord_type=kind, time_in_force=TimeInForce.GTC,
-        reduce_only=protection.venue in desk.engine.rules and desk.engine.rules[protection.venue].reduce_only,
+        price=leg.price, stop_px=stop_px, ord_type=kind, time_in_force=lasts, reduce_only=_rules(desk, protection).reduce_only,
     )  # fmt: skip
     guard.placed += 1
     ref = f"guard:{desk.name}{protection.number}:{leg.name}:{guard.placed}"
     parent = Parent(desk.next_id, protection.venue, protection.account, ref, terms, None)
     parent.guards = protection.number
-    guard.parent = parent
+    parent.least = _least(protection, guard)
+    guard.parent, guard.seen = parent, ZERO
     desk.take_in(parent, None, effects)
     desk.advance(parent, now, effects)
 
 
-def _ended(desk: Desk, guard: Guard, parent: Parent, wanted: Decimal, now: int, effects: Effects) -> None:
+def _least(protection: Protection, guard: Guard) -> Decimal:
+    """The least that the venue takes for a leg, units."""
+    lowest = min(px for px in (guard.leg.price, guard.leg.stop_px) if px is not None)
+    worth = ratio(protection.min_notional, lowest) if protection.min_notional and lowest > ZERO else ZERO
+    return max(protection.min_qty, worth)
+
+
+def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, held: Decimal, now: int, effects: Effects) -> None:
     """The order that had the leg has ended: as it should, or by itself."""
     guard.parent = None
-    if parent.stop is not None or not wanted or parent.done is Done.FILLED:
+    if guard.watched and not guard.leg.stops:
+        # It took what was there at its price. The next look may find more.
+        guard.fired_at = 0
+        guard.tries = 0 if parent.cum else guard.tries + 1
+        guard.again_at = now + backoff(guard.tries) if guard.tries else 0
+        return
+    if parent.stop is not None or not guard.wanted or not held or parent.done is Done.FILLED:
         guard.tries = guard.again_at = 0
         return
-    guard.tries += 1
+    fired = guard.watched and parent.terms.time_in_force is TimeInForce.IOC
+    guard.tries = 1 if fired and parent.cum else guard.tries + 1
     guard.again_at = now + backoff(guard.tries)
     heappush(desk.timers, (guard.again_at, 0))
-    if guard.tries in (1, MANY):
+    if guard.tries in (1, MANY) and not (fired and parent.cum):
+        left = min(held, guard.wanted)
         what = f"{guard.leg.name} of {parent.terms.instrument}"
-        said = f"{what} ended by itself ({parent.done}); {text(wanted)} are not covered by it"
+        said = f"{what} ended by itself ({parent.done}); {text(left)} are not covered by it"
         desk.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.UNPROTECTED, said)
 
 
@@ -336,45 +383,34 @@ def _let_go(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
     _derive(desk, protection, now, effects)
 
 
-def _has_leg(protection: Protection | None, parent: Parent) -> bool:
-    return protection is not None and any(guard.parent is parent for guard in protection.guards)
+def _end(protection: Protection, effects: Effects) -> None:
+    """It is over, and its orders work until others do."""
+    protection.off = True
+    for guard in protection.guards:
+        guard.parent, guard.wanted = None, ZERO
+    protection.wanted = ZERO
+    effects.protection(protection)
 
 
-def _of(desk: Desk, parent: Parent) -> Protection | None:
-    """The protection that this order is part of."""
-    side = Side.SELL if parent.terms.side is Side.BUY else Side.BUY
-    found = desk.protections.get((parent.venue, parent.account, parent.terms.instrument, side))
-    return found if found is not None and found.number == parent.guards else None
-
-
-def _over_closed(desk: Desk, protection: Protection, qty: Decimal, now: int, effects: Effects) -> None:
-    """Whether a protective order has closed more than there was."""
-    child = effects.child
-    parent = child.work.parent if child is not None and child.work is not None else None
-    if parent is None or parent.guards != protection.number or not qty or (qty > ZERO) is (protection.side is Side.BUY):
+def _has_a_leg(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
+    """An order that has no leg any more and works: its venue opened it again, or another protection took its place."""
+    protection = desk.protections.get(_place_of(parent))
+    if protection is None:
+        _take_off(desk, parent, now, effects)
         return
-    much = qty.copy_abs()
-    said = f"protective orders closed {text(much)} of {protection.instrument} more than was held"
-    desk.engine.alarm(effects, child, AlarmKind.OVER_CLOSE, said)
-    killed = kill_switch.who_killed(desk, protection.venue, protection.account) is not None
-    if protection.over_close is OverClose.FLATTEN and not killed:
-        _flatten(desk, protection, much, now, effects)
-
-
-def _flatten(desk: Desk, protection: Protection, much: Decimal, now: int, effects: Effects) -> None:
-    """Trade the excess back, less what is being traded back already."""
-    going = ZERO
-    for parent in desk.parents.values():
-        if parent.guards == -protection.number and parent.done is None:
-            going = add(going, parent.rest)
-    if much <= going:
+    if any(guard.parent is parent for guard in protection.guards):
         return
-    terms = Terms(
-        instrument=protection.instrument, side=protection.side, order_qty=sub(much, going), ord_type=OrdType.MARKET,
-        time_in_force=TimeInForce.IOC,
-    )  # fmt: skip
-    ref = f"flat:{desk.name}{desk.next_id}"
-    parent = Parent(desk.next_id, protection.venue, protection.account, ref, terms, None)
-    parent.guards = -protection.number
-    desk.take_in(parent, None, effects)
-    desk.advance(parent, now, effects)
+    if parent.guards == protection.number or not _rules(desk, protection).reduce_only:
+        _take_off(desk, parent, now, effects)
+
+
+def _rules(desk: Desk, protection: Protection) -> Capabilities:
+    return desk.engine.rules.get(protection.venue, FIX_LIKE)
+
+
+def _place_of(parent: Parent) -> Place:
+    """What the order protects, or trades back for."""
+    side = parent.terms.side
+    if parent.guards is not None and parent.guards > 0:
+        side = Side.SELL if side is Side.BUY else Side.BUY
+    return (parent.venue, parent.account, parent.terms.instrument, side)

@@ -15,7 +15,7 @@ from partfill.core import reports
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Parent, Work
-from partfill.core.planner import Step
+from partfill.core.step import Step
 from partfill.model.capabilities import ReplaceQty
 from partfill.model.events import ResubmitTriggered
 from partfill.model.inputs import OrderPlaced

@@ -16,10 +16,10 @@ import msgspec
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
+from partfill.core.guard import Protection
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
 from partfill.core.position import Position
-from partfill.core.protection import Protection
 from partfill.core.rows import unpack
 from partfill.journal.desk_state import dust_row, parent_row, work_row
 from partfill.journal.engine_state import freeze_engine

@@ -63,6 +63,7 @@ class ParentState(msgspec.Struct, array_like=True, gc=False):
     halted: bool
     handling: HandlingState | None = None
     guards: int | None = None
+    least: Decimal = ZERO
 
 
 class WorkState(msgspec.Struct, array_like=True, gc=False):
@@ -88,6 +89,7 @@ class WorkState(msgspec.Struct, array_like=True, gc=False):
     px: Decimal | None = None
     target: tuple[Decimal, Decimal | None] | None = None
     cut: bool = False
+    leaving: bool = False
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -123,7 +125,8 @@ def thaw_parent(blob: str) -> Parent:
     """The parent that `parent_row` wrote; its children are added by `thaw_work`, oldest first."""
     state = _parent(blob)
     parent = Parent(state.id, state.venue, state.account, state.ref, state.terms, state.resubmit)
-    for name in ("asked", "price", "resubmits", "attempts", "cum", "limit", "excess", "stop", "done", "halted", "guards"):
+    numbers = ("asked", "price", "resubmits", "attempts", "cum", "limit", "excess", "least")
+    for name in (*numbers, "stop", "done", "halted", "guards"):
         setattr(parent, name, getattr(state, name))
     if state.handling is not None:
         parent.handling = Handling(state.handling.policy, state.handling.original)

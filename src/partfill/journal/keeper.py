@@ -15,7 +15,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
-from partfill.core.protection import set_timers
+from partfill.core.protection import find_leaving, set_timers
 from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
 from partfill.journal.position_state import thaw_position
@@ -37,7 +37,17 @@ from partfill.model.commands import (
     Unprotect,
     Untrack,
 )
-from partfill.model.inputs import DayRolled, Gap, Input, OrderSnapshot, Outage, PositionSeen, Unreadable, VenueDeclared
+from partfill.model.inputs import (
+    DayRolled,
+    Gap,
+    Input,
+    MarketSeen,
+    OrderSnapshot,
+    Outage,
+    PositionSeen,
+    Unreadable,
+    VenueDeclared,
+)
 from partfill.model.words import Flag
 
 QUIET_NS = 60_000_000_000
@@ -45,7 +55,8 @@ QUIET_NS = 60_000_000_000
 MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
-_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen)
+_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen,
+             MarketSeen)  # fmt: skip
 _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 
 
@@ -231,6 +242,7 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
                 keeper.load_parent(having)
                 guard.parent = engine.desk.parents[having]
         engine.desk.protections[protection.place] = protection
+    find_leaving(engine.desk, engine.desk.protections.values())
     set_timers(engine.desk)
     engine.next_id = next_id
     for row in store.open_dust():

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from partfill.core.protection import Guard, Protection
+from partfill.core.guard import Guard, Protection
 from partfill.model.numbers import ZERO
-from partfill.model.protection import Leg, OverClose
+from partfill.model.protection import Budget, Leg, OverClose
 from partfill.model.words import Side
 
 Row = tuple[Any, ...]
@@ -23,6 +23,11 @@ class GuardState(msgspec.Struct, array_like=True, gc=False):
     placed: int
     tries: int
     again_at: int
+    filled: Decimal = ZERO
+    seen: Decimal = ZERO
+    watched: bool = False
+    fired_at: int = 0
+    wanted: Decimal = ZERO
 
 
 class ProtectionState(msgspec.Struct, array_like=True, gc=False):
@@ -37,21 +42,33 @@ class ProtectionState(msgspec.Struct, array_like=True, gc=False):
     since: int = 0
     changes: int = 0
     requests: int = 0
+    budget: Budget = Budget.SHARED
+    rounds: int = 0
+    blind_since: int = 0
+    blind_told: bool = False
+    owed: Decimal = ZERO
+    owed_at: int = 0
+    owed_tries: int = 0
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(ProtectionState).decode
 
 
+_GUARD = tuple(name for name in GuardState.__struct_fields__ if name not in ("leg", "parent"))
+_OWN = tuple(name for name in ProtectionState.__struct_fields__ if name not in ("lot", "over_close", "guards", "budget"))
+
+
 def protection_row(protection: Protection, seq: int) -> Row:
     """The `protections` row, in the order of its columns."""
     guards = [
-        GuardState(guard.leg, None if guard.parent is None else guard.parent.id, guard.placed, guard.tries, guard.again_at)
+        GuardState(
+            guard.leg, None if guard.parent is None else guard.parent.id, **{name: getattr(guard, name) for name in _GUARD}
+        )
         for guard in protection.guards
     ]
-    least = (protection.min_qty, protection.min_notional)
-    watched = (protection.since, protection.changes, protection.requests)
-    state = ProtectionState(protection.lot, protection.over_close, guards, *least, protection.small, *watched)
+    own = {name: getattr(protection, name) for name in _OWN}
+    state = ProtectionState(protection.lot, protection.over_close, guards, budget=protection.budget, **own)
     return (
         protection.number, protection.venue, protection.account, protection.instrument, protection.side,
         str(protection.wanted), int(protection.off), seq, _encode(state).decode(),
@@ -62,12 +79,14 @@ def thaw_protection(row: Row) -> tuple[Protection, list[int | None]]:
     """The protection that `protection_row` wrote, and the numbers of the orders that have its legs."""
     number, venue, account, instrument, side, wanted, off, _, blob = row
     state = _decode(blob)
-    protection = Protection(number, (venue, account, instrument, Side(side)), state.lot, state.over_close)
+    place = (venue, account, instrument, Side(side))
+    protection = Protection(number, place, state.lot, state.over_close, state.budget)
     protection.wanted, protection.off = Decimal(wanted), bool(off)
-    protection.min_qty, protection.min_notional, protection.small = state.min_qty, state.min_notional, state.small
-    protection.since, protection.changes, protection.requests = state.since, state.changes, state.requests
+    for name in _OWN:
+        setattr(protection, name, getattr(state, name))
     for each in state.guards:
         guard = Guard(each.leg)
-        guard.placed, guard.tries, guard.again_at = each.placed, each.tries, each.again_at
+        for name in _GUARD:
+            setattr(guard, name, getattr(each, name))
         protection.guards.append(guard)
     return protection, [each.parent for each in state.guards]

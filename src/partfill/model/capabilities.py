@@ -78,6 +78,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """True when the venue can be asked what an account holds."""
     reduce_only: bool = False
     """True when the venue takes orders that may only make a position smaller, and holds every one of them to it."""
+    stops: bool = True
+    """True when the venue takes stop orders; if False the prices of stops are watched here."""
     book_shows_own: bool = False
     """True when an order of ours that rests is part of the book that this venue shows: a book without it is not believed."""
 

@@ -19,7 +19,7 @@ from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import MAX_TIME, OrderSnapshot, check_times
 from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
-from partfill.model.protection import Leg, OverClose, check_legs
+from partfill.model.protection import Budget, Leg, OverClose, check_legs
 from partfill.model.terms import Terms
 from partfill.model.words import Request, Side
 
@@ -52,16 +52,22 @@ MAX_ATTEMPTS = 1000
 
 class Submit(_Command, frozen=True, tag="submit"):
     """A user wants `terms` traded. `resubmit` None: a child that ends has no successor. `remainder` None: what is left of a
-    working order is left alone."""
+    working order is left alone. `bracket`: how the position that it opens or adds to is protected from now on.
+    """
 
     ref: str
     terms: Terms
     resubmit: Resubmit | None = None
     remainder: RemainderPolicy | None = None
+    bracket: Protect | None = None
 
     def __post_init__(self) -> None:
         if not self.ref:
             raise NotANumber("ref is empty; give the order an id of your own that you never use again")
+        if self.bracket is not None:
+            theirs = (self.bracket.venue, self.bracket.account, self.bracket.instrument, self.bracket.side)
+            if theirs != (self.venue, self.account, self.terms.instrument, self.terms.side):
+                raise NotANumber(f"the bracket is for {theirs}; give it for what the order itself enters")
         if self.terms.order_qty is not None and self.terms.order_qty == ZERO:
             raise NotANumber("order_qty is 0; an order asks for more than nothing")
 
@@ -219,6 +225,7 @@ class Protect(_Command, frozen=True, tag="protect"):
     min_qty: Decimal = ZERO
     min_notional: Decimal = ZERO
     over_close: OverClose = OverClose.ALARM
+    budget: Budget = Budget.SHARED
 
     def __post_init__(self) -> None:
         check_legs(self.legs)

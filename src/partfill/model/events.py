@@ -236,6 +236,18 @@ class ProtectionCovered(_Event, frozen=True, tag="protection_covered"):
     requests: int
 
 
+class ProtectionFired(_Event, frozen=True, tag="protection_fired"):
+    """The price of a leg that is watched here was reached: `px` is what the market shows. An order for `qty` units follows."""
+
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    leg: str
+    px: Decimal
+    qty: Decimal
+
+
 class DustLeft(_Event, frozen=True, tag="dust_left"):
     """`qty` of parent `ref` was taken off as dust and is noted. `price`: that of the user."""
 
@@ -278,4 +290,5 @@ Event = (
     | PositionChanged
     | ProtectionChanged
     | ProtectionCovered
+    | ProtectionFired
 )

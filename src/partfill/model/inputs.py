@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from partfill.model.book import Book
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import (
     Amend,
@@ -67,6 +68,20 @@ class PositionSeen(_Own, frozen=True, tag="position_seen"):
     def __post_init__(self) -> None:
         require(self.qty, "qty")
         check_times(self)
+
+
+class MarketSeen(_Own, frozen=True, tag="market_seen"):
+    """What the market shows against which a position is protected from here: prices that are reached, or that it is seen again.
+
+    `book` None: nobody has seen it for some time.
+    """
+
+    instrument: str
+    book: Book | None = None
+
+    def __post_init__(self) -> None:
+        if self.book is not None and self.book.instrument != self.instrument:
+            raise NotANumber(f"the book is of {self.book.instrument}; it is to be of {self.instrument}")
 
 
 class OrderPlaced(_Own, frozen=True, tag="order_placed"):
@@ -164,6 +179,7 @@ Input = (
     | Protect
     | Unprotect
     | PositionSeen
+    | MarketSeen
 )
 
 __all__ = [
@@ -180,6 +196,7 @@ __all__ = [
     "Input",
     "KillSwitch",
     "Looked",
+    "MarketSeen",
     "Observation",
     "OrderLinked",
     "OrderPlaced",

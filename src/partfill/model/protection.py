@@ -3,7 +3,7 @@
 Rules
 - A leg is a stop (`stop_px`, with a limit `price` or at the market) or a target (a limit `price` alone).
 - The quantity of a leg is never said: it is the position's, or the leg's `share` of it, whatever that becomes.
-- Stops and targets are two budgets: neither is ever more than the position. That both fill at once is what `over_close` is for.
+- Neither stops nor targets are ever more than the position. Whether both together may be is `Budget`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ class OverClose(StrEnum):
     ALARM = "alarm"
     FLATTEN = "flatten"
     """The excess is traded back at the market, and alarmed."""
+
+
+class Budget(StrEnum):
+    """What stops and targets may still fill together, where their venue does not hold every order to the position itself."""
+
+    SHARED = "shared"
+    """Never more than is held: of the two, one is an order at the venue, and the prices of the other are watched here."""
+    EACH = "each"
+    """Each kind as much as is held, so that both rest at the venue: what both fill at once is too much, see `OverClose`."""
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -13,32 +13,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from partfill.core.guard import Protection
 from partfill.core.position import Position
-from partfill.core.protection import Protection, shares, works
-from partfill.model.commands import Protect, Unprotect
-from partfill.model.instrument import Instrument
-from partfill.model.numbers import ZERO, NotANumber, dec
+from partfill.model.commands import Unprotect
+from partfill.model.numbers import ZERO
 from partfill.model.orders import Number
-from partfill.model.protection import Leg, OverClose
+from partfill.model.protection import Leg
 from partfill.model.words import Side
+from partfill.runtime.bracket import Bracket, Targets, side_of
 
 if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
 
-SIDES = {"long": Side.BUY, "short": Side.SELL}
-
 
 class Covered(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg of a protection: what should work for it now, and what does (units)."""
+    """One leg of a protection: what should work for it now, and what does (units).
+
+    `watched`: it is no order, its price is watched here; it works while somebody sees the market.
+    """
 
     name: str
     stops: bool
     wanted: Decimal
     works: Decimal
+    watched: bool = False
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,35 +82,21 @@ class Positions:
         return self._held(key, None if holdings is None else holdings.positions.get(key))
 
     async def protect(self, instrument: str, side: str, *, stop: Number | None = None, stop_limit: Number | None = None,
-                      targets: Iterable[Number | tuple[Number, Number]] = (), over_close: str = "alarm",
+                      targets: Targets = (), legs: Iterable[Leg] = (), over_close: str = "alarm", budget: str = "shared",
                       venue: str | None = None, account: str = "") -> None:  # fmt: skip
-        """Keep the `side` ("long" or "short") of a position protected; returns once that is durable.
+        """Keep the `side` ("long" or "short") of a position protected, as `bracket.Bracket` says; returns once that is durable.
 
-        `stop` triggers a market order, or a limit order at `stop_limit`. A target is a price, or a price and the share of the
-        position that it covers. `over_close`: "alarm", or "flatten" to trade back what protective orders closed too much.
-        Raises `NotANumber`, `Refused`.
+        Raises `NotANumber`, also for a price that is not on the tick of the instrument, and `Refused`.
         """
         where = self._manager.where(venue)
-        legs = []
-        if stop is not None:
-            limit = None if stop_limit is None else dec(stop_limit, "stop_limit")
-            legs.append(Leg(name="stop", stop_px=dec(stop, "stop"), price=limit))
-        given = [each if isinstance(each, tuple) else (each, 1) for each in targets]
-        for number, (price, share) in enumerate(given, 1):
-            name = "target" if len(given) == 1 else f"target{number}"
-            legs.append(Leg(name=name, price=dec(price, name), share=dec(share, f"share of {name}")))
-        listed = self._manager.venues[where].instruments.get(instrument)
-        await self._manager.take(
-            Protect(
-                venue=where, account=account, instrument=instrument, side=_side(side), legs=tuple(legs),
-                over_close=_over_close(over_close), **_least(listed),
-            )
-        )  # fmt: skip
+        wish = Bracket(stop, stop_limit, targets, legs, over_close, budget)
+        listed = self._manager.venues[where].instruments
+        await self._manager.take(wish.command(where, account, instrument, side_of(side), listed))
 
     async def unprotect(self, instrument: str, side: str, *, venue: str | None = None, account: str = "") -> None:
         """Protect that side no more; its orders are taken off. Raises `Refused` where there is no protection."""
         where = self._manager.where(venue)
-        effects = await self._manager.take(Unprotect(venue=where, account=account, instrument=instrument, side=_side(side)))
+        effects = await self._manager.take(Unprotect(venue=where, account=account, instrument=instrument, side=side_of(side)))
         self._manager.refuse(where, account, effects)
 
     def _held(self, key: tuple[str, str, str], position: Position | None) -> Held:
@@ -128,27 +116,9 @@ class Positions:
 
 def covered(protection: Protection) -> list[Covered]:
     """What of each leg should work, and what does at the venue as far as it has said."""
-    found = []
-    for guard, wanted in zip(protection.guards, shares(protection, protection.wanted), strict=True):
-        found.append(Covered(name=guard.leg.name, stops=guard.leg.stops, wanted=wanted, works=works(guard)))
-    return found
-
-
-def _least(listed: Instrument | None) -> dict[str, Any]:
-    """What the venue says of quantities."""
-    if listed is None:
-        return {}
-    return {"lot": listed.lot, "min_qty": listed.min_qty, "min_notional": listed.min_notional}
-
-
-def _side(said: str) -> Side:
-    if said not in SIDES:
-        raise NotANumber(f"side is {said!r}; it is long or short")
-    return SIDES[said]
-
-
-def _over_close(said: str) -> OverClose:
-    try:
-        return OverClose(said)
-    except ValueError:
-        raise NotANumber(f"over_close is {said!r}; it is {', '.join(each.value for each in OverClose)}") from None
+    return [
+        Covered(
+            name=guard.leg.name, stops=guard.leg.stops, wanted=guard.wanted, works=protection.has(guard), watched=guard.waits
+        )
+        for guard in protection.guards
+    ]

@@ -1,10 +1,12 @@
-"""Protection in a simulated world: users who want stops and targets, and what must work for them once everything is quiet.
+"""Protection in a simulated world: users who want stops and targets, markets that are watched, and what must hold.
 
 Rules
-- Draws from a source of its own: a world without protection is the world that it was.
+- Draws from sources of its own: a world without protection is the world that it was.
 - At a quiet point what works at the venue for each leg is the position, if it is on the side that is protected, and nothing
-  otherwise. Nothing works for protection that nobody wants.
-- What a leg has open is never asked to be more than was held at some time while it was on its way.
+  otherwise; what is watched is seen, and is no order. Nothing works for protection that nobody wants.
+- Where all legs share one budget and the venue holds none of them to the position, no order arrives that makes what may fill of
+  them together more than was held, as far as the process knew when it was sent.
+- A leg fires only when the market that was shown has reached its price.
 """
 
 from __future__ import annotations
@@ -13,12 +15,19 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from partfill.core.kill_switch import who_killed
+from partfill.model.book import Book, Level
+from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Protect, Unprotect
-from partfill.model.protection import Leg, OverClose
+from partfill.model.events import ProtectionCovered, ProtectionFired
+from partfill.model.inputs import MarketSeen
+from partfill.model.operations import Operation, Place, Query, Replace
+from partfill.model.protection import Budget, Leg, OverClose
 from partfill.model.words import Side
 from partfill.sim.truth import Violation
-from partfill.sim.venue import SimVenue
+from partfill.sim.venue import D, Order, SimVenue
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
@@ -26,6 +35,10 @@ if TYPE_CHECKING:
 MS = 1_000_000
 LONG = (Leg(name="stop", stop_px=Decimal(95), price=Decimal(91)), Leg(name="target", price=Decimal(109)))
 SHORT = (Leg(name="stop", stop_px=Decimal(105), price=Decimal(108)), Leg(name="target", price=Decimal(92)))
+OLD = 6_000 * MS
+"""A book of before this time fires nothing."""
+CALM = 100
+"""Where a market stands once everything is quiet: it reaches nothing."""
 
 
 class Guards:
@@ -34,9 +47,34 @@ class Guards:
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
         self._random = Random(seed ^ 0x5AFE)
+        self._later = Random(seed ^ 0xB00C)
+        """Draws for what came later: budgets, venues without stops, markets."""
         self.wanted = self._random.random() < 0.3
+        self.modern = self._later.random() < 0.8
+        """False in a world that is as it was before those."""
         self.sides: dict[tuple[str, Side], tuple[Leg, ...]] = {}
         """What is protected now: (venue, side) -> legs."""
+        self.budgets: dict[tuple[str, Side], Budget] = {}
+        self.rules: dict[str, Capabilities] = {}
+        self.mids: dict[str, int] = {}
+        self.shown: dict[str, Book] = {}
+        self.known: dict[str, int] = {}
+        """What was held, as far as the process knew, when an order left that shares a budget with others."""
+        self.each: set[tuple[str, Side]] = set()
+        """Positions of which stops and targets had a budget each at some time."""
+        self.again: dict[tuple[str, Side], int] = {}
+        """What a venue took back of protective orders and lets work again, ever."""
+        self.covered: list[int] = []
+        """How long positions were not covered, each time (ns)."""
+
+    def declared(self, venue: SimVenue) -> Capabilities:
+        """What a venue says of itself in this world."""
+        rules = self._world.decisions.declared(venue.kind.capabilities)
+        if self.wanted and self.modern:
+            rules = msgspec.structs.replace(rules, stops=self._later.random() < 0.6, reduce_only=self._later.random() < 0.5)
+        venue.reduces = rules.reduce_only
+        self.rules[venue.name] = rules
+        return rules
 
     def begin(self) -> None:
         """Users will want protection, and sometimes no more."""
@@ -46,6 +84,8 @@ class Guards:
             for side in Side:
                 if self._random.random() < 0.6:
                     self._world.later(self._random.randint(0, 5000) * MS, self._protect, venue, side)
+            self.mids[venue] = CALM
+            self._world.later(self._later.randint(10, 500) * MS, self._market, venue)
 
     def _protect(self, venue: str, side: Side) -> None:
         if self._world.quiet:
@@ -54,11 +94,21 @@ class Guards:
         if self._random.random() < 0.3:
             legs = legs[: self._random.randint(1, 2)]
         over = self._random.choice(tuple(OverClose))
-        self.sides[venue, side] = legs
-        self._world.feed(Protect(venue=venue, instrument="ACME", side=side, legs=legs, lot=Decimal(1), over_close=over))
+        budget = self._later.choice((Budget.SHARED, Budget.SHARED, Budget.EACH)) if self.modern else Budget.EACH
+        if self.modern and self._later.random() < 0.4:
+            # At the market, once it is reached.
+            legs = (msgspec.structs.replace(legs[0], price=None), *legs[1:])
+        self.sides[venue, side], self.budgets[venue, side] = legs, budget
+        if budget is Budget.EACH:
+            self.each.add((venue, side))
+        self._world.feed(
+            Protect(venue=venue, instrument="ACME", side=side, legs=legs, lot=Decimal(1), over_close=over, budget=budget)
+        )
         if self._random.random() < 0.2:
             self._world.later(self._random.randint(100, 3000) * MS, self._unprotect, venue, side)
             self._world.later(self._random.randint(100, 5000) * MS, self._protect, venue, side)
+        elif self.modern and self._later.random() < 0.2:
+            self._world.later(self._later.randint(100, 5000) * MS, self._protect, venue, side)
 
     def _unprotect(self, venue: str, side: Side) -> None:
         if self.sides.pop((venue, side), None) is not None:
@@ -69,28 +119,143 @@ class Guards:
         for venue, side in list(self.sides):
             self._unprotect(venue, side)
 
-    # ------------------------------------------------------------------ what must hold
+    # ------------------------------------------------------------------ markets that are watched
+
+    def _market(self, venue: str) -> None:
+        """Somebody looks at the market of a venue, or cannot."""
+        draw = self._later
+        self._world.later(draw.randint(50, 1000) * MS, self._market, venue)
+        world = self._world
+        if world.quiet:
+            self.mids[venue] = CALM
+        else:
+            self.mids[venue] += draw.randint(-4, 4)
+            self.mids[venue] += (self.mids[venue] < 88) - (self.mids[venue] > 112)
+        mid, now = self.mids[venue], world.now
+        bids: tuple[Level, ...] = (Level(D[mid - 1], D[50]),)
+        asks: tuple[Level, ...] = (Level(D[mid + 1], D[50]),)
+        chance = 1.0 if world.quiet else draw.random()
+        if chance < 0.05:
+            world.feed(MarketSeen(venue=venue, instrument="ACME"))
+            return
+        if chance < 0.1:
+            bids = ()
+        elif chance < 0.15:
+            asks = ()
+        stale = chance > 0.95 and not world.quiet
+        book = Book(instrument="ACME", bids=bids, asks=asks, as_of=now - (20_000 if stale else 0) * MS)
+        blind = any(p.blind_since for p in world.engine.desk.protections.values() if p.venue == venue)
+        reached = any(self._reached(leg, side, book) for (at, side), legs in self.sides.items() if at == venue for leg in legs)
+        if blind or reached or chance < 0.2:
+            self.shown[venue] = book
+            world.feed(MarketSeen(venue=venue, instrument="ACME", book=book))
+
+    @staticmethod
+    def _reached(leg: Leg, side: Side, book: Book) -> bool:
+        bid = int(book.bids[0].px) if book.bids else None
+        ask = int(book.asks[0].px) if book.asks else None
+        if side is Side.BUY:
+            sees = bid if bid is not None or not leg.stops else ask
+            return sees is not None and (sees <= leg.stop_px if leg.stop_px is not None else sees >= (leg.price or 0))
+        sees = ask if ask is not None or not leg.stops else bid
+        return sees is not None and (sees >= leg.stop_px if leg.stop_px is not None else sees <= (leg.price or 0))
+
+    def heard(self, event: ProtectionFired | ProtectionCovered) -> None:
+        """A leg fired, or a position is covered again."""
+        if isinstance(event, ProtectionCovered):
+            self.covered.append(event.after_ns)
+            return
+        leg = next(leg for leg in self.sides[event.venue, event.side] if leg.name == event.leg)
+        book = self.shown[event.venue]
+        if self._world.latest - book.as_of > OLD or not self._reached(leg, event.side, book):
+            raise Violation(f"{leg.name} fired at {event.px}, and the market had not reached it")
+
+    # ------------------------------------------------------------------ at every moment
+
+    def sent(self, op: Operation) -> None:
+        """An operation leaves."""
+        side = self._protects(op) if self.wanted and not isinstance(op, Query) else None
+        if side is None or isinstance(op, Query):
+            return
+        if self.budgets.get((op.venue, side)) is Budget.SHARED and not self.rules[op.venue].reduce_only:
+            holdings = self._world.engine.holdings
+            position = holdings.positions.get((op.venue, "", "ACME")) if holdings is not None else None
+            held = 0 if position is None else int(position.qty)
+            self.known[op.cl_ord_id] = max(0, held if side is Side.BUY else -held)
+
+    def open_beside(self, op: Operation) -> int:
+        """What may fill at the venue of all orders that protect the same side."""
+        side = self._protects(op) if self.wanted else None
+        return 0 if side is None else self._open(self._world.venues[op.venue], side)
+
+    def grew(self, op: Operation, before: int) -> None:
+        """An operation has arrived: it made nothing too much."""
+        side = self._protects(op) if self.wanted else None
+        if (
+            side is None
+            or not isinstance(op, Place | Replace)
+            or op.cl_ord_id not in self.known
+            or (op.venue, side) in self.each
+        ):
+            return
+        after = self._open(self._world.venues[op.venue], side)
+        known = self.known[op.cl_ord_id] + self.again.get((op.venue, side), 0)
+        if after > max(before, known):
+            raise Violation(f"{op.cl_ord_id} made {after} of {before} that may fill to protect {known} {side.value}")
+
+    def works_again(self, venue: SimVenue, order: Order, qty: int) -> None:
+        """A venue took a fill back, and it works again."""
+        if self._is_guard(order):
+            side = Side.SELL if order.side is Side.BUY else Side.BUY
+            self.again[venue.name, side] = self.again.get((venue.name, side), 0) + qty
+
+    def _protects(self, op: Operation) -> Side | None:
+        """The side of the position that an operation is to protect; None for those of users."""
+        child = self._world.engine.children.get(op.order)
+        parent = child.work.parent if child is not None and child.work is not None else None
+        if parent is None or not parent.guards or parent.guards < 0:
+            return None
+        return Side.SELL if parent.terms.side is Side.BUY else Side.BUY
+
+    def _is_guard(self, order: Order) -> bool:
+        parent = self._world.engine.desk.parents.get(order.root.parent)
+        return parent is not None and bool(parent.guards) and (parent.guards or 0) > 0
+
+    def _open(self, venue: SimVenue, side: Side) -> int:
+        return sum(order.leaves for order in venue.open.values() if order.side is not side and self._is_guard(order))
+
+    # ------------------------------------------------------------------ once it is quiet
 
     def check(self) -> None:
         """What works for protection is the position."""
         for venue in self._world.venues.values():
             if who_killed(self._world.engine.desk, venue.name, "") is not None:
                 continue
-            held = self._held(venue)
             for side in Side:
                 legs = self.sides.get((venue.name, side), ())
-                open_qty = max(0, held if side is Side.BUY else -held)
-                for name in ("stop", "target"):
-                    wanted = open_qty if any(leg.name == name for leg in legs) else 0
+                open_qty = max(0, venue.held if side is Side.BUY else -venue.held)
+                for name, wanted in self._wanted(venue, side, legs, open_qty).items():
                     works = self._works(venue, name, side)
                     if works != wanted:
                         raise Violation(
                             f"{works} work as {name} of {open_qty} {side.value} at {venue.kind.name}, {wanted} are wanted"
                         )
 
-    @staticmethod
-    def _held(venue: SimVenue) -> int:
-        return sum(fill.qty * (1 if order.side is Side.BUY else -1) for order in venue.orders.values() for fill in order.fills)
+    def _wanted(self, venue: SimVenue, side: Side, legs: tuple[Leg, ...], held: int) -> dict[str, int]:
+        """What is to work at the venue of each leg, by arithmetic of its own."""
+        if not legs:
+            return {"stop": 0, "target": 0}
+        rules = self.rules[venue.name]
+        protection = self._world.engine.desk.protections[venue.name, "", "ACME", side]
+        if protection.blind_since or not protection.covered:
+            raise Violation(f"{side.value} at {venue.kind.name} is quiet and not covered, or its market not seen")
+        fired = any(guard.fired_at for guard in protection.guards if guard.leg.stops)
+        one_budget = self.budgets[venue.name, side] is Budget.SHARED and not rules.reduce_only and len(legs) == 2
+        stop = held if rules.stops or fired else 0
+        target = held if len(legs) == 2 else 0
+        if one_budget and (rules.stops or fired):
+            target = 0
+        return {"stop": stop, "target": target}
 
     def _works(self, venue: SimVenue, name: str, side: Side) -> int:
         """What works at the venue for a leg of the position of this side."""

@@ -64,7 +64,7 @@ class Order:
 class SimVenue:
     """One account at one venue."""
 
-    __slots__ = ("by_client", "count", "kind", "name", "open", "orders", "past", "random")
+    __slots__ = ("by_client", "count", "kind", "moody", "name", "open", "orders", "past", "random", "reduces")
 
     def __init__(self, name: str, kind: Kind, random: Random) -> None:
         self.name = name
@@ -77,18 +77,36 @@ class SimVenue:
         self.past: list[Observation] = []
         """Every message about an execution, as it was told."""
         self.count = 0
+        self.moody = True
+        """Whether it refuses things now and then for no reason."""
+        self.reduces = False
+        """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
+
+    @property
+    def held(self) -> int:
+        """The position, signed."""
+        return sum(fill.qty * (1 if order.side is Side.BUY else -1) for order in self.orders.values() for fill in order.fills)
+
+    def _room(self, order: Order) -> int:
+        """How much of an order may fill."""
+        if not (self.reduces and order.terms.reduce_only):
+            return order.leaves
+        return min(order.leaves, max(0, -self.held if order.side is Side.BUY else self.held))
 
     # ------------------------------------------------------------------ requests
 
     def place(self, op: Place, now: int, said: list[Observation]) -> Answered:
         """A new order arrives."""
         chance = self.random.random()
-        if chance < 0.04:
+        if chance < 0.04 and self.moody:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
         order = self._new(op)
+        if not self._room(order):
+            del self.orders[order.id], self.open[order.id]
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "it would not reduce the position")
         if knows:
             self.by_client[op.cl_ord_id] = order
         said.append(self._report(order, ExecType.NEW, now))
@@ -111,7 +129,7 @@ class SimVenue:
         order = self._of(op.order_id, op.orig_cl_ord_id)
         if order is None or not order.leaves:
             return self._answer(op, Request.CANCEL, Outcome.REFUSED, None, now, "never placed, already canceled, or filled")
-        if self.random.random() < 0.05:
+        if self.random.random() < 0.05 and self.moody:
             return self._answer(op, Request.CANCEL, Outcome.REFUSED, None, now, "too many requests")
         self.finish(order, OrdStatus.CANCELED, now, said)
         carries = self.random.random() < 0.5
@@ -121,7 +139,7 @@ class SimVenue:
         """New terms for a working order, by this venue's meaning of the quantity."""
         rules = self.kind.capabilities
         order = self._of(op.order_id, op.orig_cl_ord_id)
-        refused = order is None or not order.leaves or self.random.random() < 0.05
+        refused = order is None or not order.leaves or (self.random.random() < 0.05 and self.moody)
         if refused or (rules.replace_guarded and self._chain_cum(order) != int(op.cum_qty)):
             return self._answer(op, Request.REPLACE, Outcome.REFUSED, None, now, "cannot modify canceled or filled order")
         assert order is not None
@@ -180,7 +198,10 @@ class SimVenue:
 
     def fill(self, order: Order, qty: int, now: int, said: list[Observation]) -> None:
         """Some of the order trades."""
-        qty = min(qty, order.leaves)
+        room = self._room(order)
+        if order.leaves and not room:
+            self.finish(order, OrdStatus.CANCELED, now, said)
+        qty = min(qty, room)
         if not qty:
             return
         self.count += 1

@@ -31,7 +31,7 @@ from partfill.model.commands import (
     Tick,
     Unprotect,
 )
-from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed
+from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed, ProtectionCovered, ProtectionFired
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
@@ -104,7 +104,7 @@ class World:
     def run(self) -> int:
         """Live through it; returns the number of events. Raises `Violation`."""
         for venue in self.venues.values():
-            self.feed(VenueDeclared(venue=venue.name, capabilities=self.decisions.declared(venue.kind.capabilities)))
+            self.feed(VenueDeclared(venue=venue.name, capabilities=self.guards.declared(venue)))
         self.feed(Restarted(desk="s"))
         for number in range(self.users):
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
@@ -194,6 +194,8 @@ class World:
                 self.tell(f"   ! {event}")
             if type(event) is ExecutionReport:
                 self.must_be(self.decisions.wrong_in(event))
+            if type(event) is ProtectionFired or type(event) is ProtectionCovered:
+                self.guards.heard(event)
             if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
                 raise Violation(f"alarm {event.kind}: {event.text}")
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:
@@ -274,6 +276,7 @@ class World:
             return
         if type(op) is Place:
             self.sent[op.cl_ord_id] = op
+        self.guards.sent(op)
         trouble = 1.0 if self.quiet else self.random.random()
         lost = trouble < 0.08
         if lost:
@@ -299,6 +302,7 @@ class World:
             self.asked_at_venue(venue, op, sent, epoch)
             return
         self.pending[op.order] -= 1
+        before = self.guards.open_beside(op)
         if type(op) is Place:
             reply = venue.place(op, self.now, said)
         elif type(op) is Cancel:
@@ -306,6 +310,7 @@ class World:
         else:
             assert type(op) is Replace
             reply = venue.replace(op, self.now, said)
+        self.guards.grew(op, before)
         self.truth.check(venue)
         self.says(venue, said)
         if not lost:
@@ -445,6 +450,7 @@ class World:
             again = venue.void(order, fill, self.random.random() < 0.4, self.now, said)
             if again:
                 self.truth.works_again(order.root.parent, again)
+                self.guards.works_again(venue, order, again)
         else:
             venue.correct(order, fill, self.random.randint(1, fill.qty), self.random.randint(90, 110), self.now, said)
 

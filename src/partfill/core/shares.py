@@ -1,0 +1,94 @@
+"""How a position is shared out among the legs that protect it: what each is to cover, and what of that works at the venue.
+
+    held  ->  what each leg covers  ->  watched here, or an order  ->  what may be asked for now
+
+Rules
+- Stops cover the position, and so do targets: each leg its share, down to whole lots, the last of its kind what is left.
+- What has filled keeps its place: a share is of all that was held since the position was opened, less what the leg filled.
+- What is less than the venue takes is left to the last leg of its kind.
+- Where the venue holds every order to the position (`reduce_only`) both kinds work there. Elsewhere they share one budget: all
+  that may still fill is never asked to be more than is held. Stops are orders then, and targets are watched here until one is
+  reached.
+- Where a venue has no stops they are watched here.
+- A leg that was reached goes first, a stop before a target; it grows as what the others have open is proven to be gone.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from partfill.core.guard import Guard, Protection, open_at_worst
+from partfill.model.capabilities import Capabilities
+from partfill.model.instrument import whole_lots
+from partfill.model.numbers import ZERO, add, mul, sub
+from partfill.model.protection import Budget
+
+
+def covers(protection: Protection, held: Decimal) -> list[Decimal]:
+    """What each leg is to cover of `held` units."""
+    found: dict[str, Decimal] = {}
+    for stops in (True, False):
+        kind = [guard for guard in protection.guards if guard.leg.stops is stops]
+        whole = sum((guard.leg.share for guard in kind), ZERO) == 1
+        left = held
+        gross = sum((guard.filled for guard in kind), held)
+        for guard in kind:
+            part = min(left, max(ZERO, sub(mul(gross, guard.leg.share), guard.filled)))
+            if whole and guard is kind[-1]:
+                part = left
+            part = whole_lots(part, protection.lot)
+            if protection.too_little(guard.leg, part):
+                part = ZERO
+            left = sub(left, part)
+            found[guard.leg.name] = part
+    return [found[guard.leg.name] for guard in protection.guards]
+
+
+def assign(protection: Protection, held: Decimal, rules: Capabilities) -> list[Decimal]:
+    """Note what each leg is to cover and how; returns what is to be an order of each, once nothing is on its way."""
+    one_budget = protection.budget is Budget.SHARED and not rules.reduce_only
+    beyond = one_budget and sum((guard.leg.share for guard in protection.guards), ZERO) > 1
+    found: dict[str, Decimal] = {}
+    for guard, part in zip(protection.guards, covers(protection, held), strict=True):
+        guard.watched = (guard.leg.stops and not rules.stops) or (beyond and guard.leg.stops is not rules.stops)
+        guard.wanted = part
+        found[guard.leg.name] = ZERO if guard.waits else part
+    if one_budget:
+        left = held
+        for guard in sorted(protection.guards, key=_first):
+            part = guard.wanted = min(guard.wanted, held if guard.waits else left)
+            if not guard.waits:
+                found[guard.leg.name] = part
+                left = sub(left, part)
+    return [found[guard.leg.name] for guard in protection.guards]
+
+
+def within(protection: Protection, held: Decimal, parts: list[Decimal]) -> list[Decimal]:
+    """What may be asked for now of `parts`: nothing grows beyond what all else that may still fill leaves of `held`."""
+    protection.leaving = [parent for parent in protection.leaving if parent.active]
+    gone = held
+    for parent in protection.leaving:
+        gone = sub(gone, open_at_worst(parent))
+    now = dict(zip((guard.leg.name for guard in protection.guards), parts, strict=True))
+    for budget in _budgets(protection):
+        free = gone
+        for guard in budget:
+            free = sub(free, guard.worst)
+        for guard in sorted(budget, key=_first):
+            more = sub(now[guard.leg.name], guard.worst)
+            if more > ZERO:
+                grows = whole_lots(min(more, max(free, ZERO)), protection.lot)
+                free = sub(free, grows)
+                now[guard.leg.name] = add(guard.worst, grows)
+    return [now[guard.leg.name] for guard in protection.guards]
+
+
+def _budgets(protection: Protection) -> list[list[Guard]]:
+    if protection.budget is Budget.SHARED:
+        return [protection.guards]
+    return [[guard for guard in protection.guards if guard.leg.stops is stops] for stops in (True, False)]
+
+
+def _first(guard: Guard) -> tuple[bool, bool]:
+    """Who is served first where not all can be: what was reached, stops before targets."""
+    return (not guard.fired_at, not guard.leg.stops)

@@ -1,0 +1,86 @@
+"""What users say of protection in plain words and numbers, as the command that the engine takes.
+
+Rules
+- A price that is not on the tick of its instrument is refused at once: its venue would refuse it when it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from partfill.model.commands import Protect
+from partfill.model.instrument import Instrument
+from partfill.model.numbers import NotANumber, dec
+from partfill.model.orders import Number
+from partfill.model.protection import Budget, Leg, OverClose
+from partfill.model.words import Side
+
+SIDES = {"long": Side.BUY, "short": Side.SELL}
+Targets = Iterable[Number | tuple[Number, Number]]
+"""Prices, or (price, share of the position)."""
+
+
+class Bracket(NamedTuple):
+    """How a position is to be protected.
+
+    `stop` triggers a market order, or a limit order at `stop_limit`. A target is a price, or a price and the share of the
+    position that it covers. `legs`: more of either, as they are. `over_close`: "alarm", or "flatten" to trade back what
+    protective orders closed too much. `budget`: "shared", or "each" to let stops and targets both rest at a venue that holds
+    neither to the position.
+    """
+
+    stop: Number | None = None
+    stop_limit: Number | None = None
+    targets: Targets = ()
+    legs: Iterable[Leg] = ()
+    over_close: str = "alarm"
+    budget: str = "shared"
+
+    def legs_wanted(self) -> tuple[Leg, ...]:
+        """All legs. Raises `NotANumber`."""
+        found = []
+        if self.stop is not None:
+            limit = None if self.stop_limit is None else dec(self.stop_limit, "stop_limit")
+            found.append(Leg(name="stop", stop_px=dec(self.stop, "stop"), price=limit))
+        elif self.stop_limit is not None:
+            raise NotANumber(f"stop_limit is {self.stop_limit} and there is no stop; give the price that triggers it")
+        given = [each if isinstance(each, tuple) else (each, 1) for each in self.targets]
+        for number, (price, share) in enumerate(given, 1):
+            name = "target" if len(given) == 1 else f"target{number}"
+            found.append(Leg(name=name, price=dec(price, name), share=dec(share, f"share of {name}")))
+        return (*found, *self.legs)
+
+    def command(self, venue: str, account: str, instrument: str, side: Side, listed: Mapping[str, Instrument]) -> Protect:
+        """The command for a position of `side`. Raises `NotANumber`."""
+        legs = self.legs_wanted()
+        least: dict[str, Any] = {}
+        known = listed.get(instrument)
+        if known is not None:
+            least = {"lot": known.lot, "min_qty": known.min_qty, "min_notional": known.min_notional}
+            for leg in legs:
+                for name, px in (("stop_px", leg.stop_px), ("price", leg.price)):
+                    if px is not None and not known.valid_price(px):
+                        near = known.price_no_worse(px, Side.SELL if side is Side.BUY else Side.BUY)
+                        raise NotANumber(f"{name} {px} of {leg.name} is not on the tick of {instrument}; {near} is")
+        return Protect(
+            venue=venue, account=account, instrument=instrument, side=side, legs=legs,
+            over_close=_word(OverClose, "over_close", self.over_close), budget=_word(Budget, "budget", self.budget), **least,
+        )  # fmt: skip
+
+
+W = TypeVar("W", Budget, OverClose)
+
+
+def _word(kind: type[W], name: str, said: str) -> W:
+    try:
+        return kind(said)
+    except ValueError:
+        raise NotANumber(f"{name} is {said!r}; it is {' or '.join(each.value for each in kind)}") from None
+
+
+def side_of(said: str) -> Side:
+    """The side that "long" or "short" means. Raises `NotANumber`."""
+    if said not in SIDES:
+        raise NotANumber(f"side is {said!r}; it is long or short")
+    return SIDES[said]

@@ -1,0 +1,252 @@
+"""Protective orders where a venue replaces nothing: what comes first, what leaves, and what is brought together."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from partfill.core.covering import CROWD
+from partfill.model.capabilities import Capabilities
+from partfill.model.events import AlarmKind
+from partfill.model.observations import ExecutionVoided
+from partfill.model.operations import Cancel, Place
+from partfill.model.protection import Leg, OverClose
+from partfill.model.words import OrdStatus, OrdType, Side
+from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D
+from tests.core.test_protection import STOP, TARGET, Market
+
+GUARDED = Capabilities(reduce_only=True)
+
+
+def sizes(market: Market) -> list[Decimal]:
+    """What works of the stop, order by order."""
+    return sorted(total - filled for leg, total, filled in market.orders.values() if leg == "stop")
+
+
+# ---------------------------------------------------------------------- held to the position by the venue
+
+
+def test_what_is_too_much_leaves_only_once_its_successor_works() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.enters("100", "100")
+    market.trades("target", "40", answers=False)
+    (place,) = market.take()
+    assert isinstance(place, Place)
+    assert (place.terms.order_qty, place.terms.reduce_only) == (60, True)
+    assert market.works("stop") == 100
+    market.does(place)
+    (cancel,) = market.take()
+    assert isinstance(cancel, Cancel)
+    assert market.works("stop") == 160
+    market.does(cancel)
+    market.answer()
+    assert market.legs == (60, 60)
+
+
+def test_what_leaves_and_fills_all_the_same_lowers_what_its_successor_is_asked_for() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.enters("100", "100")
+    market.trades("target", "40", answers=False)
+    market.answer()
+    market.trades("target", "10", answers=False)
+    (place,) = market.take()
+    # Before the new order is there, the old one fills.
+    market.trades("stop", "20", answers=False)
+    market.does(place)
+    market.answer()
+    assert market.position == 30
+    assert market.legs == (30, 30)
+    assert market.alarms(AlarmKind.EXPOSURE) == []
+
+
+def test_a_successor_that_is_refused_leaves_what_works_alone() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.enters("100", "100")
+    market.trades("target", "40", answers=False)
+    for _ in range(4):
+        market.fresh = []
+        market.refused(market.last(Place))
+        assert market.works("stop") == 100
+        market.fresh = market.wake()
+    market.answer()
+    assert market.legs == (60, 60)
+
+
+def test_the_smallest_that_is_enough_leaves() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.enters("100", "60", "30", "10")
+    assert sizes(market) == [10, 30, 60]
+    market.trades("target", "25", answers=False)
+    market.answer()
+    assert sizes(market) == [5, 10, 60]
+
+
+def test_many_small_orders_become_one_and_nothing_is_bare_meanwhile() -> None:
+    market = Market(GUARDED, STOP)
+    for number in range(CROWD):
+        market.enters("100", "1")
+        assert len(sizes(market)) == number + 1
+    market.fill("last", "1", "entry")
+    (place,) = market.take()
+    assert isinstance(place, Place)
+    assert place.terms.order_qty == CROWD + 1
+    market.does(place)
+    assert market.works("stop") == 2 * CROWD + 1
+    market.answer()
+    assert sizes(market) == [CROWD + 1]
+
+
+def test_what_is_too_little_for_an_order_of_its_own_comes_with_another() -> None:
+    market = Market(GUARDED, STOP, min_qty=D(5))
+    market.enters("100", "10", "2")
+    assert sizes(market) == [12]
+    assert market.alarms(AlarmKind.UNPROTECTED) == []
+
+
+def test_what_is_too_little_in_value_too() -> None:
+    market = Market(GUARDED, STOP, min_notional=D(500))
+    market.enters("100", "10", "2", "6")
+    assert sizes(market) == [6, 12]
+
+
+# ---------------------------------------------------------------------- elsewhere
+
+
+def test_as_little_as_will_do_is_taken_off_first() -> None:
+    market = Market(PLAIN, STOP, TARGET)
+    market.enters("100", "60", "30", "10")
+    market.trades("target", "25", answers=False)
+    ops = [op for op in market.take() if isinstance(op, Cancel)]
+    stops = [op for op in ops if market.orders[op.order_id or ""][0] == "stop"]
+    assert [market.orders[op.order_id or ""][1] for op in stops] == [30]
+    market.fresh = list(ops)
+    market.answer()
+    assert sizes(market) == [5, 10, 60]
+
+
+def test_nothing_is_placed_that_is_less_than_the_venue_takes() -> None:
+    market = Market(PLAIN, STOP, TARGET, min_qty=D(5))
+    market.enters("100", "60", "40")
+    market.trades("target", "38")
+    # Two would be missing beside the sixty.
+    assert market.legs == (62, 62)
+    assert all(op.terms.order_qty >= 5 for op in market.sent(Place))
+
+
+def test_many_small_orders_are_brought_together_the_smallest_first() -> None:
+    market = Market(PLAIN, STOP)
+    for _ in range(40):
+        market.enters("100", "1")
+        assert market.works("stop") == market.position
+        assert len(sizes(market)) <= CROWD
+    assert sum(sizes(market)) == 40
+
+
+def test_while_they_are_brought_together_only_the_smallest_are_off() -> None:
+    market = Market(PLAIN, STOP)
+    market.enters("100", "50")
+    for _ in range(CROWD - 1):
+        market.enters("100", "1")
+    market.fill("last", "1", "entry")
+    (place,) = market.take()
+    market.does(place)
+    cancels = market.take()
+    assert [market.orders[op.order_id or ""][1] for op in cancels] == [1, 1]
+    market.fresh = list(cancels)
+    least = market.works("stop")
+    while ops := market.take():
+        for op in ops:
+            market.does(op)
+            least = min(least, market.works("stop"))
+    assert least == 50 + CROWD - 2
+    assert market.works("stop") == 50 + CROWD
+
+
+def test_an_order_that_its_venue_takes_off_again_and_again_comes_back_later_and_later_and_the_others_stay() -> None:
+    market = Market(PLAIN, STOP)
+    market.enters("100", "60", "40")
+    waits = []
+    for _ in range(5):
+        name = next(name for name, (_, total, _) in market.orders.items() if total == 40)
+        before = market.now
+        market.ends(name)
+        assert market.take() == []
+        market.fresh = market.wake()
+        waits.append(market.now - before)
+        market.answer()
+        assert sizes(market) == [40, 60]
+    assert waits == sorted(waits)
+    assert waits[-1] > 2 * SECOND
+
+
+# ---------------------------------------------------------------------- shares
+
+
+@pytest.mark.parametrize("rules", [PLAIN, TOTAL, GUARDED])
+def test_a_target_that_has_filled_is_not_shared_out_again(rules: Capabilities) -> None:
+    legs = (STOP, Leg(name="t1", price=D(105), share=D("0.5")), Leg(name="t2", price=D(110), share=D("0.5")))
+    market = Market(rules, *legs, lot=D(1))
+    market.enters("100", "100")
+    market.trades("t1", "20")
+    assert [market.works(leg.name) for leg in legs] == [80, 30, 50]
+    market.trades("t1", "30")
+    assert [market.works(leg.name) for leg in legs] == [50, 0, 50]
+    # What is bought more is shared out anew: the first has its part of it.
+    market.enters("60", "60", ref="more")
+    assert [market.works(leg.name) for leg in legs] == [110, 30, 80]
+    # A new position begins from nothing.
+    market.enters("110", "110", ref="out", side=Side.SELL)
+    assert [market.works(leg.name) for leg in legs] == [0, 0, 0]
+    market.enters("10", "10", ref="again")
+    assert [market.works(leg.name) for leg in legs] == [10, 5, 5]
+
+
+def test_what_is_sold_by_hand_is_taken_from_every_target() -> None:
+    legs = (Leg(name="t1", price=D(105), share=D("0.5")), Leg(name="t2", price=D(110), share=D("0.5")))
+    market = Market(TOTAL, *legs, lot=D(1))
+    market.enters("100", "100")
+    market.trades("t1", "50")
+    market.enters("20", "20", ref="by hand", side=Side.SELL)
+    assert [market.works(leg.name) for leg in legs] == [0, 30]
+
+
+# ---------------------------------------------------------------------- what was closed too much
+
+
+def test_an_order_that_trades_back_and_fills_in_part_is_followed_by_another() -> None:
+    market = Market(TOTAL, STOP, TARGET, over_close=OverClose.FLATTEN)
+    market.enters("100", "100")
+    market.trades("target", "100", answers=False)
+    market.trades("stop", "50", answers=False)
+    sizes_asked = []
+    market.fresh = [op for op in market.take() if not isinstance(op, Cancel)]
+    for part in ("20", "0", "30"):
+        flat = next(op for op in market.fresh if isinstance(op, Place) and op.terms.ord_type is OrdType.MARKET)
+        sizes_asked.append(flat.terms.order_qty)
+        name = f"F{len(sizes_asked)}"
+        market.acknowledge(flat, name)
+        if part != "0":
+            market.fill(f"f{name}", part, name)
+        market.feed(market.report(None, name, ord_status=OrdStatus.CANCELED, order_qty=flat.terms.order_qty, cum_qty=D(part)))
+        market.fresh = market.wait(2 * SECOND)
+    assert sizes_asked == [50, 30, 30]
+    assert market.position == 0
+    assert not any(isinstance(op, Place) for op in market.fresh)
+
+
+def test_nothing_is_traded_back_that_came_back_by_itself() -> None:
+    market = Market(TOTAL, STOP, TARGET, over_close=OverClose.FLATTEN)
+    market.enters("100", "100")
+    market.trades("target", "100", answers=False)
+    market.trades("stop", "50", answers=False)
+    key = f"x{market.count}"
+    (flat,) = [op for op in market.take() if isinstance(op, Place)]
+    market.feed(market.report(None, None, flat.cl_ord_id, ord_status=OrdStatus.REJECTED))
+    # The venue takes the fill of the stop back.
+    ledgers = market.engine.index.by_order
+    name = next(each for each, ledger in ledgers.items() if key in ledger.rows)
+    market.feed(ExecutionVoided(venue=VENUE, order_id=name[2], key=key))
+    assert market.position == 0
+    flats = [op for op in market.wait(5 * SECOND) if isinstance(op, Place) and op.terms.ord_type is OrdType.MARKET]
+    assert flats == []
