@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from partfill import FillManager, Limit
 from partfill.journal.verify import verify
 from partfill.model.capabilities import Capabilities
 from partfill.model.events import PositionChanged
+from partfill.model.instrument import Instrument
 from partfill.model.numbers import NotANumber
 from partfill.runtime.comparing import Comparing
 from partfill.runtime.manager import Refused
@@ -85,7 +88,7 @@ async def test_from_entry_to_exit_the_legs_are_the_position(quiet: Street, tmp_p
         await until(lambda: fills.positions.of("TOKEN").qty == 0, "it is stopped out")
         await until(lambda: not [order for order in quiet.ours if order.side == "sell"], "the target is taken off")
         assert quiet.exchange.positions["", "TOKEN"] == 0
-        assert [event.qty for event in told if type(event) is PositionChanged][-1] == 0
+        await until(lambda: [each.qty for each in told if type(each) is PositionChanged][-1] == 0, "and that is told")
         assert fills.positions.all()[0].legs[0].wanted == 0
     assert verify(tmp_path / "f.db").problems == []
 
@@ -139,6 +142,59 @@ async def test_what_cannot_be_is_refused_by_name(quiet: Street, tmp_path: Path) 
         with pytest.raises(Refused, match="venue 'moon' is not connected"):
             fills.positions.of("TOKEN", venue="moon")
         assert fills.positions.of("TOKEN").qty == 0
+
+
+class Contracts(PaperClient):
+    """A venue that says what a price point of a token is worth."""
+
+    worth = D(1)
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        return {name: msgspec.structs.replace(each, multiplier=self.worth) for name, each in super().instruments.items()}
+
+
+def listed(db: Path) -> list[str]:
+    """Every input that said something of an instrument."""
+    with closing(sqlite3.connect(db)) as opened:
+        return [body for (body,) in opened.execute("SELECT body FROM journal WHERE body LIKE '%instrument_listed%'")]
+
+
+async def test_results_are_net_of_fees_and_have_the_multiplier_that_the_venue_lists(quiet: Street, tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    market = quiet.exchange.markets["TOKEN"]
+    market.listing = msgspec.structs.replace(market.listing, maker_fee=D("0.001"), taker_fee=D("0.002"))
+    async with await manager(quiet, db, Contracts) as fills:
+        await entered(fills, quiet, 100, 60, 40)
+        await fills.submit(Limit("TOKEN", "sell", qty=50, price="0.60"), ref="exit")
+        await until(lambda: legs(quiet) == (0, 50), "it rests")
+        quiet.puts("buy", 50, "0.70")
+        await until(lambda: fills.positions.of("TOKEN").qty == 50, "half of it is sold")
+        held = fills.positions.of("TOKEN")
+        # The exit rested at 0.60.
+        assert (held.held, held.avg_px, held.realised, held.fees) == (50, D("0.62"), D("-1"), {"pUSD": D("0.092")})
+        assert held.net == D("-1.092")
+        assert fills.positions.of("NONE").net == 0
+    assert listed(db) == [
+        '{"type":"instrument_listed","instrument":"TOKEN","quote":"pUSD","multiplier":"1","venue":"paper"}'
+    ]  # fmt: skip
+    # The same again writes nothing, and what is new holds from then on.
+    async with await manager(quiet, db, Contracts) as fills:
+        assert fills.positions.of("TOKEN") == held
+    assert len(listed(db)) == 1
+    Contracts.worth = D(100)
+    try:
+        async with await manager(quiet, db, Contracts) as fills:
+            held = fills.positions.of("TOKEN")
+            assert (held.realised, held.net, held.avg_px) == (-100, D("-100.092"), D("0.62"))
+        Contracts.worth = D(0)
+        with pytest.raises(NotANumber, match="multiplier of TOKEN is 0; it must be above zero"):
+            async with await manager(quiet, db, Contracts):
+                pass
+    finally:
+        Contracts.worth = D(1)
+    assert len(listed(db)) == 2
+    assert verify(db).problems == []
 
 
 async def test_what_the_venue_says_is_held_is_compared_and_not_taken(quiet: Street, tmp_path: Path) -> None:

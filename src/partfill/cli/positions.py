@@ -1,4 +1,4 @@
-"""partfill positions DB: what is held, what it was entered at, and what was made of what is closed."""
+"""partfill positions DB: what is held, what it was entered at, and what was made of what is closed, with and without fees."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from partfill.journal.protection_state import thaw_protection
 from partfill.journal.store import NotAJournal, Store
 from partfill.model.numbers import ZERO, NotANumber, add, dec, mul, sub, text
 
-_COLUMNS = ("venue", "account", "instrument", "qty", "avg_px", "realised", "unrealised", "fees", "protected", "rounds", "since",
-            "unchanged")  # fmt: skip
+_COLUMNS = ("venue", "account", "instrument", "qty", "held", "avg_px", "realised", "net", "unrealised", "total", "fees",
+            "protected", "rounds", "since", "unchanged")  # fmt: skip
 _WORKING = (
     "SELECT p.venue, p.account, p.instrument, p.side, p.ref, c.leaves_qty FROM parents p JOIN work w ON w.parent = p.id "
     "JOIN children c ON c.id = w.child WHERE c.open = 1 AND c.ord_status <> 'PendingNew' AND p.ref LIKE 'guard:%'"
@@ -44,26 +44,31 @@ def _marks(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--venue", help="Only of this venue.")
 @click.option("--account", help="Only of this account.")
 @click.option("--all", "everything", is_flag=True, help="Closed positions too.")
-@click.option("--mark", "marks", multiple=True, callback=_marks, help="INSTRUMENT=PRICE: what the open quantity is worth at.")
+@click.option("--mark", "marks", multiple=True, callback=_marks, help="INSTRUMENT=PRICE: what is held is worth so much.")
 @json_option
 def positions(db: Path, instrument: str | None, venue: str | None, account: str | None, everything: bool,
               marks: dict[str, Decimal], as_json: bool) -> None:  # fmt: skip
     """Show the positions in the journal DB: quantity (below zero is short), average price of entry, and result.
 
-    realised is what was made of all that is closed, unrealised what the open quantity would bring at the price of --mark; both
-    before fees, which stand beside them per currency, and without the multiplier of an instrument. An average price is missing
-    while a fill has no price yet. unchanged: time since the last change. protected: of each stop and target what works at the
+    qty is what fills add up to, held the same less the fees that were taken in the base asset. Results are in quote currency,
+    with the multiplier of the instrument: realised is what was made of all that is closed, before all fees but those in base;
+    net is that less the fees in quote currency; unrealised is what the price of --mark makes of what is held; total is net and
+    unrealised. fees are all that were taken, per currency; those in a third currency are in no result. net is missing where the
+    venue did not say which currency prices are in, and fees have one. An average price, net and total are missing while a fill
+    has no price yet. unchanged: time since the last change. protected: of each stop and target what works at the
     venue, of what should; a position that is not covered is red.
     """
     conditions = wanted(
-        ("instrument = ?", instrument),
-        ("venue = ?", venue),
-        ("account = ?", account),
-        ("qty <> ?", None if everything else "0"),
+        ("p.instrument = ?", instrument),
+        ("p.venue = ?", venue),
+        ("p.account = ?", account),
+        ("p.held <> ?", None if everything else "0"),
     )
     query = (
-        "SELECT venue, account, instrument, qty, avg_px, cost, realised, fees, rounds, since, changed, "
-        f"state->>0 AS unpriced FROM positions WHERE {conditions[0]} ORDER BY venue, account, instrument"
+        "SELECT p.venue, p.account, p.instrument, p.qty, p.held, p.avg_px, p.cost, p.realised, p.net, i.quote, "
+        "coalesce(i.multiplier, '1') AS multiplier, p.fees, p.rounds, p.since, p.changed, p.state->>0 AS unpriced "
+        "FROM positions p LEFT JOIN instruments i ON i.venue = p.venue AND i.instrument = p.instrument "
+        f"WHERE {conditions[0]} ORDER BY p.venue, p.account, p.instrument"
     )
     now = time.time_ns()
     show = _told if as_json else _line
@@ -111,14 +116,19 @@ def _legs(db: Path) -> dict[Key, list[Row]]:
         store.close()
 
 
-def _unrealised(row: Row, mark: Decimal | None) -> str | None:
-    if mark is None or row["unpriced"]:
-        return None
-    return text(sub(mul(Decimal(row["qty"]), mark), Decimal(row["cost"])))
+def _results(row: Row, mark: Decimal | None) -> None:
+    """Put in what there is at the price `mark`, all in quote currency with the multiplier; what cannot be told is None."""
+    multiplier = Decimal(row["multiplier"])
+    for name in ("cost", "realised"):
+        row[name] = mul(Decimal(row[name]), multiplier)
+    row["unrealised"] = row["total"] = None
+    if mark is not None and not row["unpriced"]:
+        row["unrealised"] = sub(mul(mul(Decimal(row["held"]), mark), multiplier), row["cost"])
+        row["total"] = None if row["net"] is None else add(Decimal(row["net"]), row["unrealised"])
 
 
 def _told(row: Row, mark: Decimal | None, now: int) -> Row:
-    row["unrealised"] = _unrealised(row, mark)
+    _results(row, mark)
     row["fees"] = json.loads(row["fees"])
     row["unchanged_s"] = max(0, now - row["changed"]) // 1_000_000_000
     row["unpriced"] = bool(row["unpriced"])

@@ -23,7 +23,7 @@ _SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """Signs that a terminal would obey: a venue's text is shown, never played."""
 NUMBERS = ("price", "order_qty", "cum_qty", "leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional",
            "avg_px", "qty", "px", "fee", "filled_qty", "remaining_qty", "remaining_usd", "depth_usd", "ticks",
-           "value", "cost", "realised", "unrealised")  # fmt: skip
+           "value", "cost", "held", "realised", "net", "unrealised", "total")  # fmt: skip
 """Columns that hold a number, shown without needless zeros and to the right."""
 
 Row = dict[str, Any]
@@ -132,7 +132,7 @@ def _cell(name: str, value: Any) -> str:
     if name in ("updated", "time", "since"):
         seconds, rest = divmod(int(value), 1_000_000_000)
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{rest // 1000:06d}"
-    if name in ("avg_px", "realised", "unrealised"):
+    if name in ("avg_px", "realised", "net", "unrealised", "total"):
         return text(round(Decimal(value), 8))
     if name == "void":
         return "void" if value else ""

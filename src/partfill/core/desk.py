@@ -190,7 +190,7 @@ class Desk:
         """What was in flight is unknown; every order that works is asked for."""
         if not self.name and r.desk:
             self.name = r.desk
-            self.engine.holdings = Holdings()
+            self.engine.holdings = Holdings(self.engine.listed)
             effects.engine = True
         self.mode = r.mode
         protection.restarted(self, now, effects)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from partfill.core.guard import Protection
     from partfill.core.parent import Parent
     from partfill.core.position import Position
+    from partfill.model.inputs import InstrumentListed
 
 State = tuple[OrdStatus, Decimal | None, Decimal, Decimal, Decimal, int]
 """What the audit trail compares: (ord_status, order_qty, cum_qty, leaves_qty, value of the ledger touched, kept flags)."""
@@ -76,6 +77,8 @@ class Effects:
     """Number of the decision that a report of another system calls for; 0 for none."""
     parents: Sequence[Parent] = ()
     """Parent orders whose rows have to be written."""
+    listed: Sequence[InstrumentListed] = ()
+    """What a venue said of instruments, other than before."""
     engine: bool = False
     """True when something changed that belongs to no order: the kill switch, the desk's name."""
 

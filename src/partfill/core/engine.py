@@ -17,9 +17,10 @@ What reports do to an order is in `reports`; what executions do in `fills`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from partfill.core import answers, fills, handling, outages, protection, reported, reports
+from partfill.core import answers, declared, fills, handling, outages, protection, reported, reports
 from partfill.core.child import Child
 from partfill.core.desk import Desk
 from partfill.core.effects import Counters, Effects, state_of
@@ -41,6 +42,7 @@ from partfill.model.inputs import (
     ExecutionVoided,
     Gap,
     Input,
+    InstrumentListed,
     KillSwitch,
     Looked,
     MarketSeen,
@@ -78,7 +80,7 @@ class Engine:
 
     __slots__ = (
         *("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "holdings", "index", "next_id"),
-        *("outages", "rules"),
+        *("listed", "outages", "rules"),
     )
 
     def __init__(self) -> None:
@@ -90,6 +92,8 @@ class Engine:
         """Trading days that began, per (venue, account)."""
         self.outages: dict[tuple[str, str], int] = {}
         """(venue, account) whose reads are not answered -> since when (ns UTC)."""
+        self.listed: dict[tuple[str, str], InstrumentListed] = {}
+        """What venues say of instruments, per (venue, instrument)."""
         self.next_id = 1
         self.counters = Counters()
         self._forgotten = 0
@@ -106,8 +110,9 @@ class Engine:
             Gap: self._gap,
             OrderPlaced: self._placed,
             RequestSent: self._request,
-            VenueDeclared: self._declared,
-            DayRolled: self._day_rolled,
+            VenueDeclared: partial(declared.rules, self),
+            InstrumentListed: partial(declared.instrument, self),
+            DayRolled: partial(declared.day, self),
             Unreadable: self._unreadable,
             Submit: self.desk.submit,
             Track: self.desk.track,
@@ -285,17 +290,6 @@ class Engine:
         text = f"stream of {gap.venue} {gap.account} broke; what happened since {since} may be missing"
         effects.events.append(Alarm(0, None, None, AlarmKind.GAP, text))
         self.desk.gap(gap.venue, gap.account, now, effects)
-
-    def _declared(self, declared: VenueDeclared, now: int, effects: Effects) -> None:
-        self.rules[declared.venue] = declared.capabilities
-        for child in self.children.values():
-            # An order that is not in memory takes the rules of the moment when it comes back; these must not differ.
-            if child.venue == declared.venue:
-                child.rules = declared.capabilities
-
-    def _day_rolled(self, rolled: DayRolled, now: int, effects: Effects) -> None:
-        scope = (rolled.venue, rolled.account)
-        self.days[scope] = self.days.get(scope, 0) + 1
 
     def _unreadable(self, u: Unreadable, now: int, effects: Effects) -> None:
         self.counters.unreadable += 1

@@ -4,6 +4,7 @@ Rules
 - What an order contributes is compared with what was counted of it, so nothing is counted twice, whatever a step was about.
 - An order in quarantine contributes what it did before: its numbers are not believed.
 - An order that leaves memory has been counted, and is when it comes back.
+- What the venue lists rules; where it names no base asset, the first order whose terms name one does, once it has fees.
 - What a venue says that an account holds is compared and never taken: a difference that stays for `GRACE_NS` is told once, and
   once more when it is gone.
 """
@@ -17,7 +18,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.position import NOTHING, Position, Share
 from partfill.model.events import AlarmKind, ParentDone, PositionChanged
-from partfill.model.inputs import PositionSeen
+from partfill.model.inputs import InstrumentListed, PositionSeen
 from partfill.model.numbers import ZERO, add, neg, sub, text
 from partfill.model.words import Flag, Side
 
@@ -34,9 +35,11 @@ GRACE_NS = 10_000_000_000
 class Holdings:
     """Positions by (venue, account, instrument), and what the orders in memory have contributed."""
 
-    __slots__ = ("counted", "next_number", "positions")
+    __slots__ = ("counted", "listed", "next_number", "positions")
 
-    def __init__(self) -> None:
+    def __init__(self, listed: dict[tuple[str, str], InstrumentListed]) -> None:
+        self.listed = listed
+        """What is known of instruments, per (venue, instrument): the engine's own."""
         self.positions: dict[tuple[str, str, str], Position] = {}
         self.counted: dict[int, tuple[Position, Share]] = {}
         """Of every order in memory that has filled."""
@@ -55,6 +58,9 @@ class Holdings:
             return
         position, before = self.counted.get(child.id) or (self._of(child), NOTHING)
         after = share_of(child)
+        if after.fees and child.base is not None and position.base is None:
+            position.rebase(child.base, now)
+            effects.position(position)
         if after != before:
             self.counted[child.id] = (position, after)
             self._move(position, child.id, before, after, now, effects)
@@ -70,7 +76,7 @@ class Holdings:
         if position.changed >= p.as_of:
             # It has moved since the question.
             return
-        if position.qty == p.qty:
+        if position.held == p.qty:
             if position.told:
                 said = f"{p.venue} {p.account}".rstrip() + f" and fills agree again: {text(p.qty)} of {p.instrument}"
                 engine.alarm(effects, None, AlarmKind.POSITION_AGREES, said)
@@ -85,11 +91,21 @@ class Holdings:
             position.told = True
             effects.position(position)
             said = f"{p.venue} {p.account}".rstrip() + f" holds {text(p.qty)} of {p.instrument}"
-            more = text(sub(p.qty, position.qty))
+            more = text(sub(p.qty, position.held))
             engine.alarm(
                 effects, None, AlarmKind.POSITION,
-                f"{said}, fills here add up to {text(position.qty)}: a difference of {more}; nothing was changed",
+                f"{said}, fills here add up to {text(position.held)}: a difference of {more}; nothing was changed",
             )  # fmt: skip
+
+    def learn(self, listed: InstrumentListed, now: int, effects: Effects) -> None:
+        """What a venue says of an instrument, to every account's position in it."""
+        for (venue, _, instrument), position in self.positions.items():
+            if (venue, instrument) == (listed.venue, listed.instrument):
+                held = position.held
+                position.learn(listed, now)
+                effects.position(position)
+                if position.held != held:
+                    self._tell(position, 0, effects)
 
     def restored(self, child: Child) -> None:
         """An order has come back into memory: what it contributes has been counted."""
@@ -101,7 +117,10 @@ class Holdings:
         self.counted.pop(number, None)
 
     def remember(self, position: Position) -> None:
-        """A position comes out of the journal."""
+        """A position comes out of the journal. What is known of its instrument has to be there before."""
+        listed = self.listed.get((position.venue, position.instrument))
+        if listed is not None:
+            position.quote, position.multiplier = listed.quote, listed.multiplier
         self.positions[position.venue, position.account, position.instrument] = position
         self.next_number = max(self.next_number, position.number + 1)
 
@@ -112,21 +131,30 @@ class Holdings:
 
     def _open(self, key: tuple[str, str, str]) -> Position:
         position = self.positions[key] = Position(self.next_number, *key)
+        listed = self.listed.get((position.venue, position.instrument))
+        if listed is not None:
+            position.learn(listed, 0)
         self.next_number += 1
         return position
 
     def _move(self, position: Position, child: int, before: Share, after: Share, now: int, effects: Effects) -> None:
-        was = (position.qty, position.cost, position.paid)
+        was = (position.held, position.cost, position.paid)
         position.move(child, before, after, now)
         effects.position(position)
-        if was != (position.qty, position.cost, position.paid):
-            # The end of an order is the last that is told of it.
-            place = next((place for place, each in enumerate(effects.events) if type(each) is ParentDone), len(effects.events))
-            changed = PositionChanged(
-                child, None, None, position.venue, position.account, position.instrument, position.qty, position.cost,
-                position.paid, bool(position.unpriced),
-            )  # fmt: skip
-            effects.events.insert(place, changed)
+        if was != (position.held, position.cost, position.paid):
+            self._tell(position, child, effects)
+
+    @staticmethod
+    def _tell(position: Position, child: int, effects: Effects) -> None:
+        # The end of an order is the last that is told of it.
+        place = next((place for place, each in enumerate(effects.events) if type(each) is ParentDone), len(effects.events))
+        held = position.held
+        qty = held if position.base is None else position.qty
+        changed = PositionChanged(
+            child, None, None, position.venue, position.account, position.instrument, qty, position.cost,
+            position.paid, bool(position.unpriced), None if qty is held else held,
+        )  # fmt: skip
+        effects.events.insert(place, changed)
 
 
 def share_of(child: Child) -> Share:

@@ -60,7 +60,7 @@ def due(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     protection.owed_at = 0
     holdings = desk.engine.holdings
     position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
-    much = min(protection.owed, _beyond(protection, ZERO if position is None else position.qty))
+    much = min(protection.owed, _beyond(protection, ZERO if position is None else position.held))
     protection.owed = ZERO
     if much:
         _flatten(desk, protection, much, now, effects)

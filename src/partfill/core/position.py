@@ -9,10 +9,15 @@ entries, shrinks in proportion with exits, and begins anew where a position goes
 leave: `cost - paid`. Only `cost` depends on the order of fills; the last of them are kept, so that a void or a correction of a
 fill is as if that fill had never been, or had always been so.
 
+A fee that is taken in the base asset is a part of the fill that does not stay: of 1 bought for 100 with a fee of 0.001 there is
+0.999, entered at 99.9, and 0.1 is spent. So `held` is what fills and such fees leave, `cost` is what that was entered at, and
+realised has such fees in it, at the price of their fills.
+
 Rules
 - An order counts from the moment on at which its instrument and side are known, with all that has filled of it.
-- Fees are kept apart, per currency; they lower no quantity here.
-- Only `cost` is ever divided, and rounded to 28 digits then; it is exactly zero again when the position is.
+- Fees are kept per currency. Only those in the base asset lower what is held; `qty` is what fills add up to, whatever the fees.
+- Sums here are price times units. The multiplier of an instrument is applied where a result is read: `gross` and `net`.
+- Only `cost` is ever divided, and rounded to 28 digits then; it is exactly zero again when nothing is held.
 """
 
 from __future__ import annotations
@@ -20,8 +25,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from partfill.model.inputs import InstrumentListed
 from partfill.model.numbers import ZERO, add, mul, ratio, sub
 
+ONE = Decimal(1)
 KEPT = 64
 """Fills of an open position whose order is remembered; older ones are folded into one."""
 
@@ -51,8 +58,8 @@ class Position:
     """One account's position in one instrument. Quantities in units, values in quote currency, times ns UTC."""
 
     __slots__ = (
-        *("account", "base_cost", "base_qty", "changed", "cost", "differs", "fees", "instrument", "number", "paid", "qty"),
-        *("recent", "rounds", "since", "told", "unpriced", "venue"),
+        *("account", "base", "base_cost", "base_qty", "changed", "cost", "differs", "fees", "held", "instrument", "multiplier"),
+        *("number", "paid", "quote", "recent", "rounds", "since", "told", "unpriced", "venue"),
     )
 
     def __init__(self, number: int, venue: str, account: str, instrument: str) -> None:
@@ -60,12 +67,18 @@ class Position:
         self.venue = venue
         self.account = account
         self.instrument = instrument
-        self.qty = ZERO
-        """Signed: above zero is long."""
+        self.quote: str | None = None
+        """Currency of its prices; None while no venue said."""
+        self.base: str | None = None
+        """Currency of one unit: fees in it lower what is held. None while nobody said, and for contracts."""
+        self.multiplier = ONE
+        """Quote currency per price point and unit."""
+        self.held = ZERO
+        """What is there, signed, above zero is long: fills less the fees that were taken in the base asset."""
         self.paid = ZERO
         """Paid for all that was bought, less what was got for all that was sold, ever."""
         self.cost = ZERO
-        """What the open quantity was entered at, signed like it."""
+        """What is held was entered at, signed like it."""
         self.fees: dict[str, Decimal] = {}
         self.unpriced = 0
         """Orders of which some quantity has no price yet: until it has, cost and realised are without it."""
@@ -84,29 +97,81 @@ class Position:
         """The last fills, oldest first."""
 
     @property
+    def qty(self) -> Decimal:
+        """What fills add up to, signed: above zero is long."""
+        taken = self.fees.get(self.base) if self.base is not None else None
+        return self.held if taken is None else add(self.held, taken) or ZERO
+
+    @property
     def realised(self) -> Decimal:
-        """What was made of what is closed, quote currency, before fees."""
+        """What was made of what is closed, price times units, before all fees but those in the base asset."""
         return sub(self.cost, self.paid)
 
     @property
+    def gross(self) -> Decimal:
+        """The same in quote currency, with the multiplier."""
+        return self.realised if self.multiplier == ONE else mul(self.realised, self.multiplier)
+
+    @property
+    def net(self) -> Decimal | None:
+        """What was made of what is closed less every fee ever, in quote currency; None while that cannot be told.
+
+        Fees in the base asset are in it by what they cost, fees in the quote currency are taken off; those in another currency
+        stay apart in `fees`, never converted. A fee without a currency is in that of the deal, as in FIX (479, CommCurrency).
+        It cannot be told while a price is missing, and while a fee has a currency and nobody said which one prices are in: it
+        may be that one or another. A fee that no venue has told yet is not in it.
+        """
+        if self.unpriced:
+            return None
+        net = self.gross
+        for currency, amount in self.fees.items():
+            if currency == self.base:
+                continue
+            if currency == self.quote or not currency:
+                net = sub(net, amount)
+            elif self.quote is None:
+                return None
+        return net
+
+    @property
     def avg_px(self) -> Decimal | None:
-        """Average price of entry, 28 digits; None without a position or while a price is missing."""
-        return None if not self.qty or self.unpriced else ratio(self.cost, self.qty)
+        """Average price of entry, 28 digits; None where nothing is held or while a price is missing."""
+        return None if not self.held or self.unpriced else ratio(self.cost, self.held)
+
+    def learn(self, listed: InstrumentListed, now: int) -> None:
+        """What the venue says of the instrument. A base asset that it does not name is what it was."""
+        self.quote, self.multiplier = listed.quote, listed.multiplier
+        if listed.unit is not None:
+            self.rebase(listed.unit, now)
+
+    def rebase(self, base: str, now: int) -> None:
+        """A unit is one of this currency: what fees took of it already goes at the average price of entry."""
+        before = self.qty
+        self.base = base
+        more = sub(before, self.qty)
+        if more:
+            worth = ratio(mul(self.cost, more), self.held) if self.held else ZERO
+            # Nothing was paid for it, or got.
+            self.paid = sub(self.paid, worth)
+            self.changed = now
+            self._append(Moved(0, more, worth), now)
 
     def move(self, child: int, before: Share, after: Share, now: int) -> None:
         """The share of one order is `after` and was `before`."""
         qty, value = sub(after.qty, before.qty), sub(after.value, before.value)
         if before.fees is not after.fees:
             self._fees(before, after)
+            if self.base is not None:
+                qty, value = self._less_taken(self.base, before, after, value)
         self.unpriced += after.unpriced - before.unpriced
         self.changed = now
         if not qty and not value:
             return
         buys = (before.qty or after.qty) > ZERO
         if qty and (qty > ZERO) is buys:
-            if self.qty and (self.qty > ZERO) is buys:
+            if self.held and (self.held > ZERO) is buys:
                 # More of the same.
-                self.qty, self.cost, self.paid = add(self.qty, qty), add(self.cost, value), add(self.paid, value)
+                self.held, self.cost, self.paid = add(self.held, qty), add(self.cost, value), add(self.paid, value)
                 self.recent.append(Moved(child, qty, value))
                 if len(self.recent) > KEPT:
                     self._fold()
@@ -124,17 +189,25 @@ class Position:
             self.fees[currency] = add(self.fees.get(currency, ZERO), amount)
         self.fees = {currency: amount for currency, amount in self.fees.items() if amount}
 
+    def _less_taken(self, base: str, before: Share, after: Share, value: Decimal) -> tuple[Decimal, Decimal]:
+        """(quantity, value) by which what is held of the order's share changes, where its value changes by `value`."""
+        was, now = _kept(before, base), _kept(after, base)
+        worth = sub(now[1], was[1])
+        # What the fee took was paid for all the same.
+        self.paid = add(self.paid, sub(value, worth))
+        return sub(now[0], was[0]), worth
+
     def _append(self, moved: Moved, now: int) -> None:
         """One more fill."""
-        if not self.qty:
+        if not self.held:
             # A new round: what was before is over, and closed.
             self.base_qty = self.base_cost = ZERO
             self.recent = []
-        was = self.qty
+        was = self.held
         self.recent.append(moved)
-        self.qty, self.cost = _after(self.qty, self.cost, moved)
+        self.held, self.cost = _after(self.held, self.cost, moved)
         self.paid = add(self.paid, moved.value)
-        if self.qty and (not was or (was > ZERO) is not (self.qty > ZERO)):
+        if self.held and (not was or (was > ZERO) is not (self.held > ZERO)):
             self.rounds += 1
             self.since = now
         if len(self.recent) > KEPT:
@@ -163,19 +236,28 @@ class Position:
                 self.recent[place] = Moved(child, add(each.qty, taken), add(each.value, worth))
                 left_qty, left_value = sub(left_qty, taken), sub(left_value, worth)
             self.recent = [each for each in self.recent if each.qty or each.value]
-        was = self.qty
+        was = self.held
         self.paid = add(self.paid, value)
-        self.qty, self.cost = self.base_qty, self.base_cost
+        self.held, self.cost = self.base_qty, self.base_cost
         for each in self.recent:
-            self.qty, self.cost = _after(self.qty, self.cost, each)
+            self.held, self.cost = _after(self.held, self.cost, each)
         if left_qty or left_value:
             # It is of a time that nobody remembers: as a trade of its own.
             older = Moved(child, left_qty, left_value)
             self.recent.append(older)
-            self.qty, self.cost = _after(self.qty, self.cost, older)
-        if self.qty and (not was or (was > ZERO) is not (self.qty > ZERO)):
+            self.held, self.cost = _after(self.held, self.cost, older)
+        if self.held and (not was or (was > ZERO) is not (self.held > ZERO)):
             self.rounds += 1
             self.since = now
+
+
+def _kept(share: Share, base: str) -> tuple[Decimal, Decimal]:
+    """(quantity, value) of what the fees in this currency leave of a share, signed like it."""
+    for currency, taken in share.fees:
+        if currency == base:
+            qty = sub(share.qty, taken)
+            return qty, ratio(mul(share.value, qty), share.qty) if share.qty else share.value
+    return share.qty, share.value
 
 
 def _after(qty: Decimal, cost: Decimal, moved: Moved) -> tuple[Decimal, Decimal]:

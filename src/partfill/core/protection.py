@@ -129,7 +129,7 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
         for side in Side:
             protection = desk.protections.get((position.venue, position.account, position.instrument, side))
             if protection is not None:
-                over_close.noticed(desk, protection, position.qty, now, effects)
+                over_close.noticed(desk, protection, position.held, now, effects)
                 if protection not in stale:
                     stale.append(protection)
                 if protection not in concerned:
@@ -244,14 +244,14 @@ def open_qty(desk: Desk, protection: Protection) -> Decimal:
     """What is held on the side that is protected, units."""
     holdings = desk.engine.holdings
     position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
-    if position is None or not position.qty or (position.qty > ZERO) is not (protection.side is Side.BUY):
+    if position is None or not position.held or (position.held > ZERO) is not (protection.side is Side.BUY):
         return ZERO
     if protection.rounds != position.rounds:
         protection.rounds = position.rounds
         for guard in protection.guards:
             guard.filled = ZERO
             guard.fired_at = 0
-    return position.qty.copy_abs()
+    return position.held.copy_abs()
 
 
 def _bring(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:

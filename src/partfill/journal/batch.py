@@ -56,6 +56,7 @@ class Batch:
             "_protections",
             "_engine",
             "_inputs",
+            "_listed",
             "_merged",
             "_parents",
             "_rows",
@@ -77,6 +78,7 @@ class Batch:
         self._audit: list[Row] = []
         self._alarms: list[Row] = []
         self._decisions: list[Row] = []
+        self._listed: dict[tuple[str, str], Row] = {}
         self._dust: dict[int, tuple[Speck, int]] = {}
         self._positions: dict[int, tuple[Position, int]] = {}
         self._protections: dict[int, tuple[Protection, int]] = {}
@@ -129,6 +131,9 @@ class Batch:
                 self._audit.append((seq, change.child.id, (change.before, change.after)))
         for parent in effects.parents:
             self._parents[parent.id] = (parent, now, seq)
+        for listed in effects.listed:
+            place = (listed.venue, listed.instrument)
+            self._listed[place] = (*place, listed.quote, listed.base, str(listed.multiplier))
         for speck in effects.specks:
             self._dust[speck.parent] = (speck, seq)
 
@@ -170,6 +175,7 @@ class Batch:
             "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
             "alarms": self._alarms,
             "decisions": self._decisions,
+            "instruments": list(self._listed.values()),
             "positions": [position_row(position, seq) for position, seq in self._positions.values()],
             "protections": [protection_row(*each) for each in self._protections.values()],
             "dust": [dust_row(speck, seq) for speck, seq in self._dust.values()],

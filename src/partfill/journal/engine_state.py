@@ -50,7 +50,7 @@ def thaw_engine(blob: bytes | str) -> Engine:
     engine.desk.next_protection = state.next_protection
     engine.desk.killed = {(venue, account): who for venue, account, who in state.killed}
     if state.next_position:
-        engine.holdings = Holdings()
+        engine.holdings = Holdings(engine.listed)
         engine.holdings.next_number = state.next_position
     engine.outages = {(venue, account): since for venue, account, since in state.outages}
     return engine

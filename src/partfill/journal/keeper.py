@@ -10,6 +10,7 @@ Rules
 from __future__ import annotations
 
 from collections import deque
+from decimal import Decimal
 
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -41,6 +42,7 @@ from partfill.model.inputs import (
     DayRolled,
     Gap,
     Input,
+    InstrumentListed,
     MarketSeen,
     OrderSnapshot,
     Outage,
@@ -55,8 +57,10 @@ QUIET_NS = 60_000_000_000
 MAX_FINISHED = 20_000
 """Most finished orders in memory, however fresh."""
 
-_NO_ORDER = (VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen,
-             MarketSeen)  # fmt: skip
+_NO_ORDER = (
+    *(VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen),
+    *(InstrumentListed, MarketSeen),
+)
 _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 
 
@@ -226,6 +230,9 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
     engine = thaw_engine(body) if body is not None else Engine()
     keeper = Keeper(engine, store, quiet_ns, max_finished, stored=store.last_seq() > 0)
     next_id = engine.next_id
+    for venue, instrument, quote, base, multiplier in store.instruments():
+        listed = InstrumentListed(venue=venue, instrument=instrument, quote=quote, base=base, multiplier=Decimal(multiplier))
+        engine.listed[venue, instrument] = listed
     if engine.holdings is not None:
         for row in store.positions():
             engine.holdings.remember(thaw_position(row))

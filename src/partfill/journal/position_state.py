@@ -22,6 +22,7 @@ class PositionState(msgspec.Struct, array_like=True, gc=False):
     recent: list[tuple[int, Decimal, Decimal]] = []
     differs: int = 0
     told: bool = False
+    base: str | None = None
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -31,26 +32,27 @@ _fees = msgspec.json.Decoder(dict[str, Decimal]).decode
 
 def position_row(position: Position, seq: int) -> Row:
     """The `positions` row, in the order of its columns."""
-    average = position.avg_px
+    average, net = position.avg_px, position.net
     recent = [(each.child, each.qty, each.value) for each in position.recent]
     base = (position.base_qty, position.base_cost)
-    state = PositionState(position.unpriced, *base, recent, position.differs, position.told)
+    state = PositionState(position.unpriced, *base, recent, position.differs, position.told, position.base)
     return (
         position.number, position.venue, position.account, position.instrument, str(position.qty),
         None if average is None else str(average), str(position.paid), str(position.cost), str(position.realised),
         _encode(position.fees).decode(), position.rounds, position.since, position.changed, seq, _encode(state).decode(),
+        str(position.held), None if net is None else str(net),
     )  # fmt: skip
 
 
 def thaw_position(row: Row) -> Position:
     """The position that `position_row` wrote."""
-    number, venue, account, instrument, qty, _, paid, cost, _, fees, rounds, since, changed, _, blob = row
+    number, venue, account, instrument, _, _, paid, cost, _, fees, rounds, since, changed, _, blob, held, _ = row
     position = Position(number, venue, account, instrument)
-    position.qty, position.paid, position.cost = Decimal(qty), Decimal(paid), Decimal(cost)
+    position.held, position.paid, position.cost = Decimal(held), Decimal(paid), Decimal(cost)
     position.fees = _fees(fees)
     position.rounds, position.since, position.changed = rounds, since, changed
     state = _state(blob)
     position.unpriced, position.base_qty, position.base_cost = state.unpriced, state.base_qty, state.base_cost
-    position.differs, position.told = state.differs, state.told
+    position.differs, position.told, position.base = state.differs, state.told, state.base
     position.recent = [Moved(*each) for each in state.recent]
     return position

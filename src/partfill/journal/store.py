@@ -45,7 +45,7 @@ _DUST_COLUMNS = (
 
 _POSITION_COLUMNS = (
     *("id", "venue", "account", "instrument", "qty", "avg_px", "paid", "cost", "realised", "fees", "rounds", "since"),
-    *("changed", "seq", "state"),
+    *("changed", "seq", "state", "held", "net"),
 )
 
 _PROTECTION_COLUMNS = ("id", "venue", "account", "instrument", "side", "qty", "off", "seq", "state")
@@ -89,6 +89,7 @@ STATEMENTS = {
         f"filled_qty, remaining_qty, evaluated, body) VALUES ({', '.join('?' * 14)})"
     ),
     "dust": _upsert("dust", _DUST_COLUMNS, 1),
+    "instruments": "INSERT OR REPLACE INTO instruments (venue, instrument, quote, base, multiplier) VALUES (?, ?, ?, ?, ?)",
     "positions": _upsert("positions", _POSITION_COLUMNS, 4),
     "protections": _upsert("protections", _PROTECTION_COLUMNS, 5),
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
@@ -271,6 +272,10 @@ class Store:
     def open_dust(self) -> list[tuple[Any, ...]]:
         """Rows of the dust that waits, oldest first, in the order of their columns."""
         return list(self.db.execute(f"SELECT {', '.join(_DUST_COLUMNS)} FROM dust WHERE state = 'open' ORDER BY since, parent"))
+
+    def instruments(self) -> list[tuple[Any, ...]]:
+        """(venue, instrument, quote, base, multiplier) of every instrument of which a venue said something."""
+        return list(self.db.execute("SELECT venue, instrument, quote, base, multiplier FROM instruments"))
 
     def positions(self) -> list[tuple[Any, ...]]:
         """Rows of all positions, in the order of their columns."""

@@ -32,6 +32,7 @@ TABLES = {
     "alarms": "SELECT * FROM {}.alarms ORDER BY seq, child, kind, text",
     "decisions": "SELECT * FROM {}.decisions ORDER BY number",
     "dust": "SELECT * FROM {}.dust ORDER BY parent",
+    "instruments": "SELECT * FROM {}.instruments ORDER BY venue, instrument",
     "positions": "SELECT * FROM {}.positions ORDER BY id",
     "protections": "SELECT * FROM {}.protections ORDER BY id",
     "engine": "SELECT * FROM {}.engine",

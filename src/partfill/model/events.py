@@ -186,7 +186,8 @@ class PositionChanged(_Event, frozen=True, tag="position_changed"):
     """The position of an account in an instrument is `qty` now, above zero for long. `order` is the order that changed it.
 
     `cost`: what that quantity was entered at; `paid`: for all that was ever bought less what was got for all that was sold.
-    Values in quote currency, price times units: a multiplier is not in them, and fees are not. `unpriced`: some fill has no
+    `held`: what fees that were taken in the instrument itself leave of `qty`, then `cost` is of that; None without such fees.
+    Values in quote currency, price times units: a multiplier is not in them, nor are other fees. `unpriced`: some fill has no
     price yet, and its value is missing.
     """
 
@@ -197,15 +198,17 @@ class PositionChanged(_Event, frozen=True, tag="position_changed"):
     cost: Decimal
     paid: Decimal
     unpriced: bool = False
+    held: Decimal | None = None
 
     @property
     def avg_px(self) -> Decimal | None:
         """Average price of entry, 28 digits; None without a position and while a price is missing."""
-        return None if not self.qty or self.unpriced else ratio(self.cost, self.qty)
+        held = self.qty if self.held is None else self.held
+        return None if not held or self.unpriced else ratio(self.cost, held)
 
     @property
     def realised(self) -> Decimal:
-        """What was made of all that is closed, before fees."""
+        """What was made of all that is closed, before fees other than those that `held` is without."""
         return sub(self.cost, self.paid)
 
 

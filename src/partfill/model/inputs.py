@@ -84,6 +84,30 @@ class MarketSeen(_Own, frozen=True, tag="market_seen"):
             raise NotANumber(f"the book is of {self.book.instrument}; it is to be of {self.instrument}")
 
 
+class InstrumentListed(_Own, frozen=True, tag="instrument_listed"):
+    """What a venue says of an instrument that results need, from now on. Journalled, so that a replay counts the same way.
+
+    `quote`: currency of its prices. `base`: currency of one unit, where fees may be taken in it. `multiplier`: quote currency
+    per price point and unit. An instrument of which nothing is said has neither currency and a multiplier of 1. Raises
+    `NotANumber` for a multiplier that is not exact or not above zero.
+    """
+
+    instrument: str
+    quote: str | None = None
+    base: str | None = None
+    multiplier: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        require(self.multiplier, f"multiplier of {self.instrument}")
+        if self.multiplier <= ZERO:
+            raise NotANumber(f"multiplier of {self.instrument} is {self.multiplier}; it must be above zero")
+
+    @property
+    def unit(self) -> str | None:
+        """The currency that a unit is, from which fees may be taken; None for a contract that is worth more or less of it."""
+        return self.base or None if self.multiplier == 1 else None
+
+
 class OrderPlaced(_Own, frozen=True, tag="order_placed"):
     """An order of ours leaves, or left, for the venue under `cl_ord_id`; `order_id` where it is known already."""
 
@@ -180,6 +204,7 @@ Input = (
     | Unprotect
     | PositionSeen
     | MarketSeen
+    | InstrumentListed
 )
 
 __all__ = [
@@ -194,6 +219,7 @@ __all__ = [
     "ExecutionVoided",
     "Gap",
     "Input",
+    "InstrumentListed",
     "KillSwitch",
     "Looked",
     "MarketSeen",

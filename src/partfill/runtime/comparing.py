@@ -66,7 +66,7 @@ class Comparing:
         differs = False
         for instrument in sorted({*theirs, *ours}):
             position, qty = ours.get(instrument), theirs.get(instrument, ZERO)
-            held = ZERO if position is None else position.qty
+            held = ZERO if position is None else position.held
             if qty != held or (position is not None and position.differs):
                 differs = differs or qty != held
                 await self._manager.take(

@@ -11,8 +11,8 @@ come together are committed together, and what follows from them is released in 
 input has stopped waiting: a kill switch that timed out for its caller takes everything off all the same. An order that still
 waits in its lane when it is stopped never leaves.
 
-Start: recover, declare the venues, mark what was in flight as unknown, ask for it, read each venue's history since the
-last input, then listen. Stop: drain the lanes, commit, close. A kill at any point is as safe as a stop.
+Start: recover, declare the venues and what they list, mark what was in flight as unknown, ask for it, read each venue's
+history since the last input, then listen. Stop: drain the lanes, commit, close. A kill at any point is as safe as a stop.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ from partfill.model.operations import Place, Query
 from partfill.model.policy import RemainderPolicy
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
+from partfill.runtime import listing
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.comparing import Comparing
 from partfill.runtime.follower import Follower
@@ -161,6 +162,8 @@ class FillManager:
         last = self.journal.last_now or self.clock()
         for venue in self.venues.values():
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
+            # Together: a venue may list thousands.
+            await asyncio.gather(*map(self.take, listing.news(venue.name, venue.instruments, self.engine.listed)))
         await self.take(Restarted(desk=f"{uuid.uuid4().hex[:8]}-", mode=self.remainders.settings.mode))
         self._say_who_is_left()
         if self.outbox is not None:

@@ -44,14 +44,22 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A position at one moment. `qty` above zero is long; values in quote currency, without the multiplier of an instrument."""
+    """A position at one moment. `qty` and `held` in units, above zero for long; results in quote currency.
+
+    `qty`: what fills add up to; `held`: the same less the fees that were taken in the base asset: what is there to be sold.
+    `avg_px`: average price of entry of what is held. `realised`: what was made of what is closed, before all fees but those in
+    the base asset. `net`: that less every fee ever in the quote currency; None while it cannot be told (`core.position`).
+    `fees`: all of them by currency; those in a third one are in no result.
+    """
 
     venue: str
     account: str
     instrument: str
     qty: Decimal = ZERO
+    held: Decimal = ZERO
     avg_px: Decimal | None = None
     realised: Decimal = ZERO
+    net: Decimal | None = ZERO
     fees: dict[str, Decimal] = {}
     legs: tuple[Covered, ...] = ()
     """Of its protection; empty where nobody asked for one."""
@@ -71,7 +79,7 @@ class Positions:
     def all(self) -> list[Held]:
         """Every position that is open, and every one that is protected, by venue, account and instrument."""
         engine = self._manager.engine
-        found = {} if engine.holdings is None else {key: one for key, one in engine.holdings.positions.items() if one.qty}
+        found = {} if engine.holdings is None else {key: one for key, one in engine.holdings.positions.items() if one.held}
         keys = {*found, *(protection.place[:3] for protection in engine.desk.protections.values())}
         return [self._held(key, found.get(key)) for key in sorted(keys)]
 
@@ -109,8 +117,8 @@ class Positions:
         if position is None:
             return Held(venue=venue, account=account, instrument=instrument, legs=tuple(legs))
         return Held(
-            venue=venue, account=account, instrument=instrument, qty=position.qty, avg_px=position.avg_px,
-            realised=position.realised, fees=dict(position.fees), legs=tuple(legs),
+            venue=venue, account=account, instrument=instrument, qty=position.qty, held=position.held,
+            avg_px=position.avg_px, realised=position.gross, net=position.net, fees=dict(position.fees), legs=tuple(legs),
         )  # fmt: skip
 
 

@@ -1,0 +1,47 @@
+"""What venues declare: how their numbers are read, when a trading day begins, and what results need to know of instruments.
+
+Rules
+- It holds from that moment on, for orders and positions that are there already too.
+- What is said again changes nothing and is counted as a duplicate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partfill.core import protection
+from partfill.core.effects import Effects
+from partfill.model.inputs import DayRolled, InstrumentListed, VenueDeclared
+
+if TYPE_CHECKING:
+    from partfill.core.engine import Engine
+
+
+def rules(engine: Engine, declared: VenueDeclared, now: int, effects: Effects) -> None:
+    """How the numbers of a venue are read."""
+    engine.rules[declared.venue] = declared.capabilities
+    for child in engine.children.values():
+        # An order that is not in memory takes the rules of the moment when it comes back; these must not differ.
+        if child.venue == declared.venue:
+            child.rules = declared.capabilities
+
+
+def day(engine: Engine, rolled: DayRolled, now: int, effects: Effects) -> None:
+    """A trading day of an account begins."""
+    scope = (rolled.venue, rolled.account)
+    engine.days[scope] = engine.days.get(scope, 0) + 1
+
+
+def instrument(engine: Engine, listed: InstrumentListed, now: int, effects: Effects) -> None:
+    """What a venue says of an instrument."""
+    place = (listed.venue, listed.instrument)
+    if engine.listed.get(place) == listed:
+        engine.counters.duplicates += 1
+        return
+    engine.listed[place] = listed
+    effects.engine = True
+    effects.listed = (listed,)
+    if engine.holdings is not None:
+        engine.holdings.learn(listed, now, effects)
+        if engine.desk.next_protection > 1:
+            protection.follow(engine.desk, now, effects)
