@@ -144,7 +144,7 @@ async def test_an_input_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     db = tmp_path / "f.db"
     await written(db, timed(life(0)))
     writer = Store(db)
-    writer.db.execute("UPDATE journal SET body = '{\"type\":\"nonsense\"}' WHERE seq = 4")
+    writer.db.execute('UPDATE journal SET body = \'{"type":"nonsense"}\' WHERE seq = 4')
     writer.close()
     with pytest.raises(NotAnInput, match="input 4 cannot be read: Invalid value 'nonsense'"):
         list(replayed(db))
