@@ -12,7 +12,8 @@ from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.parent import Parent
 from partfill.journal.journal import Journal
-from partfill.journal.store import NotAJournal
+from partfill.journal.store import NotAJournal, Store
+from partfill.model.codec import NotAnInput
 from partfill.model.commands import Restarted, Submit
 from partfill.model.events import Fill
 from partfill.model.inputs import Input, VenueDeclared
@@ -20,7 +21,7 @@ from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.orders import Limit
 from partfill.model.words import ExecType, OrdStatus
 from partfill.runtime.bus import Told
-from partfill.runtime.catch_up import BATCH, events_between
+from partfill.runtime.catch_up import BATCH, events_between, replayed
 from partfill.sim.world import World
 from partfill.venues.paper.exchange import PAPER
 from tests.core.driven import D
@@ -122,6 +123,31 @@ async def test_a_journal_that_is_being_written_is_read_as_far_as_it_is_on_disk(t
             await journal.submit(inp, now)
             told += plain.step(inp, now).events
         assert [each.event for each in events_between(db, 1)] == told
+
+
+async def test_a_reader_that_pauses_keeps_nothing_from_the_writer(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    inputs = timed([step for number in range(BATCH) for step in life(number)])
+    await written(db, inputs)
+    steps = replayed(db)
+    assert [next(steps).seq for _ in range(3)] == [1, 2, 3]
+    writer = Store(db)
+    writer.db.execute("INSERT INTO journal VALUES (?, 9, '{}')", (len(inputs) + 1,))
+    busy, *_ = writer.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or (1,)
+    assert not busy
+    writer.close()
+    # What came after it began is left out.
+    assert [step.seq for step in steps] == list(range(4, len(inputs) + 1))
+
+
+async def test_an_input_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    await written(db, timed(life(0)))
+    writer = Store(db)
+    writer.db.execute('UPDATE journal SET body = \'{"type":"nonsense"}\' WHERE seq = 4')
+    writer.close()
+    with pytest.raises(NotAnInput, match="input 4 cannot be read: Invalid value 'nonsense'"):
+        list(replayed(db))
 
 
 @pytest.mark.parametrize("what", ["nothing", "letter"])

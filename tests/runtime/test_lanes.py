@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
@@ -378,3 +380,51 @@ async def test_an_answer_that_cannot_be_taken_loses_no_later_request() -> None:
     floor.lanes.send(place("A", 3))
     await floor.drain()
     assert taken == ["A1", "A2", "A3"]
+
+
+# ---------------------------------------------------------------------- the log
+
+
+async def test_the_log_follows_an_operation_from_its_step_to_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "partfill.lanes")
+    floor = Floor(unwanted=lambda op: "not sent: killed" if op.order == 2 else None)
+    floor.venue.outcome = lambda op: (Outcome.REFUSED, "margin") if type(op) is Cancel else (Outcome.DONE, None)
+    for op, step in ((place("A", 1), 12), (cancel("B", 3), 15), (place("C", 2), 16), (query(), 18)):
+        floor.lanes.send(op, step)
+    await floor.drain()
+    said = [re.sub(r"\d+\.\d ms", "N ms", record.getMessage()) for record in caplog.records]
+    asked = f"Query {query().cl_ord_id} of order {query().order} at v ''"
+    assert sorted(said) == sorted([
+        "Place A1 of order 1 at v '' sent, because of 12", "Place A1 of order 1 at v '' after N ms, because of 12: done",
+        "Cancel B3.c of order 3 at v '' sent, because of 15",
+        "Cancel B3.c of order 3 at v '' after N ms, because of 15: refused (margin)",
+        "Place C2 of order 2 at v '' stays here, because of 16: not sent: killed",
+        f"{asked} sent, because of 18", f"{asked} after N ms, because of 18: not found",
+    ])  # fmt: skip
+    assert {record.levelname for record in caplog.records} == {"DEBUG"}
+
+
+async def test_an_answer_that_did_not_come_is_in_the_log_with_the_time_it_was_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "partfill.lanes")
+    floor = Floor(timeout_s=0.02)
+    floor.venue.gates = {"A": asyncio.Event(), "?": asyncio.Event()}
+    floor.lanes.send(place("A", 1), 7)
+    floor.lanes.send(query(), 8)
+    await floor.drain()
+    waited = {record.args[2]: record.args[1] for record in caplog.records if record.args and len(record.args) == 4}  # type: ignore[index]
+    assert set(waited) == {7, 8}
+    assert all(ms >= 19 for ms in waited.values())  # type: ignore[operator]
+    assert "because of 7: unknown (no answer within 0.02 s)" in caplog.text
+    assert "because of 8: none came (TimeoutError: )" in caplog.text
+
+
+async def test_nothing_is_written_or_measured_above_that_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "partfill.lanes")
+    floor = Floor()
+    floor.lanes.send(place("A", 1), 7)
+    floor.lanes.send(query(), 8)
+    await floor.drain()
+    assert caplog.records == []
+    assert len(floor.answers) == 2

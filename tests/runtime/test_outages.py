@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -231,10 +232,12 @@ async def test_logs_tell_how_following_goes_on_every_level(tmp_path: Path, caplo
         await fills.pollers[0].poll_once()
     said = [(each.levelname, each.getMessage()) for each in caplog.records if each.name.startswith("partfill")]
     name = order.parent.children[0].cl_ord_id
+    (step,) = (each.args[1] for each in caplog.records if each.msg == "%s sent, because of %d" and each.args)
+    answered = rf"Place {name} of order 1 at paper '' after \d+\.\d ms, because of {step}: done"
+    assert any(level == "DEBUG" and re.fullmatch(answered, text) for level, text in said)
     for line in (
         ("INFO", "paper '' is followed: 1 orders work, 2 polls, everything read 2 times"),
-        ("DEBUG", f"Place {name} sent to paper ''"),
-        ("DEBUG", f"Place {name} at paper '': done"),
+        ("DEBUG", f"Place {name} of order 1 at paper '' sent, because of {step}"),
         ("DEBUG", "poll of paper '': 1 asked for, 1 found"),
         ("WARNING", "orders of paper '': paper: 503"),
         ("ERROR", "orders of paper '': not answered 5 times in a row: paper: 503"),

@@ -25,6 +25,7 @@ COMMANDS = {
     "positions": ("partfill.cli.positions", "positions", "Show what is held, what it cost, and what was made of it."),
     "run": ("partfill.cli.run", "run", "Run the daemon that a configuration describes."),
     "simulate": ("partfill.cli.simulate", "simulate", "Live through simulated worlds that try to break the engine."),
+    "trace": ("partfill.cli.trace", "trace", "Follow an order from the fill to the reply, and what followed from what."),
     "verify": ("partfill.cli.verify", "verify", "Replay a journal from nothing and compare every table."),
     "watch": ("partfill.cli.watch", "watch", "Watch a journal that another process writes."),
 }

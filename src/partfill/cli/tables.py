@@ -106,6 +106,17 @@ def opened(db: Path) -> Iterator[Store]:
         sys.exit(2)
 
 
+def harmless(value: str) -> str:
+    """Text of others without the signs that a terminal would obey."""
+    return _SIGNS.sub("?", value)
+
+
+def moment(ns: int) -> str:
+    """A time (ns UTC) as people read it, to the microsecond."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{rest // 1000:06d}"
+
+
 def _table(rows: Iterator[Row], columns: tuple[str, ...], noun: str) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -118,7 +129,7 @@ def _table(rows: Iterator[Row], columns: tuple[str, ...], noun: str) -> None:
     count = 0
     for row in rows:
         count += 1
-        cells = (Text(_SIGNS.sub("?", _cell(name, row.get(name)))) for name in columns)
+        cells = (Text(harmless(_cell(name, row.get(name)))) for name in columns)
         table.add_row(*cells, style=_style(row))
     console = Console(width=None if sys.stdout.isatty() else 240)
     if count:
@@ -130,8 +141,7 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
     if name in ("updated", "time", "since"):
-        seconds, rest = divmod(int(value), 1_000_000_000)
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") + f".{rest // 1000:06d}"
+        return moment(int(value))
     if name in ("avg_px", "realised", "net", "unrealised", "total"):
         return text(round(Decimal(value), 8))
     if name == "void":

@@ -6,6 +6,8 @@ Rules
 - An order that is not wanted any more when its turn comes (its parent was stopped, or killed) is refused here and never sent.
 - Questions are reads: they do not wait in lanes, and at most `QUESTIONS` of them are out per venue.
 - A lane exists while it has work; nothing is kept of one that is empty.
+- At DEBUG the log says when each operation leaves and when its answer came: client id, order number, number of the step that
+  led to it (`partfill trace` shows that step), ms since it left. Below that level nothing is measured.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ PAUSE_S = 1.0
 log = logging.getLogger("partfill.lanes")
 
 Lane = tuple[str, str, str]
+Waiting = tuple[Operation, int]
+"""An operation, and the number of the step that led to it; 0 where that is not known."""
 _REQUEST = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
 
 
@@ -50,9 +54,9 @@ class Lanes:
         self._timeout_s = timeout_s
         self._unwanted = unwanted
         """Why an order that waits need not leave; None while it is wanted."""
-        self._first: dict[Lane, deque[Operation]] = {}
-        self._urgent: dict[Lane, deque[Operation]] = {}
-        self._then: dict[Lane, deque[Operation]] = {}
+        self._first: dict[Lane, deque[Waiting]] = {}
+        self._urgent: dict[Lane, deque[Waiting]] = {}
+        self._then: dict[Lane, deque[Waiting]] = {}
         self._running: dict[Lane, asyncio.Task[None]] = {}
         self._hurry: dict[Lane, asyncio.Event] = {}
         """Lanes whose next order waits for the budget, and how what goes before it tells them that it has come."""
@@ -73,16 +77,16 @@ class Lanes:
         """Lanes with work and questions that are out."""
         return len(self._running) + len(self._asking)
 
-    def send(self, op: Operation) -> None:
-        """Queue one operation."""
+    def send(self, op: Operation, because: int = 0) -> None:
+        """Queue one operation, which follows from step `because` of the journal."""
         if type(op) is Query:
-            task = asyncio.create_task(self._ask(op))
+            task = asyncio.create_task(self._ask(op, because))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
             return
         lane = (op.venue, op.account, op.instrument)
         queues = self._first if type(op) is Cancel else self._urgent if op.urgent else self._then
-        queues.setdefault(lane, deque()).append(op)
+        queues.setdefault(lane, deque()).append((op, because))
         if queues is not self._then and lane in self._hurry:
             self._hurry[lane].set()
         if lane not in self._running:
@@ -109,12 +113,12 @@ class Lanes:
                         break
                 else:
                     return
-                if not await self._turn(lane, queue[0]):
+                if not await self._turn(lane, queue[0][0]):
                     continue
-                op = queue.popleft()
+                op, because = queue.popleft()
                 if not queue:
                     del queues[lane]
-                await self._carry(op)
+                await self._carry(op, because)
         finally:
             self._running.pop(lane, None)
 
@@ -142,18 +146,20 @@ class Lanes:
             finally:
                 del self._hurry[lane]
 
-    async def _carry(self, op: Operation) -> None:
+    async def _carry(self, op: Operation, because: int) -> None:
         assert not isinstance(op, Query)
         why_not = self._why_not(op) if type(op) is Place else None
         if type(op) is Place and why_not is not None:
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("%s stays here, because of %d: %s", _named(op), because, why_not)
             await self._answer(self._refused(op, why_not))
             return
         budget = self.budget(op.venue, op.account)
         self.sent += 1
-        what = (type(op).__name__, op.cl_ord_id, op.venue, op.account)
-        log.debug("%s %s sent to %s %r", *what)
+        left = _says_leaving(op, because)
         answer = await self._request(op)
-        log.debug("%s %s at %s %r: %s%s", *what, answer.outcome.value, f" ({answer.reason})" if answer.reason else "")
+        if left:
+            _say_answered(op, because, left, f"{answer.outcome.value}{f' ({answer.reason})' if answer.reason else ''}")
         if answer.outcome is Outcome.REFUSED and answer.reason == "rate_limit":
             budget.pause(PAUSE_S)
         self._judge(op, answer)
@@ -206,9 +212,10 @@ class Lanes:
             reason=reason,
         )  # fmt: skip
 
-    async def _ask(self, op: Query) -> None:
+    async def _ask(self, op: Query, because: int) -> None:
         limit = self._questions.setdefault(op.venue, asyncio.Semaphore(QUESTIONS))
         async with limit:
+            left = _says_leaving(op, because)
             try:
                 async with asyncio.timeout(self._timeout_s):
                     answer = await self._venues[op.venue].find(op)
@@ -217,6 +224,9 @@ class Lanes:
                     venue=op.venue, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id,
                     error=f"{type(error).__name__}: {error}",
                 )  # fmt: skip
+        if left:
+            found = f"none came ({answer.error})" if answer.error else "found" if answer.order is not None else "not found"
+            _say_answered(op, because, left, found if answer.definite or answer.error else f"{found}, not its last word")
         await self._answer(answer)
 
     def budget(self, venue: str, account: str) -> Budget:
@@ -225,3 +235,20 @@ class Lanes:
         if budget is None:
             budget = self._budgets[venue, account] = Budget(self._per_second.get(venue, PER_SECOND), time.monotonic)
         return budget
+
+
+def _says_leaving(op: Operation, because: int) -> float:
+    """Log that an operation leaves; returns when (s, on a clock that does not go back), 0 where nobody listens."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return 0.0
+    log.debug("%s sent, because of %d", _named(op), because)
+    return time.monotonic()
+
+
+def _say_answered(op: Operation, because: int, left: float, said: str) -> None:
+    took_ms = (time.monotonic() - left) * 1000
+    log.debug("%s after %.1f ms, because of %d: %s", _named(op), took_ms, because, said)
+
+
+def _named(op: Operation) -> str:
+    return f"{type(op).__name__} {op.cl_ord_id} of order {op.order} at {op.venue} {op.account!r}"

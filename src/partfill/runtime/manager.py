@@ -286,7 +286,7 @@ class FillManager:
             self.remainders.want(effects.wanted)
         for op in effects.operations:
             if op.venue in self.venues and not (self._closing and type(op) is Query):
-                self.lanes.send(op)
+                self.lanes.send(op, seq)
         self._set_timer()
 
     def _parent_of(self, event: Event) -> int:
