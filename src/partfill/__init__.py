@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from partfill.model.commands import Resubmit
     from partfill.model.orders import Limit, Market
     from partfill.model.policy import CancelRest, Chase, Hold
+    from partfill.runtime.bracket import Bracket
     from partfill.runtime.manager import FillManager
 
 __version__ = "0.1.0"
-__all__ = ["CancelRest", "Chase", "FillManager", "Hold", "Limit", "Market", "Resubmit", "__version__"]
+__all__ = ["Bracket", "CancelRest", "Chase", "FillManager", "Hold", "Limit", "Market", "Resubmit", "__version__"]
 
 _WHERE = {
+    "Bracket": "partfill.runtime.bracket",
     "CancelRest": "partfill.model.policy",
     "Chase": "partfill.model.policy",
     "FillManager": "partfill.runtime.manager",

@@ -231,7 +231,7 @@ def test_nothing_at_all_names_what_is_needed() -> None:
 SET = {
     "PARTFILL_ENABLED": "false", "PARTFILL_AUTO_RESUBMIT": "true", "PARTFILL_MIN_RESUBMIT_SIZE": "0.30000000000000004",
     "PARTFILL_POLL_INTERVAL_MS": "15000", "PARTFILL_MAX_RESUBMIT_ATTEMPTS": "7", "PARTFILL_RETRY_MS": "100",
-    "PARTFILL_RETRY_MAX_MS": "60000", "PARTFILL_ALARM_AFTER_FAILURES": "9",
+    "PARTFILL_RETRY_MAX_MS": "60000", "PARTFILL_ALARM_AFTER_FAILURES": "9", "PARTFILL_WATCH_MS": "40",
 }  # fmt: skip
 
 
@@ -247,7 +247,7 @@ def test_every_key_has_a_variable_and_numbers_are_exact() -> None:
     assert {name.removeprefix("PARTFILL_").lower() for name in SET} == set(FillManagement.__struct_fields__)
     assert FillManagement.from_environment(SET) == FillManagement(
         enabled=False, auto_resubmit=True, min_resubmit_size=Decimal("0.30000000000000004"), poll_interval_ms=15_000,
-        max_resubmit_attempts=7, retry_ms=100, retry_max_ms=60_000, alarm_after_failures=9,
+        max_resubmit_attempts=7, retry_ms=100, retry_max_ms=60_000, alarm_after_failures=9, watch_ms=40,
     )  # fmt: skip
     mine = FillManagement(poll_interval_ms=77)
     assert FillManagement.from_environment({}, over=mine) == mine

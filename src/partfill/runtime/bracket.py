@@ -14,6 +14,7 @@ from partfill.model.instrument import Instrument
 from partfill.model.numbers import NotANumber, dec
 from partfill.model.orders import Number
 from partfill.model.protection import Budget, Leg, OverClose
+from partfill.model.terms import Terms
 from partfill.model.words import Side
 
 SIDES = {"long": Side.BUY, "short": Side.SELL}
@@ -51,7 +52,11 @@ class Bracket(NamedTuple):
             found.append(Leg(name=name, price=dec(price, name), share=dec(share, f"share of {name}")))
         return (*found, *self.legs)
 
-    def command(self, venue: str, account: str, instrument: str, side: Side, listed: Mapping[str, Instrument]) -> Protect:
+    def command(self, venue: str, account: str, entry: Terms, listed: Mapping[str, Instrument]) -> Protect:
+        """The command for the position that an order with the terms `entry` enters. Raises `NotANumber`."""
+        return self.protecting(venue, account, entry.instrument, entry.side, listed)
+
+    def protecting(self, venue: str, account: str, instrument: str, side: Side, listed: Mapping[str, Instrument]) -> Protect:
         """The command for a position of `side`. Raises `NotANumber`."""
         legs = self.legs_wanted()
         least: dict[str, Any] = {}

@@ -1,6 +1,7 @@
-"""What venues say of instruments, told to the engine where it is news: a start at which nothing changed writes nothing.
+"""What venues say of instruments: told to the engine where it is news, and held against what users ask for.
 
 Rules
+- A start at which nothing changed writes nothing.
 - An instrument without currencies and with a multiplier of 1 is news only where something else was known of it.
 - What a venue does not list any more stays known: positions in it have their results.
 """
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 
 from partfill.model.inputs import InstrumentListed
 from partfill.model.instrument import Instrument
+from partfill.model.terms import Terms
 
 
 def news(
@@ -25,3 +27,21 @@ def news(
         if said != known.get((venue, symbol), InstrumentListed(venue=venue, instrument=symbol)):
             found.append(said)
     return found
+
+
+def wrong_with(venue: str, terms: Terms, listed: Mapping[str, Instrument]) -> str | None:
+    """Why a venue would not take an order with these terms, and what it would take; None where nothing says so."""
+    instrument = listed.get(terms.instrument)
+    if instrument is None:
+        some = ", ".join(sorted(listed)[:10])
+        return f"{venue} does not list {terms.instrument!r}; it lists {some}" if listed else None
+    if terms.price is not None and not instrument.valid_price(terms.price):
+        near = instrument.price_no_worse(terms.price, terms.side)
+        return f"price {terms.price} is not on the tick of {terms.instrument}; {near} is"
+    if terms.order_qty is not None and not instrument.valid_qty(terms.order_qty):
+        near = instrument.qty_at_most(terms.order_qty)
+        return (
+            f"qty {terms.order_qty} of {terms.instrument} is not a number of lots of {instrument.lot} of at least "
+            f"{instrument.min_qty}; {near} is the largest below it"
+        )
+    return None

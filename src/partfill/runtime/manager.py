@@ -56,6 +56,7 @@ from partfill.model.policy import RemainderPolicy
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.runtime import listing
+from partfill.runtime.bracket import Bracket
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.comparing import Comparing
 from partfill.runtime.follower import Follower
@@ -68,6 +69,7 @@ from partfill.runtime.positions import Positions
 from partfill.runtime.remainders import Remainders, RemainderSettings
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
+from partfill.runtime.watching import Watching
 from partfill.venues.clock import CLOCK, Clock
 from partfill.venues.protocol import Venue
 
@@ -118,6 +120,8 @@ class FillManager:
         """Fill tracking under the names of fill-manager designs."""
         self.positions = Positions(self)
         """What is held, and its protection."""
+        self.watching = Watching(self, self.settings.watch_ms)
+        """Markets of stops and targets that no venue has."""
         self.views: dict[int, View] = {}
         """Parent orders as of the last durable input about them; the engine itself is ahead of the disk."""
         self.clock = clock
@@ -128,6 +132,7 @@ class FillManager:
         """Who releases what nobody waits for any more."""
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._closing = False
         self.running = False
@@ -145,7 +150,7 @@ class FillManager:
     async def __aenter__(self) -> Self:
         """Open the journal, recover, and begin to listen. What fails on the way is raised, with everything let go again."""
         await self.journal.__aenter__()
-        self.running = True
+        self.running, self._loop = True, asyncio.get_running_loop()
         try:
             await self._start()
         except BaseException:
@@ -197,6 +202,7 @@ class FillManager:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.remainders.stop()
+        await self.watching.stop()
         # They may still hand operations to the lanes.
         if self._ticking is not None:
             await asyncio.gather(self._ticking, return_exceptions=True)
@@ -220,10 +226,13 @@ class FillManager:
     # ------------------------------------------------------------------ inputs
 
     async def take(self, inp: Input) -> Effects:
-        """Step with one input, make it durable, then let what follows leave. Raises `JournalDown`.
+        """Step with one input, make it durable, then let what follows leave. Raises `JournalDown`, and `RuntimeError` in the
+        loop of another thread: hand it over with `asyncio.run_coroutine_threadsafe`.
 
         Once it has stepped it is as good as done: a caller that is cancelled hears nothing, and what follows leaves.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("this manager runs in another event loop; use asyncio.run_coroutine_threadsafe with that loop")
         try:
             effects = await self.journal.submit(inp, self.clock(), self._stepped)
         except JournalDown as down:
@@ -284,6 +293,8 @@ class FillManager:
                 self.outbox.wake()
         if effects.wanted and not self._closing:
             self.remainders.want(effects.wanted)
+        if effects.protections and not self._closing:
+            self.watching.mind(effects.protections)
         for op in effects.operations:
             if op.venue in self.venues and not (self._closing and type(op) is Query):
                 self.lanes.send(op, seq)
@@ -333,16 +344,20 @@ class FillManager:
     # ------------------------------------------------------------------ commands
 
     async def submit(self, terms: Terms, *, ref: str | None = None, venue: str | None = None, account: str = "",
-                     resubmit: Resubmit | None = None, remainder: RemainderPolicy | None = None) -> Order:  # fmt: skip
+                     resubmit: Resubmit | None = None, remainder: RemainderPolicy | None = None,
+                     bracket: Bracket | None = None) -> Order:  # fmt: skip
         """Place an order. Returns once it is durable: its request may still be on its way.
 
         `ref` is an id of your own; the same `ref` again is the same order. `venue` may be left out when there is one.
+        `bracket`: how the position that it enters is protected from its first fill on, in the same step.
         Raises `Refused` (kill switch, a `ref` with other terms, an account that the venue was not given, a size or price
         that it does not take), `Busy`.
         """
         where = self.where(venue)
         self._check_account(where, account)
-        self._check(where, terms)
+        fault = listing.wrong_with(where, terms, self.venues[where].instruments)
+        if fault is not None:
+            raise Refused(fault)
         if self.lanes.waiting >= MAX_WAITING:
             raise Busy(f"{self.lanes.waiting} operations wait for the venues; submit again later")
         name = ref if ref is not None else uuid.uuid4().hex
@@ -351,7 +366,8 @@ class FillManager:
             rule = None
         effects = await self.take(
             Submit(venue=where, account=account, ref=name, terms=terms, resubmit=rule,
-                   remainder=remainder if remainder is not None else self.remainders.settings.policy)
+                   remainder=remainder if remainder is not None else self.remainders.settings.policy,
+                   bracket=None if bracket is None else bracket.command(where, account, terms, self.venues[where].instruments))
         )  # fmt: skip
         self._raise_if_refused(effects)
         return self._order(where, account, name)
@@ -434,23 +450,6 @@ class FillManager:
                 if venue in self.accounts and account not in self.known_accounts(venue):
                     raise Refused(f"{event.reason}: {no_such_account(venue, account, self.known_accounts(venue))}")
                 raise Refused(event.reason)
-
-    def _check(self, venue: str, terms: Terms) -> None:
-        listed = self.venues[venue].instruments
-        instrument = listed.get(terms.instrument)
-        if instrument is None:
-            if listed:
-                raise Refused(f"{venue} does not list {terms.instrument!r}; it lists {', '.join(sorted(listed)[:10])}")
-            return
-        if terms.price is not None and not instrument.valid_price(terms.price):
-            near = instrument.price_no_worse(terms.price, terms.side)
-            raise Refused(f"price {terms.price} is not on the tick of {terms.instrument}; {near} is")
-        if terms.order_qty is not None and not instrument.valid_qty(terms.order_qty):
-            near = instrument.qty_at_most(terms.order_qty)
-            raise Refused(
-                f"qty {terms.order_qty} of {terms.instrument} is not a number of lots of {instrument.lot} of at least "
-                f"{instrument.min_qty}; {near} is the largest below it"
-            )
 
     @staticmethod
     def _raise_if_refused(effects: Effects) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,11 +23,16 @@ from partfill.model.commands import Unprotect
 from partfill.model.numbers import ZERO
 from partfill.model.orders import Number
 from partfill.model.protection import Leg
+from partfill.model.terms import Terms
 from partfill.model.words import Side
 from partfill.runtime.bracket import Bracket, Targets, side_of
 
 if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
+    from partfill.runtime.order import Order
+
+ENTRY = "entry"
+"""The tag that says what an order is to its position."""
 
 
 class Covered(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +104,17 @@ class Positions:
         where = self._manager.where(venue)
         wish = Bracket(stop, stop_limit, targets, legs, over_close, budget)
         listed = self._manager.venues[where].instruments
-        await self._manager.take(wish.command(where, account, instrument, side_of(side), listed))
+        await self._manager.take(wish.protecting(where, account, instrument, side_of(side), listed))
+
+    async def enter(self, terms: Terms, bracket: Bracket | None = None, *, entry: str = "main", **also: Any) -> Order:
+        """Place an order that enters a position, and have that protected from its first fill on, in the same step.
+
+        `entry` goes along as the tag of this name: "main", "double_down", "scale_in", or what you like. Without a `bracket`
+        what protects the position already goes on, and grows with it. `also`: what `FillManager.submit` takes; raises what
+        that does.
+        """
+        tagged = msgspec.structs.replace(terms, tags=(*terms.tags, (ENTRY, entry)))
+        return await self._manager.submit(tagged, bracket=bracket, **also)
 
     async def unprotect(self, instrument: str, side: str, *, venue: str | None = None, account: str = "") -> None:
         """Protect that side no more; its orders are taken off. Raises `Refused` where there is no protection."""

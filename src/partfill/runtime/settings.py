@@ -36,6 +36,7 @@ BOUNDS: Mapping[str, tuple[int | Decimal, int | Decimal]] = {
     "retry_ms": (1, HOUR_MS),
     "retry_max_ms": (1, HOUR_MS),
     "alarm_after_failures": (1, 1000),
+    "watch_ms": (10, 60_000),
 }
 """Lowest and highest value of every key that is a number."""
 
@@ -48,6 +49,7 @@ class FillManagement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `retry_ms`: milliseconds before a read of history that failed is tried again; they double up to `retry_max_ms`. Reads
     are tried for ever; after `alarm_after_failures` failures in a row a person is told. Requests are never tried again.
+    `watch_ms`: milliseconds between looks at a market whose prices are watched here, since its venue has no stops.
     """
 
     enabled: bool = True
@@ -58,6 +60,7 @@ class FillManagement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     retry_ms: int = 250
     retry_max_ms: int = 30_000
     alarm_after_failures: int = MANY
+    watch_ms: int = 250
 
     def __post_init__(self) -> None:
         require(self.min_resubmit_size, "min_resubmit_size")
