@@ -1,7 +1,8 @@
 """Answers to our requests and questions: what each outcome means for the child order it is about.
 
 Rules
-- Only the placing of an order that nobody ever heard of can be refused for good. A refused cancel or replace means look.
+- Only the placing of an order that nobody ever heard of can be refused for good. A refused cancel or replace means look,
+  unless all of the order is known to have filled: then it came too late.
 - A report or a question that shows a request to have done nothing counts like a refusal: the next one comes later.
 - A definite answer closes every request that was sent before the question: it has been applied or never will be.
 - A definite "no such order" ends an order of which nothing was ever heard. Of one that worked it means nothing: venues
@@ -20,10 +21,10 @@ from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
 from partfill.core.waiting import BACKOFF_NS, GRACE_NS, MANY, backoff
-from partfill.model.capabilities import Chain, ClientId
+from partfill.model.capabilities import Chain, ClientId, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
-from partfill.model.numbers import ZERO
+from partfill.model.numbers import ZERO, sub
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import Flag, OrdStatus, Request
 
@@ -62,10 +63,22 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
         effects.events.append(OutcomeUnknown(*ids, str(a.request), a.cl_ord_id, a.reason))
     elif a.request is Request.PLACE and not heard_of(child):
         _never_worked(desk, child, now, a.reason or "refused", effects)
+    elif child.order_qty is not None and child.cum >= child.order_qty and not child.open_at_venue:
+        # It filled before the request came: that is why, and there is nothing to ask.
+        desk.close_request(child, work)
     else:
         work.doubt = True
         work.look_at = now
-        desk.in_vain(child, work, a.request, a.reason or "refused", now, effects)
+        if not _outrun(child, work):
+            desk.in_vain(child, work, a.request, a.reason or "refused", now, effects)
+
+
+def _outrun(child: Child, work: Work) -> bool:
+    """Whether a guarded replace was refused since a fill came before it: the next one need not wait."""
+    sent = (child.in_flight or {}).get(work.request_id)
+    if work.target is None or sent is None or sent[1] is None or not child.rules.replace_guarded:
+        return False
+    return child.rules.replace_qty is ReplaceQty.OPEN and sub(work.target[0], sent[1]) != child.cum
 
 
 def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
@@ -113,7 +126,7 @@ def _again(work: Work, now: int) -> None:
 def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: tuple[Decimal | None, Decimal | None] | None,
                now: int, effects: Effects) -> None:  # fmt: skip
     """A definite answer: whatever was in flight has been applied or never will be. `before` are the terms until now."""
-    request, looks = work.request, work.looks
+    request, looks, outrun = work.request, work.looks, _outrun(child, work)
     _terms(child, s, effects)
     terms = (child.order_qty, child.price)
     applied = request is Request.REPLACE and (terms != before or terms == work.target)
@@ -124,7 +137,7 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
     if child.open_at_venue:
         if applied:
             work.tries = work.act_at = 0
-        elif request in (Request.CANCEL, Request.REPLACE):
+        elif request in (Request.CANCEL, Request.REPLACE) and not outrun:
             desk.in_vain(child, work, request, "it changed nothing", now, effects)
         work.doubt, work.look_at = False, 0
         # An answer that is itself a reason to look does not begin the waits anew.

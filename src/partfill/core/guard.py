@@ -123,9 +123,14 @@ class Protection:
         return any(guard.waits and guard.wanted for guard in self.guards)
 
     @property
-    def covered(self) -> bool:
-        """Whether everything works that should, and nothing more, as far as the venue has said."""
+    def in_place(self) -> bool:
+        """Whether of every leg works what should, as far as the venue has said."""
         return all(self.has(guard) == guard.wanted for guard in self.guards)
+
+    @property
+    def covered(self) -> bool:
+        """Whether everything works that should, and nothing more."""
+        return self.in_place and not any(parent.active for parent in self.leaving)
 
     def has(self, guard: Guard) -> Decimal:
         """What of a leg works, or is watched by somebody who sees the market."""

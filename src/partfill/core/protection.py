@@ -214,11 +214,10 @@ def _fire(protection: Protection, guard: Guard, px: Decimal, now: int, effects: 
 
 def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     """Note since when what works is not what should, and tell when it is again; what is replaced leaves then."""
-    covered = protection.covered
-    if covered:
+    if protection.in_place:
         for parent in protection.leaving:
-            if parent.stop is None and parent.done is None:
-                _take_off(desk, parent, now, effects)
+            _take_off(desk, parent, now, effects)
+    covered = protection.covered
     if covered and not protection.since:
         return
     effects.protection(protection)
@@ -275,7 +274,9 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
         )  # fmt: skip
     effects.protection(protection)
     for guard in protection.guards:
-        if guard.parent is not None and guard.parent.done is not None:
+        if guard.parent is not None and guard.parent.stop is not None:
+            _leaves(protection, guard)
+        elif guard.parent is not None and guard.parent.done is not None:
             _ended(desk, protection, guard, guard.parent, held, now, effects)
     rules = _rules(desk, protection)
     parts = assign(protection, held, rules)
@@ -288,10 +289,9 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
         if parent is None:
             if part and not killed and guard.again_at <= now and not protection.too_little(guard.leg, part):
                 _place(desk, protection, guard, part, now, effects)
-        elif parent.stop is not None:
-            continue
         elif not part and (not guard.wanted or guard.waits):
             _take_off(desk, parent, now, effects)
+            _leaves(protection, guard)
         elif parent.asked != add(parent.cum, part):
             more = sub(add(parent.cum, part), parent.asked)
             if more > ZERO and protection.too_little(guard.leg, more) and not (rules.reduce_only or safe_replace(rules)):
@@ -364,7 +364,7 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         guard.tries = 0 if parent.cum else guard.tries + 1
         guard.again_at = now + backoff(guard.tries) if guard.tries else 0
         return
-    if parent.stop is not None or not guard.wanted or not held or parent.done is Done.FILLED:
+    if not guard.wanted or not held or parent.done is Done.FILLED:
         guard.tries = guard.again_at = 0
         return
     fired = guard.watched and parent.terms.time_in_force is TimeInForce.IOC
@@ -376,6 +376,14 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         what = f"{guard.leg.name} of {parent.terms.instrument}"
         said = f"{what} ended by itself ({parent.done}); {text(left)} are not covered by it"
         desk.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.UNPROTECTED, said)
+
+
+def _leaves(protection: Protection, guard: Guard) -> None:
+    """The order that had the leg is being taken off, and does not come back: another may have the leg meanwhile."""
+    if guard.parent is not None and guard.parent.active and guard.parent not in protection.leaving:
+        protection.leaving.append(guard.parent)
+    guard.parent = None
+    guard.tries = guard.again_at = 0
 
 
 def _let_go(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:

@@ -16,7 +16,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Parent, Work
 from partfill.core.step import Step
-from partfill.model.capabilities import ReplaceQty
+from partfill.model.capabilities import BelowCum, ReplaceQty
 from partfill.model.events import ResubmitTriggered
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, sub
@@ -103,6 +103,9 @@ def replace(desk: Desk, parent: Parent, child: Child, total: Decimal, now: int, 
     name = _request(desk, child, Request.REPLACE, qty, parent.price, now, effects)
     # Should it fill before it is made larger, the rest is placed anew.
     work.retarget = total > work.max_qty
+    if parent.guards is not None and child.rules.below_cum is BelowCum.CANCEL:
+        # Should it fill more than it is made smaller to, it ends by our request and not by itself.
+        work.retarget = True
     work.target = (total, parent.price)
     work.max_qty = max(work.max_qty, total)
     effects.send(

@@ -198,8 +198,11 @@ class Guards:
             or (op.venue, side) in self.each
         ):
             return
-        after = self._open(self._world.venues[op.venue], side)
-        known = self.known[op.cl_ord_id] + self.again.get((op.venue, side), 0)
+        venue = self._world.venues[op.venue]
+        after = self._open(venue, side)
+        # What was sent for more may have come first.
+        names = [order.cl_ord_id for order in venue.open.values() if order.side is not side and self._is_guard(order)]
+        known = max(self.known.get(name, 0) for name in (op.cl_ord_id, *names)) + self.again.get((op.venue, side), 0)
         if after > max(before, known):
             raise Violation(f"{op.cl_ord_id} made {after} of {before} that may fill to protect {known} {side.value}")
 

@@ -165,7 +165,7 @@ class SimVenue:
         assert self.kind.capabilities.replace_qty is ReplaceQty.OPEN
         self.count += 1
         place = Place(venue=op.venue, account=op.account, instrument=op.instrument, order=op.order, cl_ord_id=op.cl_ord_id,
-                      terms=old.terms.sized(op.order_qty, D[price]))  # fmt: skip
+                      terms=old.terms.sized(op.order_qty, None if old.terms.price is None else D[price]))  # fmt: skip
         order = Order(f"{self.name}{self.count}", place, old.root)
         order.first = old.first
         self.orders[order.id] = self.open[order.id] = order
