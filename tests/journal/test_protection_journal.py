@@ -56,14 +56,15 @@ async def test_what_is_taken_back_is_not_there_after_a_restart(tmp_path: Path) -
     assert verify(tmp_path / "p.db").problems == []
 
 
+@pytest.mark.parametrize("every", [0, 7], ids=["when the process died", "after every seventh input"])
 @pytest.mark.parametrize("seed", GUARDED)
-async def test_a_world_with_protection_is_proven_by_a_replay(seed: int, tmp_path: Path) -> None:
+async def test_a_world_with_protection_is_proven_by_a_replay(seed: int, every: int, tmp_path: Path) -> None:
     world = World(seed)
     world.run()
     db = tmp_path / "world.db"
     journal = await Journal.open(db, quiet_ns=0, max_finished=2)
-    for inp, now in world.log:
-        if type(inp) is Restarted:
+    for number, (inp, now) in enumerate(world.log):
+        if type(inp) is Restarted or (every and number % every == 0):
             await journal.close()
             journal = await Journal.open(db, quiet_ns=0, max_finished=2)
         journal.stage(inp, now)

@@ -358,6 +358,9 @@ def _least(protection: Protection, guard: Guard) -> Decimal:
 def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, held: Decimal, now: int, effects: Effects) -> None:
     """The order that had the leg has ended: as it should, or by itself."""
     guard.parent = None
+    # Should its venue open it again, it is taken off: another has the leg by then.
+    effects.parent(parent)
+    parent.stop = Done.CANCELED
     if guard.watched and not guard.leg.stops:
         # It took what was there at its price. The next look may find more.
         guard.fired_at = 0
