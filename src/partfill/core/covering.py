@@ -18,16 +18,13 @@ from decimal import Decimal
 
 from partfill.core.child import Child
 from partfill.core.parent import Parent, Work
+from partfill.core.patience import again_at
 from partfill.core.step import Step
-from partfill.core.waiting import backoff
 from partfill.model.numbers import ZERO, add, sub
-from partfill.model.words import OrdStatus, Request, TimeInForce
+from partfill.model.words import Request, TimeInForce
 
 CROWD = 8
 """Orders of one leg that may work side by side before they are brought together."""
-
-
-_ENDED = (OrdStatus.REJECTED, OrdStatus.CANCELED, OrdStatus.EXPIRED)
 
 
 def cover(parent: Parent, now: int) -> Iterator[Step]:
@@ -85,20 +82,12 @@ def _place(parent: Parent, rest: Decimal, now: int) -> Step | None:
     if len(parent.active) >= CROWD and any(_work(child).request is Request.CANCEL for child in parent.active):
         # They are being brought together.
         return None
-    in_vain, last = 0, 0
-    for child in reversed(parent.children):
-        work = _work(child)
-        if not work.settled:
-            continue
-        if child.status not in _ENDED or work.retarget:
-            break
-        in_vain += 1
-        last = max(last, child.updated)
-    if in_vain and parent.terms.time_in_force is TimeInForce.IOC:
+    again = again_at(parent)
+    if again and parent.terms.time_in_force is TimeInForce.IOC:
         # It does not rest: once all of it has ended, what is left is tried anew.
         return None
-    if in_vain and last + backoff(in_vain) > now:
-        return Step(parent.active[0], at=last + backoff(in_vain))
+    if again > now:
+        return Step(parent.active[0], at=again)
     return Step(request=Request.PLACE, qty=rest)
 
 

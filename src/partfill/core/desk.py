@@ -26,6 +26,7 @@ from partfill.core.effects import Effects
 from partfill.core.guard import Place, Protection
 from partfill.core.holdings import Holdings
 from partfill.core.parent import Done, Parent, Work
+from partfill.core.patience import again_at
 from partfill.core.planner import plan
 from partfill.core.step import Step
 from partfill.core.waiting import MANY, backoff
@@ -489,6 +490,9 @@ class Desk:
                     heappush(self.timers, (at, child.id))
         if parent.handling is not None and parent.handling.again_at:
             heappush(self.timers, (parent.handling.again_at, -parent.id))
+        again = again_at(parent) if (parent.guards or 0) > 0 and parent.active and parent.asked > parent.exposure else 0
+        if again:
+            heappush(self.timers, (again, parent.active[0].id))
 
     def forget(self, parent: Parent) -> None:
         """A parent leaves memory; its rows stay."""

@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from partfill.core.child import Child
 from partfill.core.covering import cover
 from partfill.core.parent import Done, Parent, Work
+from partfill.core.patience import again_at
 from partfill.core.step import Step, safe_replace
-from partfill.core.waiting import backoff
 from partfill.model.numbers import ZERO, add, sub
 from partfill.model.words import OrdStatus, Request
 
@@ -61,17 +61,9 @@ def _beside(parent: Parent, now: int) -> Step | None:
     rest = sub(parent.asked, parent.exposure)
     if rest <= ZERO or any(child.work is not None and child.work.request is not None for child in parent.active):
         return None
-    refused = 0
-    for child in reversed(parent.children):
-        if child.status is not OrdStatus.REJECTED:
-            break
-        refused += 1
-    if refused:
-        last = parent.children[-1].work
-        assert last is not None
-        again = last.sent_at + backoff(refused)
-        if again > now:
-            return Step(parent.active[0], at=again)
+    again = again_at(parent)
+    if again > now:
+        return Step(parent.active[0], at=again)
     return Step(request=Request.PLACE, qty=rest)
 
 
