@@ -50,7 +50,7 @@ def test_as_a_table(db: Path) -> None:
     head, row, foot = done.stdout.splitlines()
     assert head.split()[3:11] == ["qty", "held", "avg_px", "realised", "net", "unrealised", "total", "fees"]
     # Fifteen for 1515, of which six went for 105. Fees may be in another currency than prices: nobody said which those are in.
-    assert row.split()[:12] == ["venue", "ACME", "9", "9", "101", "24", "-", "27", "-", "1.5", "USD", "1"]
+    assert row.split()[:12] == ["venue", "ACME", "9", "9", "101", "24", "-", "27", "-", "1.5", "USD", "-"]
     assert foot == "1 positions"
     assert done.exit_code == 0
 

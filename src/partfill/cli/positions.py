@@ -17,7 +17,7 @@ from partfill.journal.store import NotAJournal, Store
 from partfill.model.numbers import ZERO, NotANumber, add, dec, mul, sub, text
 
 _COLUMNS = ("venue", "account", "instrument", "qty", "held", "avg_px", "realised", "net", "unrealised", "total", "fees",
-            "protected", "rounds", "since", "unchanged")  # fmt: skip
+            "venue_says", "protected", "rounds", "since", "unchanged")  # fmt: skip
 _WORKING = (
     "SELECT p.venue, p.account, p.instrument, p.side, p.ref, c.leaves_qty FROM parents p JOIN work w ON w.parent = p.id "
     "JOIN children c ON c.id = w.child WHERE c.open = 1 AND c.ord_status <> 'PendingNew' AND p.ref LIKE 'guard:%'"
@@ -55,7 +55,8 @@ def positions(db: Path, instrument: str | None, venue: str | None, account: str 
     net is that less the fees in quote currency; unrealised is what the price of --mark makes of what is held; total is net and
     unrealised. fees are all that were taken, per currency; those in a third currency are in no result. net is missing where the
     venue did not say which currency prices are in, and fees have one. An average price, net and total are missing while a fill
-    has no price yet. unchanged: time since the last change. protected: of each stop and target what works at the
+    has no price yet. venue_says: what is held by the venue's own books, while that differs. unchanged: time since the last
+    change. protected: of each stop and target what works at the
     venue, of what should; a position that is not covered is red.
     """
     conditions = wanted(
@@ -66,7 +67,8 @@ def positions(db: Path, instrument: str | None, venue: str | None, account: str 
     )
     query = (
         "SELECT p.venue, p.account, p.instrument, p.qty, p.held, p.avg_px, p.cost, p.realised, p.net, i.quote, "
-        "coalesce(i.multiplier, '1') AS multiplier, p.fees, p.rounds, p.since, p.changed, p.state->>0 AS unpriced "
+        "coalesce(i.multiplier, '1') AS multiplier, p.fees, p.rounds, p.since, p.changed, p.state->>0 AS unpriced, "
+        "p.state->>7 AS venue_says "
         "FROM positions p LEFT JOIN instruments i ON i.venue = p.venue AND i.instrument = p.instrument "
         f"WHERE {conditions[0]} ORDER BY p.venue, p.account, p.instrument"
     )

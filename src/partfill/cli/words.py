@@ -194,6 +194,26 @@ def _covered(what: events.ProtectionCovered) -> str:
     return f"protected: {text(what.qty)} of {_held(what)}, after {ms(what.after_ns)} and {what.requests} requests"
 
 
+def _closed(what: events.PositionClosed) -> str:
+    net = "" if what.net is None else f", {text(what.net)} net of fees"
+    return f"closed: {_held(what)}, result {text(what.realised)}{net}"
+
+
+def _fired(what: events.ProtectionFired) -> str:
+    return f"{what.leg} of {_held(what)} is reached at {text(what.px)}: {text(what.qty)} to be closed"
+
+
+def _seen(what: inputs.MarketSeen) -> str:
+    if what.book is None:
+        return f"nobody sees the market of {what.instrument}"
+    bid, ask = (levels[0].px if levels else None for levels in (what.book.bids, what.book.asks))
+    return f"the market of {what.instrument}: {_or_none(bid)} bid, {_or_none(ask)} asked"
+
+
+def _or_none(px: Decimal | None) -> str:
+    return "nothing" if px is None else text(px)
+
+
 def _decided(what: ExecutionReport) -> str:
     does = "carried out" if what.carried_out else f"not carried out ({what.mode.value})"
     reasons = " + ".join(reason.value for reason in what.reasons)
@@ -251,6 +271,9 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     events.CommandRefused: lambda what: f"refused: {what.reason}",
     events.OutcomeUnknown: lambda what: f"{what.request} {what.request_id} is unknown, the venue is asked{_why(what.reason)}",
     events.PositionChanged: _position,
+    events.PositionClosed: _closed,
+    events.ProtectionFired: _fired,
+    inputs.MarketSeen: _seen,
     events.ProtectionChanged: lambda what: f"to be protected: {text(what.qty)} of {_held(what)}",
     events.ProtectionCovered: _covered,
     ExecutionReport: _decided,

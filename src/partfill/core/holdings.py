@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.position import NOTHING, Position, Share
-from partfill.model.events import AlarmKind, ParentDone, PositionChanged
+from partfill.model.events import AlarmKind, ParentDone, PositionChanged, PositionClosed
 from partfill.model.inputs import InstrumentListed, PositionSeen
 from partfill.model.numbers import ZERO, add, neg, sub, text
 from partfill.model.words import Flag, Side
@@ -81,9 +81,12 @@ class Holdings:
                 said = f"{p.venue} {p.account}".rstrip() + f" and fills agree again: {text(p.qty)} of {p.instrument}"
                 engine.alarm(effects, None, AlarmKind.POSITION_AGREES, said)
             if position.differs:
-                position.differs, position.told = 0, False
+                position.differs, position.told, position.theirs = 0, False, None
                 effects.position(position)
             return
+        if position.theirs != p.qty:
+            position.theirs = p.qty
+            effects.position(position)
         if not position.differs:
             position.differs = now
             effects.position(position)
@@ -139,10 +142,31 @@ class Holdings:
 
     def _move(self, position: Position, child: int, before: Share, after: Share, now: int, effects: Effects) -> None:
         was = (position.held, position.cost, position.paid)
+        rounds = position.rounds
+        net = None if was[0] else position.net
         position.move(child, before, after, now)
         effects.position(position)
         if was != (position.held, position.cost, position.paid):
             self._tell(position, child, effects)
+        held = position.held
+        if was[0] and (not held or (held > ZERO) is not (was[0] > ZERO)):
+            self._closed(position, child, was[0], effects)
+        if position.rounds != rounds and abs(after.qty) > abs(before.qty):
+            # By a fill. What a void opened again goes on as the round that it was.
+            position.gross_from = position.gross
+            position.net_from = position.net if was[0] else net
+
+    @staticmethod
+    def _closed(position: Position, child: int, was: Decimal, effects: Effects) -> None:
+        """Nothing is left of what was held, or the other side is: it has a result."""
+        net = position.net
+        closed = PositionClosed(
+            child, None, None, position.venue, position.account, position.instrument, Side.BUY if was > ZERO else Side.SELL,
+            position.rounds, sub(position.gross, position.gross_from),
+            None if net is None or position.net_from is None else sub(net, position.net_from),
+        )  # fmt: skip
+        place = next((place for place, each in enumerate(effects.events) if type(each) is ParentDone), len(effects.events))
+        effects.events.insert(place, closed)
 
     @staticmethod
     def _tell(position: Position, child: int, effects: Effects) -> None:

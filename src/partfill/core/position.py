@@ -58,8 +58,9 @@ class Position:
     """One account's position in one instrument. Quantities in units, values in quote currency, times ns UTC."""
 
     __slots__ = (
-        *("account", "base", "base_cost", "base_qty", "changed", "cost", "differs", "fees", "held", "instrument", "multiplier"),
-        *("number", "paid", "quote", "recent", "rounds", "since", "told", "unpriced", "venue"),
+        *("account", "base", "base_cost", "base_qty", "changed", "cost", "differs", "fees", "gross_from", "held", "instrument"),
+        *("multiplier", "net_from", "number", "paid", "quote", "recent", "rounds", "since", "theirs", "told", "unpriced"),
+        "venue",
     )
 
     def __init__(self, number: int, venue: str, account: str, instrument: str) -> None:
@@ -89,6 +90,12 @@ class Position:
         self.changed = 0
         self.differs = 0
         """Since when the venue says that something else is held (ns UTC); 0 while it does not."""
+        self.theirs: Decimal | None = None
+        """What it says, while that differs."""
+        self.gross_from = ZERO
+        """What `gross` was when it was opened last."""
+        self.net_from: Decimal | None = ZERO
+        """The same of `net`; None where that could not be told."""
         self.told = False
         """True once a person was told that it does."""
         self.base_qty = self.base_cost = ZERO

@@ -366,6 +366,8 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         guard.fired_at = 0
         guard.tries = 0 if parent.cum else guard.tries + 1
         guard.again_at = now + backoff(guard.tries) if guard.tries else 0
+        if guard.again_at:
+            heappush(desk.timers, (guard.again_at, 0))
         return
     if not guard.wanted or not held or parent.done is Done.FILLED:
         guard.tries = guard.again_at = 0

@@ -23,6 +23,9 @@ class PositionState(msgspec.Struct, array_like=True, gc=False):
     differs: int = 0
     told: bool = False
     base: str | None = None
+    theirs: Decimal | None = None
+    gross_from: Decimal = ZERO
+    net_from: Decimal | None = ZERO
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -35,7 +38,10 @@ def position_row(position: Position, seq: int) -> Row:
     average, net = position.avg_px, position.net
     recent = [(each.child, each.qty, each.value) for each in position.recent]
     base = (position.base_qty, position.base_cost)
-    state = PositionState(position.unpriced, *base, recent, position.differs, position.told, position.base)
+    state = PositionState(
+        position.unpriced, *base, recent, position.differs, position.told, position.base, position.theirs, position.gross_from,
+        position.net_from,
+    )  # fmt: skip
     return (
         position.number, position.venue, position.account, position.instrument, str(position.qty),
         None if average is None else str(average), str(position.paid), str(position.cost), str(position.realised),
@@ -53,6 +59,7 @@ def thaw_position(row: Row) -> Position:
     position.rounds, position.since, position.changed = rounds, since, changed
     state = _state(blob)
     position.unpriced, position.base_qty, position.base_cost = state.unpriced, state.base_qty, state.base_cost
-    position.differs, position.told, position.base = state.differs, state.told, state.base
+    position.differs, position.told, position.base, position.theirs = state.differs, state.told, state.base, state.theirs
+    position.gross_from, position.net_from = state.gross_from, state.net_from
     position.recent = [Moved(*each) for each in state.recent]
     return position

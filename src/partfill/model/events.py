@@ -212,6 +212,23 @@ class PositionChanged(_Event, frozen=True, tag="position_changed"):
         return sub(self.cost, self.paid)
 
 
+class PositionClosed(_Event, frozen=True, tag="position_closed"):
+    """A position of `side` (buy for long) is closed, or turned over, with this result since it was opened, quote currency.
+
+    `rounds`: how often it was opened by now. `realised`: with the multiplier, before all fees but those in the base asset.
+    `net`: less the fees in quote currency, of entry and exit; None where it cannot be told. A fee that comes later is not in
+    it. After a void opens it again, the next result is that of the whole, and takes the place of this one.
+    """
+
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    rounds: int
+    realised: Decimal
+    net: Decimal | None
+
+
 class ProtectionChanged(_Event, frozen=True, tag="protection_changed"):
     """`qty` of a position are to be protected now: `side` is buy for a long one. `order` is 0."""
 
@@ -291,6 +308,7 @@ Event = (
     | DustLeft
     | DustUsed
     | PositionChanged
+    | PositionClosed
     | ProtectionChanged
     | ProtectionCovered
     | ProtectionFired

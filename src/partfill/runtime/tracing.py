@@ -39,7 +39,7 @@ from partfill.journal.store import Store
 from partfill.model.capabilities import ReplaceQty
 from partfill.model.codec import NotAnInput
 from partfill.model.commands import Answered, Decide, KillSwitch, Looked, Restarted
-from partfill.model.events import Event, PositionChanged, ProtectionChanged, ProtectionCovered
+from partfill.model.events import Event, PositionChanged, PositionClosed, ProtectionChanged, ProtectionCovered, ProtectionFired
 from partfill.model.inputs import Gap, Input, OrderSnapshot
 from partfill.model.numbers import add
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
@@ -57,7 +57,7 @@ _REPORTS: dict[ExecType | None, tuple[type, ...]] = {
     ExecType.CANCEL_REJECT: (Cancel, Replace),
 }  # fmt: skip
 """Reports that are a venue's word on a request -> the request, if they come under its id."""
-_OF_A_POSITION = (PositionChanged, ProtectionChanged, ProtectionCovered)
+_OF_A_POSITION = (PositionChanged, PositionClosed, ProtectionChanged, ProtectionCovered, ProtectionFired)
 Scoped = tuple[str, str, str]
 """(venue, account, id)."""
 
