@@ -26,10 +26,10 @@ GUARDED = Capabilities(reduce_only=True)
 BOTH = pytest.mark.parametrize("rules", [NO_STOPS, NO_STOPS_GUARDED], ids=["free", "reduce_only"])
 
 
-def book(bid: str | None, ask: str | None, as_of: int) -> Book:
+def book(bid: str | None, ask: str | None, as_of: int, qty: str = "500") -> Book:
     """One level a side."""
-    bids = () if bid is None else (Level(D(bid), D(50)),)
-    return Book(instrument="ACME", bids=bids, asks=() if ask is None else (Level(D(ask), D(50)),), as_of=as_of)
+    bids = () if bid is None else (Level(D(bid), D(qty)),)
+    return Book(instrument="ACME", bids=bids, asks=() if ask is None else (Level(D(ask), D(qty)),), as_of=as_of)
 
 
 class Watched(Market):
@@ -38,9 +38,9 @@ class Watched(Market):
     def __init__(self, rules: Capabilities, *legs: Leg, **also: Any) -> None:
         super().__init__(rules, *legs, **({"budget": Budget.SHARED} | also))
 
-    def shows(self, bid: str | None, ask: str | None, *, answers: bool = True, age: int = 0) -> None:
+    def shows(self, bid: str | None, ask: str | None, *, answers: bool = True, age: int = 0, qty: str = "500") -> None:
         """What the market is now."""
-        self.feed(MarketSeen(venue=VENUE, instrument="ACME", book=book(bid, ask, self.now - age)))
+        self.feed(MarketSeen(venue=VENUE, instrument="ACME", book=book(bid, ask, self.now - age, qty)))
         if answers:
             self.answer()
 
@@ -230,6 +230,25 @@ def test_at_a_venue_that_holds_nothing_to_the_position_the_target_is_watched(rul
     assert market.position == 70
     assert market.legs == (70, 0)
     assert protection.covered
+
+
+def test_a_target_takes_what_is_shown_and_the_stop_keeps_the_rest() -> None:
+    market = Watched(TOTAL, STOP, TARGET, lot=D(1), min_qty=D(5))
+    market.enters("100", "100")
+    market.shows("110", "111", qty="4.9")
+    assert market.fired() == []
+    market.shows("110", "111", qty="12.5")
+    assert market.legs == (88, 12)
+    assert [event.qty for event in market.events if type(event) is ProtectionFired] == [12]
+    market.trades("target", "12")
+    assert market.legs == (88, 0)
+    # What is bid below the target is none of its.
+    levels = (Level(D(110), D(7)), Level(D(109), D(100)))
+    market.feed(
+        MarketSeen(venue=VENUE, instrument="ACME", book=Book(instrument="ACME", bids=levels, asks=(), as_of=market.now))
+    )
+    market.answer()
+    assert market.legs == (81, 7)
 
 
 def test_a_target_that_finds_nothing_is_not_tried_again_at_once() -> None:

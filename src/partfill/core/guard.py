@@ -16,7 +16,7 @@ Place = tuple[str, str, str, Side]
 class Guard:
     """One leg at work. Quantities in units, times ns UTC."""
 
-    __slots__ = ("again_at", "filled", "fired_at", "leg", "parent", "placed", "seen", "tries", "wanted", "watched")
+    __slots__ = ("again_at", "filled", "fired_at", "leg", "parent", "placed", "seen", "takes", "tries", "wanted", "watched")
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
@@ -36,6 +36,8 @@ class Guard:
         """True where it is no order: its price is watched here until it is reached."""
         self.fired_at = 0
         """When that was; 0 before."""
+        self.takes = ZERO
+        """Of a target that fired: what the market showed at its price or better."""
         self.wanted = ZERO
         """What is to work for it, or to be watched, once nothing is on its way."""
 

@@ -30,12 +30,14 @@ from partfill.core.guard import Guard, Place, Protection
 from partfill.core.parent import Done, Parent
 from partfill.core.shares import assign, within
 from partfill.core.step import safe_replace
-from partfill.core.triggers import fresh, reached
+from partfill.core.triggers import fresh, reached, takes
 from partfill.core.waiting import MANY, backoff
+from partfill.model.book import Book
 from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.commands import Protect, Unprotect
 from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered, ProtectionFired
 from partfill.model.inputs import MarketSeen
+from partfill.model.instrument import whole_lots
 from partfill.model.numbers import ZERO, add, ratio, sub, text
 from partfill.model.operations import Query
 from partfill.model.terms import Terms
@@ -193,18 +195,32 @@ def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
             protection.blind_since, protection.blind_told = 0, False
             if kill_switch.who_killed(desk, m.venue, m.account) is None:
                 for guard in protection.guards:
-                    px = reached(guard.leg, side, m.book) if guard.waits and guard.wanted and guard.again_at <= now else None
-                    if px is not None:
-                        _fire(protection, guard, px, now, effects)
+                    found = fires(protection, guard, m.book, now)
+                    if found is not None:
+                        _fire(protection, guard, *found, now, effects)
         _bring(desk, protection, now, effects)
 
 
-def _fire(protection: Protection, guard: Guard, px: Decimal, now: int, effects: Effects) -> None:
-    guard.fired_at = now
+def fires(protection: Protection, guard: Guard, book: Book, now: int) -> tuple[Decimal, Decimal] | None:
+    """(price, quantity) with which the price of a leg that is watched is reached by a book; None while it is not.
+
+    A stop closes all that it covers. A target takes what is shown at its price; too little is not worth taking the stop off.
+    """
+    if not guard.waits or not guard.wanted or guard.again_at > now:
+        return None
+    px = reached(guard.leg, protection.side, book)
+    if px is None or guard.leg.stops:
+        return None if px is None else (px, guard.wanted)
+    qty = whole_lots(min(guard.wanted, takes(guard.leg, protection.side, book)), protection.lot)
+    return (px, qty) if qty and not protection.too_little(guard.leg, qty) else None
+
+
+def _fire(protection: Protection, guard: Guard, px: Decimal, qty: Decimal, now: int, effects: Effects) -> None:
+    guard.fired_at, guard.takes = now, qty
     effects.events.append(
         ProtectionFired(
             0, None, None, protection.venue, protection.account, protection.instrument, protection.side, guard.leg.name, px,
-            guard.wanted,
+            qty,
         )
     )  # fmt: skip
 

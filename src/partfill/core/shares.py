@@ -52,6 +52,8 @@ def assign(protection: Protection, held: Decimal, rules: Capabilities) -> list[D
     for guard, part in zip(protection.guards, covers(protection, held), strict=True):
         guard.watched = (guard.leg.stops and not rules.stops) or (beyond and guard.leg.stops is not rules.stops)
         guard.wanted = part
+        if guard.watched and guard.fired_at and not guard.leg.stops:
+            part = guard.wanted = min(part, guard.takes)
         found[guard.leg.name] = ZERO if guard.waits else part
     if one_budget:
         left = held

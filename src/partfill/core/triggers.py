@@ -6,7 +6,7 @@ Rules
 - A long position is closed at what somebody bids, a short one at what somebody asks: that price is held against the leg's.
   Where nobody is on that side, a stop goes by the other side's best price: it is no better.
 - What was reached stays so: a stop that fired goes on until the position is closed, whatever the price does meanwhile. A target
-  takes what is there at its price or better, and is watched again.
+  takes what is shown at its price or better, no more, and is watched again: the stop keeps the rest.
 - A book that is older than `MAX_AGE_NS` is not believed. While nobody sees the market, what is watched does not cover.
 - Under the kill switch nothing fires.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from partfill.model.book import Book
+from partfill.model.numbers import ZERO, add
 from partfill.model.protection import Leg
 from partfill.model.words import Side
 
@@ -39,6 +40,16 @@ def reached(leg: Leg, side: Side, book: Book) -> Decimal | None:
     assert leg.price is not None
     hit = px is not None and (px >= leg.price if side is Side.BUY else px <= leg.price)
     return px if hit else None
+
+
+def takes(leg: Leg, side: Side, book: Book) -> Decimal:
+    """What a target of a position of `side` could take at its price or better, units, as far as the book shows."""
+    found = ZERO
+    for level in book.against(Side.SELL if side is Side.BUY else Side.BUY):
+        if leg.price is None or (level.px < leg.price if side is Side.BUY else level.px > leg.price):
+            break
+        found = add(found, level.qty)
+    return found
 
 
 def fresh(book: Book, now: int) -> bool:

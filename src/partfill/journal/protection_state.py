@@ -28,6 +28,7 @@ class GuardState(msgspec.Struct, array_like=True, gc=False):
     watched: bool = False
     fired_at: int = 0
     wanted: Decimal = ZERO
+    takes: Decimal = ZERO
 
 
 class ProtectionState(msgspec.Struct, array_like=True, gc=False):

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from partfill.core.guard import Protection
 from partfill.core.kill_switch import who_killed
-from partfill.core.triggers import fresh, reached
+from partfill.core.protection import fires
+from partfill.core.triggers import fresh
 from partfill.journal.journal import JournalDown
 from partfill.model.book import Book
 from partfill.model.inputs import MarketSeen
@@ -122,7 +123,4 @@ class Watching:
         if who_killed(self._manager.engine.desk, protection.venue, protection.account) is not None:
             return False
         now = self._manager.clock()
-        return any(
-            guard.waits and guard.wanted and guard.again_at <= now and reached(guard.leg, protection.side, book) is not None
-            for guard in protection.guards
-        )
+        return any(fires(protection, guard, book, now) is not None for guard in protection.guards)

@@ -132,8 +132,8 @@ class Guards:
             self.mids[venue] += draw.randint(-4, 4)
             self.mids[venue] += (self.mids[venue] < 88) - (self.mids[venue] > 112)
         mid, now = self.mids[venue], world.now
-        bids: tuple[Level, ...] = (Level(D[mid - 1], D[50]),)
-        asks: tuple[Level, ...] = (Level(D[mid + 1], D[50]),)
+        bids: tuple[Level, ...] = (Level(D[mid - 1], D[mid * 7 % 50 + 1]),)
+        asks: tuple[Level, ...] = (Level(D[mid + 1], D[mid * 3 % 50 + 1]),)
         chance = 1.0 if world.quiet else draw.random()
         if chance < 0.05:
             world.feed(MarketSeen(venue=venue, instrument="ACME"))
