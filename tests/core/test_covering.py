@@ -9,11 +9,12 @@ import pytest
 from partfill.core.covering import CROWD
 from partfill.model.capabilities import Capabilities
 from partfill.model.events import AlarmKind
+from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place
-from partfill.model.protection import Leg, OverClose
+from partfill.model.protection import Leg, OverClose, Retry
 from partfill.model.words import OrdStatus, OrdType, Side
-from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D
+from tests.core.driven import MS, PLAIN, SECOND, TOTAL, VENUE, D
 from tests.core.test_protection import STOP, TARGET, Market
 
 GUARDED = Capabilities(reduce_only=True)
@@ -178,6 +179,34 @@ def test_an_order_that_its_venue_takes_off_again_and_again_comes_back_later_and_
         assert sizes(market) == [40, 60]
     assert waits == sorted(waits)
     assert waits[-1] > 2 * SECOND
+
+
+@pytest.mark.parametrize("rules", [PLAIN, TOTAL, GUARDED])
+def test_how_often_it_is_tried_is_the_users_to_say(rules: Capabilities) -> None:
+    market = Market(rules, STOP, retry=Retry(retry_ms=10, retry_max_ms=40, alarm_after_failures=3))
+    market.enters("100")
+    market.fill("one", "100", "entry")
+    waits = []
+    for _ in range(5):
+        before = market.now
+        market.refused(market.last(Place))
+        market.wake()
+        waits.append(round((market.now - before) / MS))
+    assert [wait // 10 for wait in waits] == [1, 2, 4, 4, 4]
+    assert len(market.alarms(AlarmKind.UNPROTECTED)) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"retry_ms": 0}, "retry_ms is 0; it is 1 to 3600000"),
+        ({"retry_max_ms": 100}, "retry_max_ms is 100, less than retry_ms, 200"),
+        ({"alarm_after_failures": 1001}, "alarm_after_failures is 1001; it is 1 to 1000"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(said: dict[str, int], why: str) -> None:
+    with pytest.raises(NotANumber, match=why):
+        Retry(**said)
 
 
 # ---------------------------------------------------------------------- shares

@@ -29,7 +29,7 @@ from partfill.model.events import Event
 from partfill.model.inputs import Answered, Execution, Input, Looked, MarketSeen, OrderPlaced, OrderSnapshot
 from partfill.model.instrument import Instrument, TickBand
 from partfill.model.policy import LiveLimits, Remainder, RemainderPolicy
-from partfill.model.protection import Leg
+from partfill.model.protection import Leg, Retry
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport, Seen
 from partfill.model.terms import Terms
@@ -72,6 +72,7 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         share = st.sampled_from((Decimal("0.25"), Decimal("0.5")))
         stops = st.none() | st.just(Decimal(95))
         legs = st.builds(Leg, name=st.sampled_from("abc"), stop_px=stops, price=st.just(Decimal(110)), share=share)
+        fields["retry"] = st.just(Retry(retry_ms=7))
         fields["legs"] = st.lists(legs, min_size=1, max_size=2).map(tuple)
         fields["lot"] = st.none() | st.just(Decimal("0.1"))
     if kind is MarketSeen:

@@ -29,7 +29,7 @@ from partfill.core.parent import Done, Parent, Work
 from partfill.core.patience import again_at
 from partfill.core.planner import plan
 from partfill.core.step import Step
-from partfill.core.waiting import MANY, backoff
+from partfill.core.waiting import backoff, many
 from partfill.model.capabilities import Chain
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
@@ -320,11 +320,11 @@ class Desk:
         if work.act_at > work.sent_at:
             return
         work.tries += 1
-        work.act_at = now + backoff(work.tries)
+        work.act_at = now + backoff(work.tries, work.parent.retry)
         if request is Request.CANCEL:
             handling.in_vain(self, work.parent, child, work.tries, now, effects)
-        if work.tries == MANY:
-            said = f"{MANY} requests in a row changed nothing: {reason}"
+        if work.tries == many(work.parent.retry):
+            said = f"{work.tries} requests in a row changed nothing: {reason}"
             self.engine.alarm(effects, child, AlarmKind.REFUSED, said)
 
     def close_request(self, child: Child, work: Work, *, applied: bool = False) -> None:

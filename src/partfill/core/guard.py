@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from partfill.core.parent import Parent
 from partfill.model.numbers import ZERO, add, mul, sub
-from partfill.model.protection import Budget, Leg, OverClose
+from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.words import Side
 
 Place = tuple[str, str, str, Side]
@@ -65,20 +65,9 @@ class Protection:
     """The protection of one side of a position. Quantities in units, times ns UTC."""
 
     __slots__ = (
-        *(
-            "account",
-            "blind_since",
-            "blind_told",
-            "budget",
-            "changes",
-            "guards",
-            "instrument",
-            "leaving",
-            "lot",
-            "min_notional",
-        ),
-        *("min_qty", "number", "off", "over_close", "owed", "owed_at", "owed_tries", "requests", "rounds", "side", "since"),
-        *("small", "venue", "wanted"),
+        *("account", "blind_since", "blind_told", "budget", "changes", "guards", "instrument", "leaving", "lot"),
+        *("min_notional", "min_qty", "number", "off", "over_close", "owed", "owed_at", "owed_tries", "requests", "retry"),
+        *("rounds", "side", "since", "small", "venue", "wanted"),
     )
 
     def __init__(self, number: int, place: Place, lot: Decimal | None, over_close: OverClose, budget: Budget) -> None:
@@ -111,6 +100,7 @@ class Protection:
         self.owed_at = 0
         """When that is tried anew; 0 for not at all."""
         self.owed_tries = 0
+        self.retry = Retry()
         self.off = False
         """True once the user wants none any more."""
 

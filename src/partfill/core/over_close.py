@@ -48,7 +48,7 @@ def ended(desk: Desk, protection: Protection, parent: Parent, now: int, effects:
     protection.owed_tries = 0 if parent.cum else protection.owed_tries + 1
     protection.owed = parent.rest
     if protection.owed:
-        protection.owed_at = now + backoff(max(protection.owed_tries, 1))
+        protection.owed_at = now + backoff(max(protection.owed_tries, 1), protection.retry)
         heappush(desk.timers, (protection.owed_at, 0))
 
 
@@ -88,6 +88,6 @@ def _flatten(desk: Desk, protection: Protection, much: Decimal, now: int, effect
     )  # fmt: skip
     ref = f"flat:{desk.name}{desk.next_id}"
     parent = Parent(desk.next_id, protection.venue, protection.account, ref, terms, None)
-    parent.guards = -protection.number
+    parent.guards, parent.retry = -protection.number, protection.retry
     desk.take_in(parent, None, effects)
     desk.advance(parent, now, effects)

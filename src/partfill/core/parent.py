@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from partfill.model.commands import Resubmit
 from partfill.model.numbers import ZERO, add, ratio, sub
+from partfill.model.protection import Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Request
 
@@ -61,6 +62,7 @@ class Parent:
         "ref",
         "resubmit",
         "resubmits",
+        "retry",
         "stop",
         "terms",
         "venue",
@@ -95,6 +97,8 @@ class Parent:
         """Number of the protection that this order is part of, below zero if it trades back what that closed too much."""
         self.least = ZERO
         """Of an order that protects: the least that its venue takes, units."""
+        self.retry: Retry | None = None
+        """How what is refused of it is tried anew; None for as always."""
         self.children: list[Child] = []
         self.active: list[Child] = []
         """Children whose end is not proven."""

@@ -27,4 +27,4 @@ def in_vain(parent: Parent) -> tuple[int, int]:
 def again_at(parent: Parent) -> int:
     """Not before this time is what is missing placed beside what works (ns UTC); 0 for at once."""
     count, last = in_vain(parent)
-    return last + backoff(count) if count else 0
+    return last + backoff(count, parent.retry) if count else 0

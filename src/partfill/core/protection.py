@@ -31,7 +31,7 @@ from partfill.core.parent import Done, Parent
 from partfill.core.shares import assign, within
 from partfill.core.step import safe_replace
 from partfill.core.triggers import fresh, reached, takes
-from partfill.core.waiting import MANY, backoff
+from partfill.core.waiting import backoff
 from partfill.model.book import Book
 from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.commands import Protect, Unprotect
@@ -56,12 +56,12 @@ def protect(desk: Desk, p: Protect, now: int, effects: Effects) -> None:
     before = desk.protections.get(place)
     if before is not None and [guard.leg for guard in before.guards] == list(p.legs):
         before.over_close, before.budget, before.lot = p.over_close, p.budget, p.lot
-        before.min_qty, before.min_notional = p.min_qty, p.min_notional
+        before.min_qty, before.min_notional, before.retry = p.min_qty, p.min_notional, p.retry
         desk.engine.counters.duplicates += 1
         _bring(desk, before, now, effects)
         return
     protection = Protection(desk.next_protection, place, p.lot, p.over_close, p.budget)
-    protection.min_qty, protection.min_notional = p.min_qty, p.min_notional
+    protection.min_qty, protection.min_notional, protection.retry = p.min_qty, p.min_notional, p.retry
     protection.blind_since = now
     desk.next_protection += 1
     effects.engine = True
@@ -358,7 +358,7 @@ def _place(desk: Desk, protection: Protection, guard: Guard, wanted: Decimal, no
     ref = f"guard:{desk.name}{protection.number}:{leg.name}:{guard.placed}"
     parent = Parent(desk.next_id, protection.venue, protection.account, ref, terms, None)
     parent.guards = protection.number
-    parent.least = _least(protection, guard)
+    parent.least, parent.retry = _least(protection, guard), protection.retry
     guard.parent, guard.seen = parent, ZERO
     desk.take_in(parent, None, effects)
     desk.advance(parent, now, effects)
@@ -381,7 +381,7 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         # It took what was there at its price. The next look may find more.
         guard.fired_at = 0
         guard.tries = 0 if parent.cum else guard.tries + 1
-        guard.again_at = now + backoff(guard.tries) if guard.tries else 0
+        guard.again_at = now + backoff(guard.tries, protection.retry) if guard.tries else 0
         if guard.again_at:
             heappush(desk.timers, (guard.again_at, 0))
         return
@@ -390,9 +390,9 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         return
     fired = guard.watched and parent.terms.time_in_force is TimeInForce.IOC
     guard.tries = 1 if fired and parent.cum else guard.tries + 1
-    guard.again_at = now + backoff(guard.tries)
+    guard.again_at = now + backoff(guard.tries, protection.retry)
     heappush(desk.timers, (guard.again_at, 0))
-    if guard.tries in (1, MANY) and not (fired and parent.cum):
+    if guard.tries in (1, protection.retry.alarm_after_failures) and not (fired and parent.cum):
         left = min(held, guard.wanted)
         what = f"{guard.leg.name} of {parent.terms.instrument}"
         said = f"{what} ended by itself ({parent.done}); {text(left)} are not covered by it"

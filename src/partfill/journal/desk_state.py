@@ -14,6 +14,7 @@ from partfill.model.dust import Speck
 from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO
 from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.protection import Retry
 from partfill.model.reasons import Reason
 from partfill.model.terms import Terms
 from partfill.model.words import Request
@@ -64,6 +65,7 @@ class ParentState(msgspec.Struct, array_like=True, gc=False):
     handling: HandlingState | None = None
     guards: int | None = None
     least: Decimal = ZERO
+    retry: Retry | None = None
 
 
 class WorkState(msgspec.Struct, array_like=True, gc=False):
@@ -126,7 +128,7 @@ def thaw_parent(blob: str) -> Parent:
     state = _parent(blob)
     parent = Parent(state.id, state.venue, state.account, state.ref, state.terms, state.resubmit)
     numbers = ("asked", "price", "resubmits", "attempts", "cum", "limit", "excess", "least")
-    for name in (*numbers, "stop", "done", "halted", "guards"):
+    for name in (*numbers, "stop", "done", "halted", "guards", "retry"):
         setattr(parent, name, getattr(state, name))
     if state.handling is not None:
         parent.handling = Handling(state.handling.policy, state.handling.original)

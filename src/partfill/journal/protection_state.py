@@ -9,7 +9,7 @@ import msgspec
 
 from partfill.core.guard import Guard, Protection
 from partfill.model.numbers import ZERO
-from partfill.model.protection import Budget, Leg, OverClose
+from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.words import Side
 
 Row = tuple[Any, ...]
@@ -50,6 +50,7 @@ class ProtectionState(msgspec.Struct, array_like=True, gc=False):
     owed: Decimal = ZERO
     owed_at: int = 0
     owed_tries: int = 0
+    retry: Retry = Retry()
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

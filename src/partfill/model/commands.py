@@ -19,7 +19,7 @@ from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import MAX_TIME, OrderSnapshot, check_times
 from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
-from partfill.model.protection import Budget, Leg, OverClose, check_legs
+from partfill.model.protection import Budget, Leg, OverClose, Retry, check_legs
 from partfill.model.terms import Terms
 from partfill.model.words import Request, Side
 
@@ -226,6 +226,7 @@ class Protect(_Command, frozen=True, tag="protect"):
     min_notional: Decimal = ZERO
     over_close: OverClose = OverClose.ALARM
     budget: Budget = Budget.SHARED
+    retry: Retry = Retry()
 
     def __post_init__(self) -> None:
         check_legs(self.legs)

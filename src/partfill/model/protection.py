@@ -16,6 +16,7 @@ import msgspec
 from partfill.model.numbers import ZERO, NotANumber, require
 
 MAX_LEGS = 16
+HOUR_MS = 3_600_000
 
 
 class OverClose(StrEnum):
@@ -33,6 +34,26 @@ class Budget(StrEnum):
     """Never more than is held: of the two, one is an order at the venue, and the prices of the other are watched here."""
     EACH = "each"
     """Each kind as much as is held, so that both rest at the venue: what both fill at once is too much, see `OverClose`."""
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How what a venue refuses of a protection, or takes off, is tried anew.
+
+    `retry_ms` before the first time; it doubles up to `retry_max_ms`, for ever. A person is told at the first failure, and once
+    more after `alarm_after_failures` in a row. Raises `NotANumber`.
+    """
+
+    retry_ms: int = 200
+    retry_max_ms: int = 30_000
+    alarm_after_failures: int = 5
+
+    def __post_init__(self) -> None:
+        for name, most in (("retry_ms", HOUR_MS), ("retry_max_ms", HOUR_MS), ("alarm_after_failures", 1000)):
+            value = getattr(self, name)
+            if not 1 <= value <= most:
+                raise NotANumber(f"{name} is {value}; it is 1 to {most}")
+        if self.retry_max_ms < self.retry_ms:
+            raise NotANumber(f"retry_max_ms is {self.retry_max_ms}, less than retry_ms, {self.retry_ms}")
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from partfill.model.commands import Protect
 from partfill.model.instrument import Instrument
 from partfill.model.numbers import NotANumber, dec
 from partfill.model.orders import Number
-from partfill.model.protection import Budget, Leg, OverClose
+from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Side
 
@@ -28,7 +28,7 @@ class Bracket(NamedTuple):
     `stop` triggers a market order, or a limit order at `stop_limit`. A target is a price, or a price and the share of the
     position that it covers. `legs`: more of either, as they are. `over_close`: "alarm", or "flatten" to trade back what
     protective orders closed too much. `budget`: "shared", or "each" to let stops and targets both rest at a venue that holds
-    neither to the position.
+    neither to the position. `retry`: how what the venue refuses of it, or takes off, is tried anew.
     """
 
     stop: Number | None = None
@@ -37,6 +37,7 @@ class Bracket(NamedTuple):
     legs: Iterable[Leg] = ()
     over_close: str = "alarm"
     budget: str = "shared"
+    retry: Retry = Retry()
 
     def legs_wanted(self) -> tuple[Leg, ...]:
         """All legs. Raises `NotANumber`."""
@@ -70,7 +71,8 @@ class Bracket(NamedTuple):
                         raise NotANumber(f"{name} {px} of {leg.name} is not on the tick of {instrument}; {near} is")
         return Protect(
             venue=venue, account=account, instrument=instrument, side=side, legs=legs,
-            over_close=_word(OverClose, "over_close", self.over_close), budget=_word(Budget, "budget", self.budget), **least,
+            over_close=_word(OverClose, "over_close", self.over_close), budget=_word(Budget, "budget", self.budget),
+            retry=self.retry, **least,
         )  # fmt: skip
 
 

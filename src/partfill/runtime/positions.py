@@ -22,7 +22,7 @@ from partfill.core.position import Position
 from partfill.model.commands import Unprotect
 from partfill.model.numbers import ZERO
 from partfill.model.orders import Number
-from partfill.model.protection import Leg
+from partfill.model.protection import Leg, Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Side
 from partfill.runtime.bracket import Bracket, Targets, side_of
@@ -96,13 +96,13 @@ class Positions:
 
     async def protect(self, instrument: str, side: str, *, stop: Number | None = None, stop_limit: Number | None = None,
                       targets: Targets = (), legs: Iterable[Leg] = (), over_close: str = "alarm", budget: str = "shared",
-                      venue: str | None = None, account: str = "") -> None:  # fmt: skip
+                      retry: Retry | None = None, venue: str | None = None, account: str = "") -> None:  # fmt: skip
         """Keep the `side` ("long" or "short") of a position protected, as `bracket.Bracket` says; returns once that is durable.
 
         Raises `NotANumber`, also for a price that is not on the tick of the instrument, and `Refused`.
         """
         where = self._manager.where(venue)
-        wish = Bracket(stop, stop_limit, targets, legs, over_close, budget)
+        wish = Bracket(stop, stop_limit, targets, legs, over_close, budget, Retry() if retry is None else retry)
         listed = self._manager.venues[where].instruments
         await self._manager.take(wish.protecting(where, account, instrument, side_of(side), listed))
 
