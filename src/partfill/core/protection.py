@@ -66,6 +66,8 @@ def protect(desk: Desk, p: Protect, now: int, effects: Effects) -> None:
     desk.next_protection += 1
     effects.engine = True
     protection.guards = [Guard(leg) for leg in p.legs]
+    # In the order of their numbers, as after a start: it decides which is brought to its size first.
+    desk.protections.pop(place, None)
     desk.protections[place] = protection
     still = [] if before is None else [guard.parent for guard in before.guards if guard.parent is not None]
     protection.leaving = still + ([] if before is None else before.leaving)
