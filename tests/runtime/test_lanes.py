@@ -285,6 +285,57 @@ async def test_a_breaker_refuses_orders_and_lets_cancels_and_questions_pass() ->
     assert all("not sent" in (answer.reason or "") and "down" in (answer.reason or "") for answer in refused)
 
 
+@pytest.mark.parametrize("why", ["silence", "refusals"])
+async def test_a_breaker_holds_back_no_order_that_protects_a_position(why: str) -> None:
+    floor = Floor()
+    floor.venue.outcome = lambda op: (Outcome.UNKNOWN, "down") if why == "silence" else (Outcome.REFUSED, "no margin")
+    for number in range(max(FAILURES, REFUSALS)):
+        floor.lanes.send(place("A", number))
+    await floor.drain()
+    assert floor.lanes.breakers["v"].open
+    sent = len(floor.venue.got)
+    floor.venue.outcome = lambda op: (Outcome.DONE, None)
+    for number, urgent in ((50, False), (51, True), (52, False)):
+        floor.lanes.send(msgspec.structs.replace(place("A", number), urgent=urgent))
+    await floor.drain()
+    assert [op.cl_ord_id for op in floor.venue.got[sent:]] == ["A51"]
+    assert sorted(floor.outcomes()[-3:]) == [("A50", Outcome.REFUSED), ("A51", Outcome.DONE), ("A52", Outcome.REFUSED)]
+
+
+async def test_under_load_what_protects_is_next_however_much_waits_before_it() -> None:
+    floor = Floor()
+    floor.lanes = Lanes({"v": floor.venue}, floor.take, per_second={"v": 20})
+    floor.lanes.budget("v", "")._left = 8.0
+    for number in range(60):
+        floor.lanes.send(place("A", number))
+    await until(lambda: len(floor.answers) >= 3)
+    # Orders have used up what is theirs: they wait for the budget, and what is kept back of it is there.
+    await asyncio.sleep(0.01)
+    before = len(floor.venue.got)
+    for number in range(100, 103):
+        floor.lanes.send(msgspec.structs.replace(place("A", number), urgent=True))
+    await until(lambda: sum(op.urgent for op in floor.venue.got) == 3)
+    assert [op.order for op in floor.venue.got[before : before + 3]] == [100, 101, 102]
+    assert len(floor.venue.got) < 20
+    await floor.lanes.stop()
+
+
+async def test_whoever_watches_is_told_of_every_operation_and_holds_up_none() -> None:
+    floor = Floor()
+    told: list[Operation] = []
+
+    def fails(op: Operation) -> None:
+        raise RuntimeError("no")
+
+    floor.lanes.watchers += [fails, told.append]
+    ops = [place("A"), cancel("A", 2), query(3)]
+    for op in ops:
+        floor.lanes.send(op)
+    await floor.drain()
+    assert told == ops
+    assert len(floor.answers) == 3
+
+
 async def test_an_order_that_is_not_wanted_when_its_turn_comes_is_refused_here_and_opens_no_breaker() -> None:
     unwanted: dict[str, str] = {}
     floor = Floor(unwanted=lambda op: unwanted.get(op.cl_ord_id))

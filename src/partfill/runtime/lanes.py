@@ -5,6 +5,7 @@ Rules
 - An operation is sent once. Whatever goes wrong on the way is an answer too: `Outcome.UNKNOWN`.
 - An order that is not wanted any more when its turn comes (its parent was stopped, or killed) is refused here and never sent.
 - Questions are reads: they do not wait in lanes, and at most `QUESTIONS` of them are out per venue.
+- While a breaker is open new orders are refused here, but for those that protect a position: a stop never waits for that.
 - A lane exists while it has work; nothing is kept of one that is empty.
 - At DEBUG the log says when each operation leaves and when its answer came: client id, order number, number of the step that
   led to it (`partfill trace` shows that step), ms since it left. Below that level nothing is measured.
@@ -66,6 +67,8 @@ class Lanes:
         self.breakers = {name: Breaker(time.monotonic) for name in venues}
         self.sent = 0
         """Operations handed to venues."""
+        self.watchers: list[Callable[[Operation], None]] = []
+        """Who is told of every operation as it is queued. They must return at once."""
 
     @property
     def waiting(self) -> int:
@@ -79,6 +82,11 @@ class Lanes:
 
     def send(self, op: Operation, because: int = 0) -> None:
         """Queue one operation, which follows from step `because` of the journal."""
+        for watcher in self.watchers:
+            try:
+                watcher(op)
+            except Exception:
+                log.exception("a watcher failed on %s", _named(op))
         if type(op) is Query:
             task = asyncio.create_task(self._ask(op, because))
             self._asking.add(task)
@@ -168,7 +176,7 @@ class Lanes:
     def _why_not(self, op: Place) -> str | None:
         """Why an order does not leave; None when it does."""
         breaker = self.breakers.get(op.venue)
-        if breaker is not None and breaker.open:
+        if breaker is not None and breaker.open and not op.urgent:
             return f"not sent: {breaker.reason}"
         return self._unwanted(op)
 

@@ -4,8 +4,8 @@ Rules
 - Cancels may use the whole budget, and so may what protects a position; everything else leaves `reserve` of it alone.
 - "Too many requests" pauses everything but cancels; it is not a failure and uses up nobody's tries.
 - A breaker opens after `FAILURES` requests in a row without an answer, or `REFUSALS` identical refusals of new orders
-  of one instrument, and refuses new orders here, with a clear reason, until `BREAK_S` have passed. Cancels and questions
-  always pass.
+  of one instrument, and refuses new orders here, with a clear reason, until `BREAK_S` have passed. Cancels, questions and
+  what protects a position always pass.
 """
 
 from __future__ import annotations
