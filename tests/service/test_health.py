@@ -10,11 +10,12 @@ from partfill import CancelRest, FillManager
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.policy import Mode
 from partfill.model.reasons import Reason
+from partfill.model.words import Side
 from partfill.runtime.bus import Told
 from partfill.runtime.remainders import RemainderSettings
 from partfill.service.health import Color, judge, judge_decisions
 from partfill.service.recent import WINDOW_S, Recent, Window
-from partfill.service.vitals import DarkBook, Delivery, Line, Vitals
+from partfill.service.vitals import Bare, Covered, DarkBook, Delivery, Line, Vitals
 from partfill.venues.clock import CLOCK
 from tests.runtime.test_decisions import Dim, partly
 from tests.runtime.test_manager import until
@@ -48,7 +49,8 @@ def test_what_is_well_is_green() -> None:
     assert health.status is Color.GREEN
     assert {part.status for part in health.components.values()} == {Color.GREEN}
     assert list(health.components) == [
-        *("journal", "venue/paper/main", "stream/paper/main", "orders", "remainders", "reports", "kill switch", "alarms")
+        *("journal", "venue/paper/main", "stream/paper/main", "orders", "remainders", "protection", "reports", "kill switch"),
+        "alarms",
     ]
 
 
@@ -98,6 +100,65 @@ def test_an_alarm_is_seen_for_five_minutes(kind: AlarmKind, color: Color) -> Non
     assert part.status is color
     if color is not Color.GREEN:
         assert f"{kind}: look" in part.reason
+
+
+# ---------------------------------------------------------------------- protection
+
+
+def bare(for_s: float, blind_s: float | None = None, **also: object) -> Covered:
+    """One position that has not been covered for so long."""
+    one = Bare(venue="paper", account="main", instrument="ACME", side=Side.BUY, for_s=for_s, blind_s=blind_s)
+    blind = blind_s is not None
+    said = {"protected": 3, "bare": (one,), "uncovered": int(for_s > 0), "oldest_s": for_s, "blind": int(blind)}
+    return Covered(**{**said, "blindest_s": blind_s or 0.0, **also})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("covered", "color", "words"),
+    [
+        (Covered(), Color.GREEN, "0 positions are covered"),
+        (Covered(protected=7), Color.GREEN, "7 positions are covered"),
+        (bare(0.2), Color.GREEN, "3 positions are covered, or are about to be"),
+        (bare(5.0), Color.GREEN, "about to be"),
+        (bare(5.001), Color.AMBER, "the long position in ACME at paper main has not been covered as it should for 5 s"),
+        (bare(30.0), Color.AMBER, "for 30 s"),
+        (bare(30.001), Color.RED, "for 30 s"),
+        (bare(86_400.0, uncovered=4), Color.RED, "ACME at paper main, one of 4, has not been covered"),
+        (bare(0.0, 0.0), Color.AMBER, "nobody sees the market of ACME at paper: what is watched there does not protect"),
+        (bare(1.0, 1.0, blind=2), Color.AMBER, "nobody sees the market of ACME at paper and 1 more"),
+        (bare(31.0, 31.0), Color.RED, "for 31 s; nobody sees the market of ACME"),
+        (Covered(protected=1, small=1), Color.AMBER, "a part of 1 positions is less than the venue takes an order for"),
+    ],
+)
+def test_what_is_not_covered_is_amber_after_five_seconds_and_red_after_thirty(
+    covered: Covered, color: Color, words: str
+) -> None:
+    health = judge(vitals(covered=covered), Recent(Clock()))
+    part = health.components["protection"]
+    assert (part.status, health.status) == (color, color)
+    assert words in part.reason
+    assert part.numbers["oldest_s"] == covered.oldest_s
+
+
+def test_an_over_close_is_red_for_five_minutes() -> None:
+    clock = Clock()
+    recent = Recent(clock)
+    recent.hear(Told(1, 0, Alarm(0, None, None, AlarmKind.OVER_CLOSE, "look")))
+    clock.now += WINDOW_S
+    part = judge(vitals(), recent).components["protection"]
+    assert part.status is Color.RED
+    assert part.reason == "protective orders closed more than was held, 1 times in the last 5 minutes"
+    clock.now += 1.001
+    assert judge(vitals(), recent).components["protection"].status is Color.GREEN
+
+
+@pytest.mark.parametrize(
+    ("scope", "named"), [(("*", ""), True), (("paper", "main"), True), (("paper", "other"), False), (("moon", "main"), False)]
+)
+def test_what_is_bare_under_the_kill_switch_says_so(scope: tuple[str, str], named: bool) -> None:
+    part = judge(vitals(covered=bare(31.0), killed=((*scope, "ops"),)), Recent(Clock())).components["protection"]
+    assert part.status is Color.RED
+    assert ("the kill switch is on there, and nothing is placed" in part.reason) is named
 
 
 def decided(clock: Clock, verdict: Reason, count: int, *also: Reason) -> Recent:

@@ -11,15 +11,23 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from partfill import CancelRest, Chase, FillManager, Hold, Limit
 from partfill.core import waiting
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import Store
+from partfill.model.book import Book, Level
+from partfill.model.capabilities import Capabilities
+from partfill.model.commands import Answered, Outcome
+from partfill.model.events import Alarm, AlarmKind, ProtectionFired
+from partfill.model.inputs import MarketSeen
+from partfill.model.operations import Place
 from partfill.model.policy import Mode
 from partfill.model.reasons import Reason
-from partfill.model.words import Side
+from partfill.model.words import Request, Side
+from partfill.runtime.bus import Told as Heard
 from partfill.runtime.limits import FAILURES, REFUSALS
 from partfill.runtime.remainders import Dark, RemainderSettings
 from partfill.runtime.settings import FillManagement
@@ -164,6 +172,79 @@ async def test_how_long_positions_were_not_covered_is_a_histogram(tmp_path: Path
         assert page["partfill_unprotected_seconds_count"] >= 1
         assert page["partfill_protection_requests_total"] >= 1
         assert page["partfill_protection_coalesced_total"] >= 0
+
+
+class NoStops(Dim):
+    """A venue that takes no stops, and refuses protective orders as often as it is told."""
+
+    refuses = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return msgspec.structs.replace(super().capabilities, stops=False)
+
+    async def place(self, op: Place) -> Answered:
+        if op.urgent and self.refuses:
+            self.refuses -= 1
+            return Answered(venue="paper", request=Request.PLACE, cl_ord_id=op.cl_ord_id, outcome=Outcome.REFUSED, reason="no")
+        return await super().place(op)
+
+
+async def test_what_is_not_covered_not_seen_or_fails_is_shown(tmp_path: Path) -> None:
+    venue = NoStops()
+    venue.broken = VenueDown("paper: no market data")
+    async with watched(tmp_path, venue) as desk:
+        page = await desk.scrape()
+        shown = {name: value for name, value in page.items() if name.startswith("partfill_protection_")}
+        assert set(shown.values()) == {0}
+        assert {name for name in shown if "{" in name} == {
+            *(f'partfill_protection_failures_total{{kind="{kind}"}}' for kind in ("refused", "unanswered", "ended")),
+            *(f'partfill_protection_retries_total{{request="{request}"}}' for request in ("place", "cancel", "replace")),
+            *(f'partfill_protection_fired_total{{leg="{leg}"}}' for leg in ("stop", "target", "gone")),
+        }
+        best = price(venue, "ACME", "buy", 0)
+        await desk.fills.positions.protect("ACME", "long", stop="15.00", targets=[best * 2])
+        venue.refuses = 2
+        order = await desk.fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", 5)))
+        assert await order.done(WAIT_S) == "filled"
+        # The target comes after two refusals; nobody sees the market that the stop is watched in.
+        await until(lambda: not venue.refuses, "it was refused")
+        await until(lambda: desk.fills.positions.of("ACME").legs[1].works == 50, "the target works")
+        page = await desk.scrape()
+        assert page['partfill_protection_failures_total{kind="refused"}'] == 2
+        assert page['partfill_protection_retries_total{request="place"}'] == 2
+        assert page["partfill_protection_positions"] == 1
+        assert page["partfill_protection_uncovered"] == page["partfill_protection_blind"] == 1
+        assert page["partfill_protection_uncovered_seconds"] > 0
+        assert page["partfill_protection_blind_seconds"] >= page["partfill_protection_uncovered_seconds"]
+        color, reason = await desk.part("protection")
+        assert (color, "nobody sees the market of ACME at paper" in reason) == ("amber", True)
+        # Somebody sees it: all is covered.
+        at = CLOCK()
+        book = Book(instrument="ACME", bids=(Level(Decimal(16), Decimal(1)),), asks=(), as_of=at)
+        await desk.fills.take(MarketSeen(venue="paper", instrument="ACME", book=book))
+        page = await desk.scrape()
+        assert page["partfill_protection_uncovered"] == page["partfill_protection_blind"] == 0
+        assert (await desk.part("protection"))[0] == "green"
+        book = Book(instrument="ACME", bids=(Level(Decimal(15), Decimal(1)),), asks=(), as_of=CLOCK())
+        await desk.fills.take(MarketSeen(venue="paper", instrument="ACME", book=book))
+        page = await desk.scrape()
+        assert page['partfill_protection_fired_total{leg="stop"}'] == 1
+        assert page["partfill_protection_over_closes_total"] == 0
+
+
+async def test_what_was_closed_too_much_is_counted_and_red(tmp_path: Path) -> None:
+    async with watched(tmp_path, Dim()) as desk:
+        desk.fills.bus.publish(Heard(1, 0, Alarm(0, None, None, AlarmKind.OVER_CLOSE, "closed 5 more")))
+        page = await desk.scrape()
+        assert page["partfill_protection_over_closes_total"] == 1
+        assert page['partfill_alarms_total{kind="over_close"}'] == 1
+        assert (await desk.part("protection"))[0] == "red"
+        # A leg that fired and was replaced since is nobody's any more.
+        desk.fills.bus.publish(
+            Heard(1, 0, ProtectionFired(0, None, None, "paper", "", "ACME", Side.BUY, "stop", Decimal(1), Decimal(1)))
+        )
+        assert (await desk.scrape())['partfill_protection_fired_total{leg="gone"}'] == 1
 
 
 async def test_a_series_has_no_birthday_and_numbers_of_two_managers_do_not_mix(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     stream/NAME   what the venue says by itself is heard, and nothing of it is missing
     orders        no order was stopped because its numbers or its law cannot be
     remainders    markets are seen in time to decide on what is left of orders
+    protection    what is protected is covered by what works at venues, or is watched here by somebody who sees the market
     reports       decisions reach the sink
     kill switch   nobody holds trading
     alarms        nothing happened lately that a person should look at
@@ -33,7 +34,7 @@ from partfill.model.commands import EVERYWHERE
 from partfill.model.events import AlarmKind
 from partfill.model.reasons import Reason
 from partfill.service.recent import WINDOW_S, Recent
-from partfill.service.vitals import Line, Vitals
+from partfill.service.vitals import Bare, Line, Vitals
 
 MINUTES = WINDOW_S // 60
 
@@ -62,12 +63,14 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Limits(NamedTuple):
-    """Decisions a minute: green below the first, red above the second."""
+    """Of decisions a minute: green below the first, red above the second."""
 
     green: float
     red: float
 
 
+BARE = Limits(5, 30)
+"""Seconds without cover: green up to the first, red above the second."""
 DUST = Limits(0.2, 1)
 CHASE_ABORTS = Limits(0.1, 0.5)
 GRAVE = (
@@ -88,6 +91,7 @@ def judge(vitals: Vitals, recent: Recent) -> Health:
         parts[f"stream/{where}"] = _stream(line)
     parts["orders"] = _orders(vitals)
     parts["remainders"] = _remainders(vitals, recent)
+    parts["protection"] = _protection(vitals, recent)
     parts["reports"] = _reports(vitals)
     parts["kill switch"] = _kill_switch(vitals)
     parts["alarms"] = _alarms(recent)
@@ -196,6 +200,38 @@ def _dark(vitals: Vitals) -> str:
     )
 
 
+def _protection(vitals: Vitals, recent: Recent) -> Part:
+    now, closed = vitals.covered, recent.alarms[AlarmKind.OVER_CLOSE].count
+    numbers = {
+        "protected": now.protected, "uncovered": now.uncovered, "oldest_s": now.oldest_s, "blind": now.blind,
+        "too_small": now.small, "over_closes": closed,
+    }  # fmt: skip
+    wrong = []
+    if closed:
+        wrong.append(f"protective orders closed more than was held, {closed} times in the last {MINUTES} minutes")
+    if now.oldest_s > BARE.green and now.bare:
+        first = now.bare[0]
+        more = f", one of {now.uncovered}," if now.uncovered > 1 else ""
+        killed = ": the kill switch is on there, and nothing is placed" if _is_killed(vitals, first) else ""
+        wrong.append(f"{first.name}{more} has not been covered as it should for {first.for_s:.0f} s{killed}")
+    blind = next((each for each in now.bare if each.blind_s is not None), None)
+    if now.blind:
+        which = f"the market of {blind.instrument} at {blind.venue}" if blind is not None else "a market"
+        more = f" and {now.blind - 1} more" if now.blind > 1 else ""
+        wrong.append(f"nobody sees {which}{more}: what is watched there does not protect")
+    if now.small:
+        wrong.append(f"a part of {now.small} positions is less than the venue takes an order for, and not covered")
+    if wrong:
+        return Part(Color.RED if closed or now.oldest_s > BARE.red else Color.AMBER, "; ".join(wrong), numbers)
+    soon = ", or are about to be" if now.uncovered else ""
+    return Part(Color.GREEN, f"{now.protected} positions are covered{soon}", numbers)
+
+
+def _is_killed(vitals: Vitals, bare: Bare) -> bool:
+    """Whether nothing may be placed for a position."""
+    return any(venue == EVERYWHERE or (venue, account) == (bare.venue, bare.account) for venue, account, _ in vitals.killed)
+
+
 def _reports(vitals: Vitals) -> Part:
     box = vitals.reports
     if box is None:
@@ -267,4 +303,4 @@ def _rate(recent: Recent, reason: Reason, what: str, limits: Limits) -> Part:
     return Part(color, f"{window.count} {what} in the last {MINUTES} minutes, {rate:g} a minute", numbers)
 
 
-__all__ = ["CHASE_ABORTS", "DUST", "Color", "Health", "Limits", "Part", "judge", "judge_decisions"]
+__all__ = ["BARE", "CHASE_ABORTS", "DUST", "Color", "Health", "Limits", "Part", "judge", "judge_decisions"]

@@ -8,6 +8,8 @@ Rules
 - Every label value that can be known is there from the start, with 0: a rate over a series that begins with 1 misses the 1.
 - The three metrics of decisions have the names of the remainder document behind `prefix`, and our own without one. All others
   begin with `partfill_`.
+- What protection does is counted from events and from what the lanes are handed (`attempts`). What is not covered now is read
+  from the picture, so a position that stays bare is seen long before the histogram hears of it.
 - Counters begin at 0 with the process, as usual; rates see through that. A value is a float only here, to be looked at.
 """
 
@@ -23,13 +25,15 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from partfill import __version__
-from partfill.model.events import Alarm, AlarmKind, ProtectionCovered
+from partfill.model.events import Alarm, AlarmKind, ProtectionCovered, ProtectionFired
 from partfill.model.instrument import Instrument
+from partfill.model.operations import Operation
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
 from partfill.runtime.bus import Told
 from partfill.runtime.manager import FillManager
 from partfill.runtime.outbox import SCHEMA
+from partfill.service.attempts import Attempts
 from partfill.service.vitals import Vitals
 
 USD = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000)
@@ -38,6 +42,8 @@ SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 """Bounds of how long a position was not covered."""
 TICKS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)
 """Bounds of the ticks of chases; 3 and 10 are the default and the lock."""
+STOP, TARGET, GONE = "stop", "target", "gone"
+"""Kinds of legs; the last of one whose protection was changed since it fired."""
 CHASES = frozenset({Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_AT_BEST, Reason.CHASE_ABORTED})
 """Reasons of a decision that a chase was measured for."""
 COUNTED = {
@@ -72,7 +78,10 @@ def names(prefix: str) -> Names:
 
 
 class Metrics(Collector):
-    """The metrics of one manager: subscribe `hear`, scrape `render`. `look` takes the picture that a scrape shows."""
+    """The metrics of one manager: subscribe `hear`, have the lanes tell `leaves`, scrape `render`.
+
+    `look` takes the picture that a scrape shows.
+    """
 
     def __init__(self, manager: FillManager, look: Callable[[], Vitals], *, prefix: str = "", bot_id: str = "partfill") -> None:
         self._manager = manager
@@ -98,6 +107,17 @@ class Metrics(Collector):
             "Changes of protected positions that took no request of their own.",
             registry=None,
         )
+        self._fired = Counter(
+            "partfill_protection_fired_total",
+            "Prices watched here that were reached, by the kind of leg.",
+            ("leg",),
+            registry=None,
+        )
+        self._by_leg = {leg: self._fired.labels(leg) for leg in (STOP, TARGET, GONE)}
+        self._over = Counter(
+            "partfill_protection_over_closes_total", "Fills of protective orders that closed more than was held.", registry=None
+        )
+        self._attempts = Attempts(lambda: manager.engine)
         self._by_verdict = {reason: self._decisions.labels(reason.value) for reason in Reason}
         self._by_kind = {kind: self._alarms.labels(kind.value) for kind in AlarmKind}
         self.registry = CollectorRegistry()
@@ -120,8 +140,24 @@ class Metrics(Collector):
             self._unprotected.observe(event.after_ns / 1e9)
             self._resizes.inc(event.requests)
             self._coalesced.inc(max(0, event.changes - event.requests))
+        elif type(event) is ProtectionFired:
+            self._by_leg[self._kind_of(event)].inc()
         elif type(event) is Alarm:
             self._by_kind[event.kind].inc()
+            if event.kind is AlarmKind.OVER_CLOSE:
+                self._over.inc()
+        self._attempts.hear(told)
+
+    def leaves(self, op: Operation) -> None:
+        """Count one operation, as the lanes take it."""
+        self._attempts.leaves(op)
+
+    def _kind_of(self, event: ProtectionFired) -> str:
+        of = self._manager.engine.desk.protections.get((event.venue, event.account, event.instrument, event.side))
+        for guard in of.guards if of is not None else ():
+            if guard.leg.name == event.leg:
+                return STOP if guard.leg.stops else TARGET
+        return GONE
 
     def _value(self, parent: int, event: ExecutionReport) -> Decimal | None:
         """The value of a remainder that was decided on without a look; None where it has no price."""
@@ -148,15 +184,32 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics now."""
-        protection = (self._unprotected, self._resizes, self._coalesced)
+        protection = (self._unprotected, self._resizes, self._coalesced, self._fired, self._over)
         for counted in (self._decisions, self._usd, self._ticks, self._alarms, *protection):
             for family in counted.collect():
                 # When a series began is told by no name of the document, and doubles the text.
                 family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
                 yield family
+        yield from _attempted(self._attempts)
         vitals = self._look()
         yield from _state(vitals, self._bot_id)
         yield from _lines(vitals)
+
+
+def _attempted(attempts: Attempts) -> Iterator[Metric]:
+    failed = CounterMetricFamily(
+        "partfill_protection_failures",
+        "Requests of protective orders that were refused or not answered, and orders that ended by themselves.",
+        labels=("kind",),
+    )  # fmt: skip
+    for kind, count in attempts.failures.items():
+        failed.add_metric((kind,), count)
+    again = CounterMetricFamily(
+        "partfill_protection_retries", "Requests of protective orders that were made again, by request.", labels=("request",)
+    )
+    for request, count in attempts.retries.items():
+        again.add_metric((request,), count)
+    yield from (failed, again)
 
 
 def _state(vitals: Vitals, bot_id: str) -> Iterator[Metric]:
@@ -178,8 +231,17 @@ def _state(vitals: Vitals, bot_id: str) -> Iterator[Metric]:
         for each, count in counts.items():
             family.add_metric((each,), count)
         yield family
-    box = vitals.reports
+    box, covered = vitals.reports, vitals.covered
+    for name, what, seconds in (
+        ("uncovered_seconds", "How long the longest of them has not been.", covered.oldest_s),
+        ("blind_seconds", "How long the longest of them has not been seen.", covered.blindest_s),
+    ):
+        yield GaugeMetricFamily(f"partfill_protection_{name}", what, seconds)
     for name, what, value in (
+        ("protection_positions", "Positions that are held and protected.", covered.protected),
+        ("protection_uncovered", "Positions whose protection is not what it should be now.", covered.uncovered),
+        ("protection_blind", "Positions whose watched market nobody sees now.", covered.blind),
+        ("protection_too_small", "Positions of which a part is less than the venue takes an order for.", covered.small),
         ("journal_down", "1 once the journal cannot be written.", vitals.down is not None),
         ("journal_inputs", "Number of the newest input on disk.", vitals.durable),
         ("stopping", "1 while the daemon drains.", vitals.stopping),

@@ -49,6 +49,7 @@ class Pages:
         self.metrics = Metrics(manager, self.look, prefix=config.bot.metrics_prefix, bot_id=config.wire.bot_id)
         manager.subscribe(self.recent.hear)
         manager.subscribe(self.metrics.hear)
+        manager.lanes.watchers.append(self.metrics.leaves)
 
     def routes(self) -> dict[str, Page]:
         """Path -> page."""

@@ -2,7 +2,7 @@
 
 Rules
 - It reads memory only: no file, no venue, no await. So it may be taken while a disk is full or a venue hangs.
-- One pass over the orders in memory; nothing else grows with them.
+- One pass over the orders in memory, and one over what is protected; nothing else grows with them.
 - The orders are those of the engine, which is ahead of the disk by the commit that is under way.
 """
 
@@ -13,7 +13,7 @@ import time
 import msgspec
 
 from partfill.model.policy import Mode, Remainder
-from partfill.model.words import Flag
+from partfill.model.words import Flag, Side
 from partfill.runtime.ingest import PartialReports
 from partfill.runtime.manager import FillManager
 
@@ -67,6 +67,43 @@ class DarkBook(msgspec.Struct, frozen=True, kw_only=True):
     age_s: int
 
 
+class Bare(msgspec.Struct, frozen=True, kw_only=True):
+    """A position whose protection has not been what it should be for `for_s` seconds.
+
+    More than it should be counts too: it could close what is not held. `blind_s`: how long nobody has seen the market that is
+    watched for it; None where somebody does, or nothing is watched.
+    """
+
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    for_s: float = 0.0
+    blind_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The position in words."""
+        where = f"{self.venue} {self.account}".rstrip()
+        return f"the {'long' if self.side is Side.BUY else 'short'} position in {self.instrument} at {where}"
+
+
+class Covered(msgspec.Struct, frozen=True, kw_only=True):
+    """All protections at one moment."""
+
+    protected: int = 0
+    """Positions that are held and protected."""
+    bare: tuple[Bare, ...] = ()
+    """Those that are not covered now, the first `NAMED` of them, longest first."""
+    uncovered: int = 0
+    oldest_s: float = 0.0
+    blind: int = 0
+    """Of those, where nobody sees the market that is watched for them."""
+    blindest_s: float = 0.0
+    small: int = 0
+    """Positions of which a part is less than the venue takes an order for, and has none."""
+
+
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """A manager at one moment."""
 
@@ -101,6 +138,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     dark: tuple[DarkBook, ...] = ()
     reports: Delivery | None = None
     """None where reports go nowhere."""
+    covered: Covered = Covered()
+    """Whether what is protected is covered."""
     dust: int = 0
     """Specks of dust that wait to be used."""
     heard: dict[str, int] = {}
@@ -140,6 +179,7 @@ def take(manager: FillManager, *, stopping: bool = False, partials: PartialRepor
         blind=rest.blind,
         dark=_dark(manager),
         reports=None if box is None else Delivery(failures=box.failures, error=box.error, waiting=box.waiting),
+        covered=_covered(manager),
         dust=sum(len(specks) for specks in engine.desk.dust.waiting.values()),
         heard={} if partials is None else {str(what): count for what, count in partials.heard.items()},
         refused={} if partials is None else {str(why): count for why, count in partials.refused.items()},
@@ -162,6 +202,34 @@ def _lines(manager: FillManager) -> tuple[Line, ...]:
     return tuple(found)
 
 
+def _covered(manager: FillManager) -> Covered:
+    now = manager.clock()
+    held = uncovered = blind = small = 0
+    oldest_s = blindest_s = 0.0
+    bare: list[Bare] = []
+    for protection in manager.engine.desk.protections.values():
+        held += bool(protection.wanted)
+        small += protection.small
+        since = protection.blind_since if protection.watches else 0
+        blind_s = max(0, now - since) / 1e9 if since else None
+        if blind_s is not None:
+            blind += 1
+            blindest_s = max(blindest_s, blind_s)
+        for_s = 0.0
+        if protection.since:
+            for_s = max(0, now - protection.since) / 1e9
+            uncovered += 1
+            oldest_s = max(oldest_s, for_s)
+        if protection.since or blind_s is not None:
+            venue, account, instrument, side = protection.place
+            bare.append(Bare(venue=venue, account=account, instrument=instrument, side=side, for_s=for_s, blind_s=blind_s))
+    first = sorted(bare, key=lambda each: (-each.for_s, each.venue, each.account, each.instrument))[:NAMED]
+    return Covered(
+        protected=held, bare=tuple(first), uncovered=uncovered, oldest_s=oldest_s, blind=blind, blindest_s=blindest_s,
+        small=small,
+    )  # fmt: skip
+
+
 def _dark(manager: FillManager) -> tuple[DarkBook, ...]:
     now = time.monotonic()
     return tuple(
@@ -171,4 +239,4 @@ def _dark(manager: FillManager) -> tuple[DarkBook, ...]:
     )
 
 
-__all__ = ["DarkBook", "Delivery", "Line", "Vitals", "take"]
+__all__ = ["Bare", "Covered", "DarkBook", "Delivery", "Line", "Vitals", "take"]
