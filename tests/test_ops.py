@@ -111,6 +111,33 @@ def test_at_two_dust_cancels_a_minute_ours_calls_and_at_fifteen_the_documents_to
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+PROTECTION = {
+    "PartfillNotCovered": ("partfill_protection_uncovered_seconds", "31x9", "30x9"),
+    "PartfillProtectionBlind": ("partfill_protection_blind_seconds", "11x9", "10x9"),
+    "PartfillOverClose": ("partfill_protection_over_closes_total", "0 0 0 1x9", "1x12"),
+    "PartfillProtectionFails": ('partfill_protection_failures_total{kind="refused"}', "0+3x12", "0+2x12"),
+}
+"""Alert -> a series, values at which it calls, and values at which it does not yet."""
+
+
+@with_promtool
+@pytest.mark.parametrize("name", PROTECTION)
+@pytest.mark.parametrize("calls", [True, False])
+def test_what_is_not_protected_calls_at_its_limit(name: str, calls: bool, tmp_path: Path) -> None:
+    series, at, below = PROTECTION[name]
+    annotations = {
+        key: re.sub(r"\{\{ \$value \| humanizeDuration \}\}", "31s", text) for key, text in rules()[name]["annotations"].items()
+    }
+    expected = {"exp_labels": {"severity": rules()[name]["labels"]["severity"]}, "exp_annotations": annotations}
+    alerts = [{"eval_time": "8m", "alertname": name, "exp_alerts": [expected] if calls else []}]
+    values = at if calls else below
+    test = {"interval": "1m", "input_series": [{"series": series, "values": values}], "alert_rule_test": alerts}
+    file = tmp_path / "test.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(ALERTS)], "tests": [test]}))
+    done = subprocess.run([str(promtool), "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_runbook_has_a_place_for_every_part_that_may_be_red() -> None:
     text = RUNBOOK.read_text("utf-8")
     vitals = Vitals(lines=(Line(venue="NAME", account=""),), stopping=True)
