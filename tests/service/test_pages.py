@@ -21,7 +21,7 @@ from partfill.journal.store import Store
 from partfill.model.book import Book, Level
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Answered, Outcome
-from partfill.model.events import Alarm, AlarmKind, ProtectionFired
+from partfill.model.events import Alarm, AlarmKind, ProtectionCovered, ProtectionFired
 from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Place
 from partfill.model.policy import Mode
@@ -164,10 +164,12 @@ async def test_ticks_of_chases_are_shown_and_those_above_the_limit_are_aborts(tm
 async def test_how_long_positions_were_not_covered_is_a_histogram(tmp_path: Path) -> None:
     venue = Dim()
     async with watched(tmp_path, venue) as desk:
+        told: list[Any] = []
+        desk.fills.subscribe(lambda each: told.append(each) if type(each.event) is ProtectionCovered else None)
         await desk.fills.positions.protect("ACME", "long", stop="15.00")
         order = await desk.fills.submit(Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", 5)))
         assert await order.done(WAIT_S) == "filled"
-        await until(lambda: desk.fills.positions.of("ACME").covered, "it is protected")
+        await until(lambda: told, "it is protected, and that is told")
         page = await desk.scrape()
         assert page["partfill_unprotected_seconds_count"] >= 1
         assert page["partfill_protection_requests_total"] >= 1
@@ -210,6 +212,7 @@ async def test_what_is_not_covered_not_seen_or_fails_is_shown(tmp_path: Path) ->
         # The target comes after two refusals; nobody sees the market that the stop is watched in.
         await until(lambda: not venue.refuses, "it was refused")
         await until(lambda: desk.fills.positions.of("ACME").legs[1].works == 50, "the target works")
+        assert "nobody sees the market of ACME at paper" in await desk.becomes("protection", "amber")
         page = await desk.scrape()
         assert page['partfill_protection_failures_total{kind="refused"}'] == 2
         assert page['partfill_protection_retries_total{request="place"}'] == 2
@@ -217,15 +220,13 @@ async def test_what_is_not_covered_not_seen_or_fails_is_shown(tmp_path: Path) ->
         assert page["partfill_protection_uncovered"] == page["partfill_protection_blind"] == 1
         assert page["partfill_protection_uncovered_seconds"] > 0
         assert page["partfill_protection_blind_seconds"] >= page["partfill_protection_uncovered_seconds"]
-        color, reason = await desk.part("protection")
-        assert (color, "nobody sees the market of ACME at paper" in reason) == ("amber", True)
         # Somebody sees it: all is covered.
         at = CLOCK()
         book = Book(instrument="ACME", bids=(Level(Decimal(16), Decimal(1)),), asks=(), as_of=at)
         await desk.fills.take(MarketSeen(venue="paper", instrument="ACME", book=book))
+        await desk.becomes("protection", "green")
         page = await desk.scrape()
         assert page["partfill_protection_uncovered"] == page["partfill_protection_blind"] == 0
-        assert (await desk.part("protection"))[0] == "green"
         book = Book(instrument="ACME", bids=(Level(Decimal(15), Decimal(1)),), asks=(), as_of=CLOCK())
         await desk.fills.take(MarketSeen(venue="paper", instrument="ACME", book=book))
         page = await desk.scrape()
@@ -346,7 +347,7 @@ async def test_a_book_that_nobody_needs_any_more_is_not_missed_for_ever(tmp_path
         dark["paper", "ACME"] = Dark("no", time.monotonic() - 299)
         assert (await desk.part("remainders"))[0] == "amber"
         dark["paper", "ACME"] = Dark("no", time.monotonic() - 301)
-        assert (await desk.part("remainders"))[0] == "green"
+        await desk.becomes("remainders", "green")
 
 
 async def test_a_sink_that_fails_is_told_with_how_many_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
