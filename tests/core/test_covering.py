@@ -279,3 +279,29 @@ def test_nothing_is_traded_back_that_came_back_by_itself() -> None:
     assert market.position == 0
     flats = [op for op in market.wait(5 * SECOND) if isinstance(op, Place) and op.terms.ord_type is OrdType.MARKET]
     assert flats == []
+
+
+@pytest.mark.parametrize("over", list(OverClose))
+def test_an_entry_that_is_taken_back_after_its_exit_was_closed_too_much(over: OverClose) -> None:
+    market = Market(TOTAL, STOP, TARGET, over_close=over)
+    market.enters("100", "60", "40")
+    market.trades("target", "100")
+    assert market.position == 0
+    market.feed(ExecutionVoided(venue=VENUE, order_id="entry", key="e1"))
+    assert market.position == -60
+    assert market.alarms(AlarmKind.OVER_CLOSE) == ["protective orders closed 60 of ACME more than was held"]
+    back = [op for op in market.take() if isinstance(op, Place) and op.terms.ord_type is OrdType.MARKET]
+    assert [op.terms.order_qty for op in back] == ([60] if over is OverClose.FLATTEN else [])
+
+
+def test_what_a_user_sells_beyond_what_is_held_is_the_users_wish() -> None:
+    market = Market(TOTAL, STOP, over_close=OverClose.FLATTEN)
+    market.enters("100", "100")
+    market.trades("stop", "40")
+    market.enters("100", "100", ref="by hand", side=Side.SELL)
+    assert market.position == -40
+    assert market.alarms(AlarmKind.OVER_CLOSE) == []
+    # Nor is it, when a part of the entry is taken back, more than what the legs closed.
+    market.feed(ExecutionVoided(venue=VENUE, order_id="entry", key="e1"))
+    assert market.position == -140
+    assert market.alarms(AlarmKind.OVER_CLOSE) == ["protective orders closed 40 of ACME more than was held"]

@@ -65,7 +65,7 @@ class Protection:
     """The protection of one side of a position. Quantities in units, times ns UTC."""
 
     __slots__ = (
-        *("account", "blind_since", "blind_told", "budget", "changes", "guards", "instrument", "leaving", "lot"),
+        *("account", "blind_since", "blind_told", "budget", "changes", "closed", "guards", "instrument", "leaving", "lot"),
         *("min_notional", "min_qty", "number", "off", "over_close", "owed", "owed_at", "owed_tries", "requests", "retry"),
         *("rounds", "side", "since", "small", "venue", "wanted"),
     )
@@ -86,6 +86,8 @@ class Protection:
         """Orders of this place that have no leg any more and may still fill: no part of a row, found again after a start."""
         self.wanted = ZERO
         """What is to be protected."""
+        self.closed = ZERO
+        """What its legs have closed of it, since that was opened."""
         self.rounds = 0
         """The round of the position that `filled` of its legs is of."""
         self.since = 0

@@ -1,7 +1,8 @@
 """What protective orders closed more than there was: noticed, alarmed, and traded back where the user said so.
 
 Rules
-- It can happen where both kinds of legs work without a venue that holds them to the position, and by a void after an exit.
+- It can happen where both kinds of legs work without a venue that holds them to the position, by a void of an exit that was
+  made good, and where an entry is taken back after its exit. What users sell beyond what they hold is their own wish.
 - An order that trades back and ends with something left is followed by another, later and later, until nothing is owed.
 - Under the kill switch nothing is traded back.
 """
@@ -17,7 +18,7 @@ from partfill.core.effects import Effects
 from partfill.core.guard import Protection
 from partfill.core.parent import Parent
 from partfill.core.waiting import backoff
-from partfill.model.events import AlarmKind, ParentDone
+from partfill.model.events import AlarmKind, ParentDone, Reversal
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.protection import OverClose
 from partfill.model.terms import Terms
@@ -28,11 +29,16 @@ if TYPE_CHECKING:
 
 
 def noticed(desk: Desk, protection: Protection, qty: Decimal, now: int, effects: Effects) -> None:
-    """Whether a protective order has closed more than there was; the position is `qty` units now, signed."""
+    """Whether protective orders have closed more than there was; the position is `qty` units now, signed."""
     child = effects.child
-    parent = child.work.parent if child is not None and child.work is not None else None
     much = _beyond(protection, qty)
-    if parent is None or parent.guards != protection.number or not much:
+    if child is None or not much:
+        return
+    if child.work is None or child.work.parent.guards != protection.number:
+        # Not by a fill of theirs. But what they closed may have been taken back of the entry.
+        taken_back = any(type(event) is Reversal for event in effects.events)
+        much = min(much, protection.closed) if taken_back and child.side is protection.side else ZERO
+    if not much:
         return
     said = f"protective orders closed {text(much)} of {protection.instrument} more than was held"
     desk.engine.alarm(effects, child, AlarmKind.OVER_CLOSE, said)
@@ -47,6 +53,7 @@ def ended(desk: Desk, protection: Protection, parent: Parent, now: int, effects:
     effects.protection(protection)
     protection.owed_tries = 0 if parent.cum else protection.owed_tries + 1
     protection.owed = parent.rest
+    protection.closed = add(protection.closed, parent.rest)
     if protection.owed:
         protection.owed_at = now + backoff(max(protection.owed_tries, 1), protection.retry)
         heappush(desk.timers, (protection.owed_at, 0))
@@ -86,6 +93,8 @@ def _flatten(desk: Desk, protection: Protection, much: Decimal, now: int, effect
         instrument=protection.instrument, side=protection.side, order_qty=sub(much, going), ord_type=OrdType.MARKET,
         time_in_force=TimeInForce.IOC, reduce_only=rules is not None and rules.reduce_only,
     )  # fmt: skip
+    effects.protection(protection)
+    protection.closed = max(ZERO, sub(protection.closed, sub(much, going)))
     ref = f"flat:{desk.name}{desk.next_id}"
     parent = Parent(desk.next_id, protection.venue, protection.account, ref, terms, None)
     parent.guards, parent.retry = -protection.number, protection.retry

@@ -120,8 +120,9 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
             concerned.append(protection)
         guard = next((guard for guard in protection.guards if guard.parent is parent), None)
         if guard is not None:
-            guard.filled = max(ZERO, add(guard.filled, sub(parent.cum, guard.seen)))
-            guard.seen = parent.cum
+            more = sub(parent.cum, guard.seen)
+            guard.filled, guard.seen = max(ZERO, add(guard.filled, more)), parent.cum
+            protection.closed = max(ZERO, add(protection.closed, more))
         elif (parent.guards or 0) > 0 and parent.active and parent not in protection.leaving:
             # Its venue opened it again: what may fill of it counts from now on.
             protection.leaving.append(parent)
@@ -264,7 +265,7 @@ def open_qty(desk: Desk, protection: Protection) -> Decimal:
     if position is None or not position.held or (position.held > ZERO) is not (protection.side is Side.BUY):
         return ZERO
     if protection.rounds != position.rounds:
-        protection.rounds = position.rounds
+        protection.rounds, protection.closed = position.rounds, ZERO
         for guard in protection.guards:
             guard.filled = ZERO
             guard.fired_at = 0

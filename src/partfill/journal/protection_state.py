@@ -51,6 +51,7 @@ class ProtectionState(msgspec.Struct, array_like=True, gc=False):
     owed_at: int = 0
     owed_tries: int = 0
     retry: Retry = Retry()
+    closed: Decimal = ZERO
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
