@@ -104,6 +104,9 @@ def test_by_command_from_protect_to_unprotect(quiet: Process, tmp_path: Path) ->
         until(lambda: in_place(daemon, "40", "20"), "what is entered is protected")
         shown = json.loads(partfill("positions", db, "--json").stdout)
         assert {leg["name"]: leg["works"] for leg in shown["legs"]} == {"stop": "40", "target1": "20", "target2": "20"}
+        seen = json.loads(partfill("watch", db, "--json", "--seconds", 0).stdout)
+        assert (seen["held"], seen["uncovered"], [each["instrument"] for each in seen["positions"]]) == (1, 0, ["ACME"])
+        assert [Decimal(leg["works"]) for leg in seen["positions"][0]["legs"]] == [40, 20, 20]
         assert said(partfill("protect", "ACME", "long", db, "--stop", "21.00", "--stop-limit", "20.90"))["changed"]
         until(lambda: legs(daemon) == {"stop": ("40", "40")} and daemon.ask("orders")["count"] == 1, "others take their place")
         (working,) = daemon.ask("orders")["orders"]
