@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from partfill.cli.live import Screen, Tape, bar, percent
+from partfill.cli.live import Screen, Tape, bar, most_positions, percent, protected
 from partfill.journal.store import Store
 from partfill.service.demo import KINDS, LEAST, script
+from partfill.service.held import LegLine, PositionLine
 from partfill.service.picture import FillLine, NoteLine, OrderLine, Picture
 
 D = Decimal
@@ -81,6 +82,57 @@ def test_on_a_terminal_orders_have_bars_and_a_venue_cannot_play_codes() -> None:
     assert "30%" in drawn
     assert "KILL SWITCH ON everywhere (me)" in drawn
     assert "\x1b]0;" not in drawn
+
+
+BARE = PositionLine("paper", "main", "ACME", D(100), D(100), D("25.1234567"), D("-1.5"),
+                    [LegLine("stop", D(100), D(60), False), LegLine("target", D("50.0"), D("30.0"), True)], False)  # fmt: skip
+WHOLE = PositionLine("paper", "", "BTC", D(-2), D(-2), None, None, [], True)
+
+
+def drawn(height: int, **also: Any) -> list[str]:
+    """The lines on a terminal of this height, with their colors."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=140, height=height, color_system="standard")
+    with Screen("title", console) as screen:
+        seen = picture(1, **also)
+        screen.show(Picture(**{**{name: getattr(seen, name) for name in seen.__struct_fields__},
+                               "orders": [ORDER] * screen.rows, "fills": seen.fills * screen.rows}))  # fmt: skip
+        last = len(out.getvalue())
+        screen.show(seen)
+    return out.getvalue()[:last].splitlines()
+
+
+def test_what_works_for_a_position_is_told_leg_by_leg() -> None:
+    assert protected(BARE.legs) == "stop 60/100, target 30/50 watched"
+    assert protected([]) == "-"
+
+
+def test_positions_come_first_and_one_that_is_not_covered_is_red() -> None:
+    lines = drawn(40, positions=[BARE, WHOLE], held=2, uncovered=1)
+    red, plain = (next(line for line in lines if name in line) for name in ("paper main", "BTC"))
+    assert "stop 60/100, target 30/50 watched" in red
+    assert "25.1235" in red
+    assert "31m" in red
+    assert "31m" not in plain
+    assert not any(" more" in line for line in lines)
+    heads = [next(number for number, line in enumerate(lines) if head in line) for head in ("protected", "tries", "events")]
+    assert heads == sorted(heads)
+
+
+@pytest.mark.parametrize("height", [24, 40, 80])
+def test_thousands_of_positions_leave_room_for_the_rest_and_are_counted(height: int) -> None:
+    lines = drawn(height, positions=[BARE] * 3 + [WHOLE] * 200, held=4000, uncovered=40)
+    shown = sum("paper" in line and "gap" not in line for line in lines)
+    assert shown == most_positions((height - 5) // 2) <= height // 3
+    assert len(lines) <= height
+    more = next(line for line in lines if " more" in line)
+    assert f"and {4000 - shown} more" in more
+    assert f", {40 - min(3, shown)} of them not covered" in more
+    assert sum("my-order" in line for line in lines) >= 6, "orders and fills have rows as well"
+
+
+def test_a_picture_without_positions_is_as_it_was() -> None:
+    assert not any("protected" in line for line in drawn(40))
 
 
 def run(*arguments: Any, cwd: Path) -> subprocess.CompletedProcess[str]:

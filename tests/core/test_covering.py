@@ -111,6 +111,25 @@ def test_what_is_too_little_in_value_too() -> None:
     assert sizes(market) == [6, 12]
 
 
+def test_a_leg_that_its_venue_takes_off_with_the_position_is_no_alarm_and_another_is_told_when_it_comes_again() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.enters("100", "100")
+    stop = next(name for name, (leg, *_) in market.orders.items() if leg == "stop")
+    # The venue takes the stop off, since the target has filled: that is heard later.
+    market.ends(stop)
+    market.trades("target", "100", answers=False)
+    market.fresh = market.wait(SECOND)
+    market.answer()
+    assert market.alarms(AlarmKind.UNPROTECTED) == []
+    market.enters("50", "50", ref="again")
+    stop = next(name for name, (leg, *_) in market.orders.items() if leg == "stop")
+    market.ends(stop)
+    market.fresh = market.wait(SECOND)
+    market.answer()
+    assert market.legs == (50, 50)
+    assert market.alarms(AlarmKind.UNPROTECTED) == ["stop of ACME ended by itself; 50 were not covered by it"]
+
+
 # ---------------------------------------------------------------------- elsewhere
 
 

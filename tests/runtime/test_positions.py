@@ -141,6 +141,17 @@ async def test_what_cannot_be_is_refused_by_name(quiet: Street, tmp_path: Path) 
             await fills.positions.protect("TOKEN", "long", stop="1", over_close="no")
         with pytest.raises(Refused, match="venue 'moon' is not connected"):
             fills.positions.of("TOKEN", venue="moon")
+        # Nothing would be protected, and nobody would notice.
+        with pytest.raises(Refused, match="paper does not list 'TOKN'; it lists TOKEN"):
+            await fills.positions.protect("TOKN", "long", stop="0.50")
+        with pytest.raises(Refused, match="no account 'mian'; it has ''"):
+            await fills.positions.protect("TOKEN", "long", stop="0.50", account="mian")
+        # Long was said and short was meant.
+        with pytest.raises(NotANumber, match=r"stop 0\.70 is not below target 0\.50; the stop of a long position is below its"):
+            await fills.positions.protect("TOKEN", "long", stop="0.70", targets=["0.50"])
+        with pytest.raises(NotANumber, match=r"stop 0\.50 is not above target 0\.50; the stop of a short position is above"):
+            await fills.positions.protect("TOKEN", "short", stop="0.50", targets=[("0.40", "0.5"), ("0.50", "0.5")])
+        assert fills.engine.desk.protections == {}
         assert fills.positions.of("TOKEN").qty == 0
 
 

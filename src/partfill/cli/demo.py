@@ -73,7 +73,7 @@ async def _live(path: Path, seed: int, seconds: float) -> Summary:
                     # It is being made.
                     continue
                 if watcher.changed():
-                    screen.show(watcher.look(screen.rows))
+                    screen.show(watcher.look(screen.rows, screen.positions))
     finally:
         if watcher is not None:
             watcher.close()

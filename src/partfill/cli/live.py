@@ -2,7 +2,8 @@
 
 Theory of operation. A `Picture` (service) holds what is to be seen; `panel` turns one into something rich can draw, and
 `Tape` into plain lines, each fill and each note once, for output that goes to a file or a pipe: no control codes there.
-Text that came from a venue is shown, never played (`plain`).
+Text that came from a venue is shown, never played (`plain`). On a terminal, positions have at most a third of the room; what is
+not covered comes first, in red, and what does not fit is counted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from partfill.model.numbers import ZERO, text
+from partfill.service.held import LegLine, PositionLine
 from partfill.service.picture import FillLine, NoteLine, OrderLine, Picture
 
 _SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -69,13 +71,23 @@ def number(value: Decimal | None, digits: int | None = None) -> str:
 
 
 def panel(picture: Picture, title: str, rows: int, signs: str = "█░") -> RenderableType:
-    """Everything in one frame; `rows` orders at most, and as many fills and notes as fit below."""
+    """Everything in one frame; `rows` orders at most, and as many fills and notes as fit below; fewer beside positions."""
     parts: list[RenderableType] = [_header(picture, title)]
+    held = picture.positions[: most_positions(rows)]
+    if held:
+        more = _more(picture, held)
+        parts += [_positions(held), *([more] if more is not None else []), Text()]
+        rows = max(3, rows - (len(held) + 3) // 2)
     parts.append(_orders(picture.orders[:rows], signs))
     below = Table.grid(padding=(0, 3))
     below.add_row(_fills(picture.fills[:rows]), _notes(picture.notes[:rows]))
     parts += [Text(), below]
     return Group(*parts)
+
+
+def most_positions(rows: int) -> int:
+    """How many positions are shown where there is room for `rows` orders and as many fills."""
+    return max(2, rows * 2 // 3 - 3)
 
 
 def _header(picture: Picture, title: str) -> Text:
@@ -108,6 +120,34 @@ def _orders(orders: list[OrderLine], signs: str) -> Table:
             Text(order.state, style=style), style="" if order.open else "dim",
         )  # fmt: skip
     return table
+
+
+def _positions(positions: list[PositionLine]) -> Table:
+    table = _table("position", "at", "held", "avg px", "net", "protected", right=("held", "avg px", "net"))
+    for each in positions:
+        held = Text(number(each.held), style="" if not each.covered else "green" if each.held > ZERO else "magenta")
+        cells = (plain(each.instrument), plain(f"{each.venue} {each.account}".rstrip()), held, number(each.avg_px, 4),
+                 number(each.net, 4), plain(protected(each.legs)))  # fmt: skip
+        table.add_row(*cells, style="" if each.covered else "bold red")
+    return table
+
+
+def protected(legs: list[LegLine]) -> str:
+    """What of each leg works, of what should: "stop 60/100, target 30/50 watched"; "-" for no protection."""
+    said = (f"{leg.name} {number(leg.works)}/{number(leg.wanted)}{' watched' if leg.watched else ''}" for leg in legs)
+    return ", ".join(said) or "-"
+
+
+def _more(picture: Picture, shown: list[PositionLine]) -> Text | None:
+    """What is not shown of positions; None where all are."""
+    count = picture.held - len(shown)
+    hidden = picture.uncovered - sum(1 for each in shown if not each.covered)
+    if count <= 0:
+        return None
+    said = Text(f"and {count} more", style="dim")
+    if hidden > 0:
+        said.append(f", {hidden} of them not covered", style="bold red")
+    return said
 
 
 def _fills(fills: list[FillLine]) -> Table:
@@ -185,6 +225,11 @@ class Screen:
         """Orders that fit, and as many fills."""
         return max(3, (self.console.size.height - 5) // 2) if self._live is not None else 200
 
+    @property
+    def positions(self) -> int:
+        """Positions that fit; a tape has none."""
+        return most_positions(self.rows) if self._live is not None else 0
+
     def show(self, picture: Picture) -> None:
         """Show the newest picture."""
         if self._live is None:
@@ -195,4 +240,4 @@ class Screen:
         self._live.update(panel(picture, self.title, self.rows, "█░" if unicode else "#."), refresh=True)
 
 
-__all__ = ["PER_SECOND", "Screen", "Tape", "bar", "clock", "number", "panel", "percent", "plain"]
+__all__ = ["PER_SECOND", "Screen", "Tape", "bar", "clock", "most_positions", "number", "panel", "percent", "plain", "protected"]

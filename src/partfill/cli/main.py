@@ -23,9 +23,11 @@ COMMANDS = {
     "kill": ("partfill.cli.operate", "kill", "Stop everything and start nothing, or lift that."),
     "orders": ("partfill.cli.show", "orders", "Show the orders in a journal."),
     "positions": ("partfill.cli.positions", "positions", "Show what is held, what it cost, and what was made of it."),
+    "protect": ("partfill.cli.protect", "protect", "Protect a position with a stop and targets."),
     "run": ("partfill.cli.run", "run", "Run the daemon that a configuration describes."),
     "simulate": ("partfill.cli.simulate", "simulate", "Live through simulated worlds that try to break the engine."),
     "trace": ("partfill.cli.trace", "trace", "Follow an order from the fill to the reply, and what followed from what."),
+    "unprotect": ("partfill.cli.protect", "unprotect", "Protect a position no more."),
     "verify": ("partfill.cli.verify", "verify", "Replay a journal from nothing and compare every table."),
     "watch": ("partfill.cli.watch", "watch", "Watch a journal that another process writes."),
 }

@@ -54,7 +54,7 @@ def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str
     who = by if by is not None else _user()
     switch = KillSwitch(venue=venue, account=account, on=position == "on", by=who, reason=reason)
     request = {"cmd": "kill", "on": switch.on, "by": who, "reason": reason, "venue": venue, "account": account}
-    _carry_out(db, request, lambda: commands.kill_in_journal(db, switch))
+    carry_out(db, request, lambda: commands.kill_in_journal(db, switch))
 
 
 @click.command()
@@ -101,11 +101,11 @@ def _cancel(db: Path, find: Callable[[], commands.Answer], reason: str | None) -
         _say({**found, "changed": False, "orders": 0}, "journal")
         return
     request = {"cmd": "cancel", "ref": stop.ref, "venue": stop.venue, "account": stop.account, "reason": reason}
-    _carry_out(db, request, lambda: commands.cancel_in_journal(db, stop))
+    carry_out(db, request, lambda: commands.cancel_in_journal(db, stop))
 
 
-def _carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[Any, Any, commands.Answer]]) -> None:
-    """Have the daemon do it, or do it in the journal when there is none."""
+def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[Any, Any, commands.Answer]]) -> None:
+    """Have the daemon do it, or do it in the journal when there is none. Prints the answer; ends the program where it is no."""
     end = time.monotonic() + PATIENCE_S
     while True:
         try:

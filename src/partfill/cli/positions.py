@@ -12,16 +12,12 @@ import apsw
 import click
 
 from partfill.cli.tables import Row, db_argument, instrument_option, json_option, plain, print_rows, wanted
-from partfill.journal.protection_state import thaw_protection
 from partfill.journal.store import NotAJournal, Store
-from partfill.model.numbers import ZERO, NotANumber, add, dec, mul, sub, text
+from partfill.model.numbers import NotANumber, add, dec, mul, sub, text
+from partfill.service.held import legs_of
 
 _COLUMNS = ("venue", "account", "instrument", "qty", "held", "avg_px", "realised", "net", "unrealised", "total", "fees",
             "venue_says", "protected", "rounds", "since", "unchanged")  # fmt: skip
-_WORKING = (
-    "SELECT p.venue, p.account, p.instrument, p.side, p.ref, c.leaves_qty FROM parents p JOIN work w ON w.parent = p.id "
-    "JOIN children c ON c.id = w.child WHERE c.open = 1 AND c.ord_status <> 'PendingNew' AND p.ref LIKE 'guard:%'"
-)
 Key = tuple[str, str, str]
 
 
@@ -56,8 +52,8 @@ def positions(db: Path, instrument: str | None, venue: str | None, account: str 
     unrealised. fees are all that were taken, per currency; those in a third currency are in no result. net is missing where the
     venue did not say which currency prices are in, and fees have one. An average price, net and total are missing while a fill
     has no price yet. venue_says: what is held by the venue's own books, while that differs. unchanged: time since the last
-    change. protected: of each stop and target what works at the
-    venue, of what should; a position that is not covered is red.
+    change. protected: of each stop and target what works, of what should; one whose price is watched and that is no order yet
+    says so; a position that is not covered is red.
     """
     conditions = wanted(
         ("p.instrument = ?", instrument),
@@ -92,27 +88,14 @@ def _legs(db: Path) -> dict[Key, list[Row]]:
         # Whoever reads the positions says so.
         return {}
     try:
-        works: dict[tuple[str, ...], Decimal] = {}
-        for row in store.rows(_WORKING):
-            number, name = row["ref"].split(":")[1:3]
-            key = (row["venue"], row["account"], row["instrument"], number, name)
-            works[key] = add(works.get(key, ZERO), Decimal(row["leaves_qty"]))
-        desk = json.loads(store.engine_body() or '[0,0,0,""]')[3]
         found: dict[Key, list[Row]] = {}
-        for protection, _ in map(thaw_protection, store.protections()):
-            key3 = protection.place[:3]
-            for guard in protection.guards:
-                works_now = works.get((*key3, f"{desk}{protection.number}", guard.leg.name), ZERO)
-                if guard.waits and not protection.blind_since:
-                    works_now = add(works_now, guard.wanted)
-                if protection.wanted or works_now:
-                    leg = {
-                        "name": guard.leg.name,
-                        "wanted": text(guard.wanted),
-                        "works": text(works_now),
-                        "watched": guard.waits,
-                    }
-                    found.setdefault(key3, []).append(leg)
+        for row in store.protections():
+            legs = [
+                {"name": leg.name, "wanted": text(leg.wanted), "works": text(leg.works), "watched": leg.watched}
+                for leg in legs_of(store, row)
+            ]
+            if legs:
+                found.setdefault(row[1:4], []).extend(legs)
         return found
     finally:
         store.close()
@@ -142,7 +125,9 @@ def _line(row: Row, mark: Decimal | None, now: int) -> Row:
     line = _told(row, mark, now)
     line["fees"] = " ".join(f"{text(Decimal(amount))} {currency}".rstrip() for currency, amount in sorted(fees.items()))
     line["unchanged"] = _ago(line["unchanged_s"])
-    line["protected"] = ", ".join(f"{leg['name']} {leg['works']}/{leg['wanted']}" for leg in line["legs"])
+    line["protected"] = ", ".join(
+        f"{leg['name']} {leg['works']}/{leg['wanted']}{' watched' if leg['watched'] else ''}" for leg in line["legs"]
+    )
     return line
 
 

@@ -15,7 +15,7 @@ from partfill.cli.output import JsonLines
 from partfill.journal.store import NotAJournal
 
 ROWS = 50
-"""Orders, fills and events in a line of JSON, at most of each."""
+"""Orders, fills, events and positions in a line of JSON, at most of each."""
 
 
 @click.command()
@@ -23,7 +23,8 @@ ROWS = 50
 @click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so much time (default: until Ctrl-C).")
 @click.option("--json", "as_json", is_flag=True, help="Print a picture as one line of JSON, now and after each change.")
 def watch(db: Path, seconds: float | None, as_json: bool) -> None:
-    """Watch the journal DB while another process writes it: orders with fill bars, fills, events and alarms.
+    """Watch the journal DB while another process writes it: positions and what protects them, orders with fill bars, fills,
+    events and alarms. A position that is not covered is red; `watched` is what has a price that is watched, and no order yet.
 
     It only reads. Where the output is no terminal it prints each fill and event as a plain line.
     """
@@ -37,12 +38,12 @@ def watch(db: Path, seconds: float | None, as_json: bool) -> None:
                 with JsonLines() as out:
                     for _ in _beats(end, PER_SECOND):
                         if watcher.changed():
-                            out.write_now(watcher.look(ROWS))
+                            out.write_now(watcher.look(ROWS, ROWS))
             else:
                 with Screen(str(db)) as screen:
                     for _ in _beats(end, PER_SECOND):
                         if watcher.changed():
-                            screen.show(watcher.look(screen.rows))
+                            screen.show(watcher.look(screen.rows, screen.positions))
     except BrokenPipeError:
         sys.stderr.close()
     except NotAJournal as error:

@@ -128,6 +128,9 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
             protection.leaving.append(parent)
         if parent.guards == -protection.number and parent.done is not None and parent.stop is None:
             over_close.ended(desk, protection, parent, now, effects)
+        if (parent.guards or 0) > 0 and parent.cum > parent.asked:
+            # It filled more than it was being made smaller to: that is what it was asked for.
+            parent.asked = parent.cum
         if (parent.done is not None or not _rules(desk, protection).reduce_only) and protection not in stale:
             stale.append(protection)
     for position in effects.positions:
@@ -307,6 +310,9 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
         parent = guard.parent
         if parent is None:
             if part and not killed and guard.again_at <= now and not protection.too_little(guard.leg, part):
+                if rules.reduce_only and guard.tries in (1, protection.retry.alarm_after_failures):
+                    said = f"{guard.leg.name} of {protection.instrument} ended by itself; {text(part)} were not covered by it"
+                    desk.engine.alarm(effects, None, AlarmKind.UNPROTECTED, said)
                 _place(desk, protection, guard, part, now, effects)
         elif not part and (not guard.wanted or guard.waits):
             _take_off(desk, parent, now, effects)
@@ -392,13 +398,14 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         guard.tries = guard.again_at = 0
         return
     fired = guard.watched and parent.terms.time_in_force is TimeInForce.IOC
-    guard.tries = 1 if fired and parent.cum else guard.tries + 1
-    guard.again_at = now + backoff(guard.tries, protection.retry)
+    # One that took what was there is not in vain.
+    guard.tries = 0 if fired and parent.cum else guard.tries + 1
+    guard.again_at = now + backoff(max(guard.tries, 1), protection.retry)
     heappush(desk.timers, (guard.again_at, 0))
-    if guard.tries in (1, protection.retry.alarm_after_failures) and not (fired and parent.cum):
-        left = min(held, guard.wanted)
+    # Where the venue takes off what the position does not need, the fills that say why may be on their way.
+    if guard.tries in (1, protection.retry.alarm_after_failures) and not parent.terms.reduce_only:
         what = f"{guard.leg.name} of {parent.terms.instrument}"
-        said = f"{what} ended by itself ({parent.done}); {text(left)} are not covered by it"
+        said = f"{what} ended by itself ({parent.done}); {text(min(held, guard.wanted))} are not covered by it"
         desk.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.UNPROTECTED, said)
 
 

@@ -2,6 +2,7 @@
 
 Rules
 - A price that is not on the tick of its instrument is refused at once: its venue would refuse it when it counts.
+- So is a stop beyond a target: one of the two would close the position at once. Most likely long was said and short was meant.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from partfill.model.terms import Terms
 from partfill.model.words import Side
 
 SIDES = {"long": Side.BUY, "short": Side.SELL}
+WORDS = {side: word for word, side in SIDES.items()}
 Targets = Iterable[Number | tuple[Number, Number]]
 """Prices, or (price, share of the position)."""
 
@@ -69,11 +71,23 @@ class Bracket(NamedTuple):
                     if px is not None and not known.valid_price(px):
                         near = known.price_no_worse(px, Side.SELL if side is Side.BUY else Side.BUY)
                         raise NotANumber(f"{name} {px} of {leg.name} is not on the tick of {instrument}; {near} is")
+        _check_sides(legs, side)
         return Protect(
             venue=venue, account=account, instrument=instrument, side=side, legs=legs,
             over_close=_word(OverClose, "over_close", self.over_close), budget=_word(Budget, "budget", self.budget),
             retry=self.retry, **least,
         )  # fmt: skip
+
+
+def _check_sides(legs: tuple[Leg, ...], side: Side) -> None:
+    stops = [leg.stop_px for leg in legs if leg.stop_px is not None]
+    targets = [leg.price for leg in legs if leg.stop_px is None and leg.price is not None]
+    if not stops or not targets:
+        return
+    stop, target = (max(stops), min(targets)) if side is Side.BUY else (min(stops), max(targets))
+    if stop == target or (stop < target) is not (side is Side.BUY):
+        what, where = ("long", "below") if side is Side.BUY else ("short", "above")
+        raise NotANumber(f"stop {stop} is not {where} target {target}; the stop of a {what} position is {where} its targets")
 
 
 W = TypeVar("W", Budget, OverClose)

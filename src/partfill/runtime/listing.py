@@ -29,12 +29,18 @@ def news(
     return found
 
 
+def unlisted(venue: str, instrument: str, listed: Mapping[str, Instrument]) -> str | None:
+    """That a venue does not list an instrument, and what it lists; None where it does, or where it lists nothing at all."""
+    if not listed or instrument in listed:
+        return None
+    return f"{venue} does not list {instrument!r}; it lists {', '.join(sorted(listed)[:10])}"
+
+
 def wrong_with(venue: str, terms: Terms, listed: Mapping[str, Instrument]) -> str | None:
     """Why a venue would not take an order with these terms, and what it would take; None where nothing says so."""
     instrument = listed.get(terms.instrument)
     if instrument is None:
-        some = ", ".join(sorted(listed)[:10])
-        return f"{venue} does not list {terms.instrument!r}; it lists {some}" if listed else None
+        return unlisted(venue, terms.instrument, listed)
     if terms.price is not None and not instrument.valid_price(terms.price):
         near = instrument.price_no_worse(terms.price, terms.side)
         return f"price {terms.price} is not on the tick of {terms.instrument}; {near} is"

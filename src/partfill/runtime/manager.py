@@ -354,7 +354,7 @@ class FillManager:
         that it does not take), `Busy`.
         """
         where = self.where(venue)
-        self._check_account(where, account)
+        self.check_place(where, account)
         fault = listing.wrong_with(where, terms, self.venues[where].instruments)
         if fault is not None:
             raise Refused(fault)
@@ -380,7 +380,7 @@ class FillManager:
         Raises `Refused`, also for an account that the venue was not given: nobody would listen there.
         """
         where = venue if venue is not None else self.where(None)
-        self._check_account(where, account)
+        self.check_place(where, account)
         name = ref if ref is not None else cl_ord_id or order_id or ""
         rule = resubmit if resubmit is not None else self.settings.resubmit
         track = Track(
@@ -438,10 +438,14 @@ class FillManager:
         orders = self.engine.children.values()
         return {*self.accounts.get(venue, ()), *(order.account for order in orders if order.venue == venue)}
 
-    def _check_account(self, venue: str, account: str) -> None:
+    def check_place(self, venue: str, account: str, instrument: str | None = None) -> None:
+        """Raises `Refused` for an account that the venue was not given, and for an instrument that it does not list."""
         known = self.accounts.get(venue)
         if known is not None and account not in known:
             raise Refused(no_such_account(venue, account, known))
+        fault = None if instrument is None else listing.unlisted(venue, instrument, self.venues[venue].instruments)
+        if fault is not None:
+            raise Refused(fault)
 
     def refuse(self, venue: str, account: str, effects: Effects) -> None:
         """Raise what was refused; where the account is one that nobody knows, that is why."""

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from partfill.core.guard import Protection
-from partfill.core.position import Position
 from partfill.model.commands import Unprotect
 from partfill.model.numbers import ZERO
 from partfill.model.orders import Number
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
     from partfill.runtime.order import Order
 
+Key = tuple[str, str, str]
+"""(venue, account, instrument)."""
 ENTRY = "entry"
 """The tag that says what an order is to its position."""
 
@@ -83,25 +84,28 @@ class Positions:
 
     def all(self) -> list[Held]:
         """Every position that is open, and every one that is protected, by venue, account and instrument."""
+        return [self.at(key) for key in self.places()]
+
+    def places(self) -> list[Key]:
+        """Where those of `all` are, in the same order."""
         engine = self._manager.engine
-        found = {} if engine.holdings is None else {key: one for key, one in engine.holdings.positions.items() if one.held}
-        keys = {*found, *(protection.place[:3] for protection in engine.desk.protections.values())}
-        return [self._held(key, found.get(key)) for key in sorted(keys)]
+        found = () if engine.holdings is None else (key for key, one in engine.holdings.positions.items() if one.held)
+        return sorted({*found, *(protection.place[:3] for protection in engine.desk.protections.values())})
 
     def of(self, instrument: str, *, venue: str | None = None, account: str = "") -> Held:
         """The position in one instrument; zero where there is none. Raises `Refused` for a venue that is not connected."""
-        key = (self._manager.where(venue), account, instrument)
-        holdings = self._manager.engine.holdings
-        return self._held(key, None if holdings is None else holdings.positions.get(key))
+        return self.at((self._manager.where(venue), account, instrument))
 
     async def protect(self, instrument: str, side: str, *, stop: Number | None = None, stop_limit: Number | None = None,
                       targets: Targets = (), legs: Iterable[Leg] = (), over_close: str = "alarm", budget: str = "shared",
                       retry: Retry | None = None, venue: str | None = None, account: str = "") -> None:  # fmt: skip
         """Keep the `side` ("long" or "short") of a position protected, as `bracket.Bracket` says; returns once that is durable.
 
-        Raises `NotANumber`, also for a price that is not on the tick of the instrument, and `Refused`.
+        Raises `NotANumber`, also for a price that is not on the tick of the instrument, and `Refused`, also for an account
+        that the venue was not given and an instrument that it does not list: nothing would be protected.
         """
         where = self._manager.where(venue)
+        self._manager.check_place(where, account, instrument)
         wish = Bracket(stop, stop_limit, targets, legs, over_close, budget, Retry() if retry is None else retry)
         listed = self._manager.venues[where].instruments
         await self._manager.take(wish.protecting(where, account, instrument, side_of(side), listed))
@@ -122,11 +126,14 @@ class Positions:
         effects = await self._manager.take(Unprotect(venue=where, account=account, instrument=instrument, side=side_of(side)))
         self._manager.refuse(where, account, effects)
 
-    def _held(self, key: tuple[str, str, str], position: Position | None) -> Held:
-        venue, account, instrument = key
+    def at(self, place: Key) -> Held:
+        """The position of this venue, account and instrument; zero where there is none."""
+        venue, account, instrument = place
+        holdings = self._manager.engine.holdings
+        position = None if holdings is None else holdings.positions.get(place)
         legs: list[Covered] = []
         for side in Side:
-            protection = self._manager.engine.desk.protections.get((*key, side))
+            protection = self._manager.engine.desk.protections.get((*place, side))
             if protection is not None and (protection.wanted or not legs):
                 legs = covered(protection)
         if position is None:

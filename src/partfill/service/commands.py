@@ -1,7 +1,9 @@
-"""What an operator can do to a journal, the same with a daemon on it and without: the kill switch, and canceling one order.
+"""What an operator can do to a journal, the same with a daemon on it and without: the kill switch, canceling one order, and
+ending the protection of a position. Protecting one takes a daemon.
 
-Theory of operation. Both are one input. `take` makes it durable: the FillManager's in a daemon, which then also tells the
-venues; the bare journal's when no daemon runs, so that it is what the next start finds, before it sends anything.
+Theory of operation. Each is one input. `take` makes it durable: the FillManager's in a daemon, which then also tells the
+venues; the bare journal's when no daemon runs, so that it is what the next start finds, before it sends anything. Only a
+daemon knows the ticks and lots that protective orders need, from its venues.
 
 Rules
 - Idempotent: what is so already changes nothing, and the answer says that it was so.
@@ -9,6 +11,8 @@ Rules
 - A kill switch for a venue that the journal has never met is refused: a misspelt venue would protect nothing. The same
   for an account: one is known that the daemon was given, or that has an order in the journal. Where a journal has no order
   of a venue yet, every account of it is believed.
+- Ending a protection that has ended changes nothing; ending one that never was is refused: a misspelt instrument would stay
+  protected.
 """
 
 from __future__ import annotations
@@ -19,15 +23,19 @@ from typing import Any
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
+from partfill.core.guard import Place
 from partfill.core.parent import Parent
 from partfill.journal.journal import Journal
 from partfill.journal.store import Store
-from partfill.model.commands import EVERYWHERE, KillSwitch, Stop
+from partfill.model.commands import EVERYWHERE, KillSwitch, Stop, Unprotect
 from partfill.model.events import CommandRefused, KillSwitchChanged
 from partfill.model.inputs import Input
-from partfill.model.numbers import text
-from partfill.runtime.manager import Refused
+from partfill.model.numbers import text, text_or_none
+from partfill.model.words import Side
+from partfill.runtime.bracket import WORDS, Bracket, side_of
+from partfill.runtime.manager import FillManager, Refused
 from partfill.runtime.per_venue import no_such_account
+from partfill.runtime.positions import Held
 from partfill.service.picture import PARENT_STATE
 from partfill.venues.clock import CLOCK
 
@@ -83,6 +91,101 @@ async def cancel(take: Take, engine: Engine, path: Path, stop: Stop) -> Answer:
         raise Refused(f"no order {stop.ref} at {stop.venue} {stop.account}".rstrip())
     changed = not refused and not was_stopping
     return {**found[0], "changed": changed, "orders": int(changed)}
+
+
+async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket, venue: str | None, account: str) -> Answer:
+    """The `side` ("long" or "short") of a position is protected like this from now on. Raises `Refused`, `NotANumber`,
+    `JournalDown`.
+
+    The answer has the position as it is now, and what of each leg works; what is asked of the venue is on its way.
+    """
+    where = fills.where(venue)
+    place = (where, account, instrument, side_of(side))
+    before = _terms(fills.engine, place)
+    await fills.positions.protect(instrument, side, **wish._asdict(), venue=where, account=account)
+    return {
+        **_named(place), "changed": _terms(fills.engine, place) != before, "over_close": wish.over_close,
+        "budget": wish.budget, "position": told(fills.positions.at(place[:3])),
+    }  # fmt: skip
+
+
+def _terms(engine: Engine, place: Place) -> Any:
+    """What is wanted of a protection; None where there is none."""
+    found = engine.desk.protections.get(place)
+    return None if found is None else ([guard.leg for guard in found.guards], found.over_close, found.budget)
+
+
+async def unprotect(
+    take: Take, engine: Engine, path: Path, instrument: str, side: str, venue: str | None, account: str | None
+) -> Answer:
+    """One side of a position is protected no more. Raises `Refused`, `NotANumber` for a side that is none, `JournalDown`.
+
+    `venue` and `account` None: whichever has it, if only one has.
+    """
+    wanted = side_of(side)
+    found = [
+        place for place in sorted(engine.desk.protections)
+        if place[2:] == (instrument, wanted) and venue in (None, place[0]) and account in (None, place[1])
+    ]  # fmt: skip
+    if not found:
+        ended = _ended(path, instrument, wanted, venue, account)
+        if ended is None:
+            raise Refused(_no_protection(engine, instrument, side, venue, account))
+        return {**_named(ended), "changed": False, "orders": 0, "taken_off": []}
+    if len(found) > 1:
+        places = ", ".join(f"{each[0]} {each[1]}".rstrip() for each in found)
+        raise Refused(f"{instrument} {side} is protected at {places}; say which with --venue and --account")
+    (place,) = found
+    effects = await take(Unprotect(venue=place[0], account=place[1], instrument=instrument, side=wanted))
+    for event in effects.events:
+        if type(event) is CommandRefused:
+            raise Refused(event.reason)
+    off = [parent for parent in effects.parents if parent.guards is not None and parent.stop is not None]
+    return {**_named(place), "changed": True, "orders": len(off), "taken_off": [_taken_off(parent) for parent in off[:SHOWN]]}
+
+
+def _named(place: Place) -> Answer:
+    venue, account, instrument, side = place
+    return {"venue": venue, "account": account, "instrument": instrument, "side": WORDS[side]}
+
+
+def _ended(path: Path, instrument: str, side: Side, venue: str | None, account: str | None) -> Place | None:
+    """The newest protection of this that has ended."""
+    store = Store(path, read_only=True)
+    try:
+        query = (
+            "SELECT venue, account FROM protections WHERE off = 1 AND instrument = ?1 AND side = ?2 "
+            "AND (?3 IS NULL OR venue = ?3) AND (?4 IS NULL OR account = ?4) ORDER BY id DESC LIMIT 1"
+        )
+        for row in store.rows(query, (instrument, side.value, venue, account)):
+            return (row["venue"], row["account"], instrument, side)
+        return None
+    finally:
+        store.close()
+
+
+def _no_protection(engine: Engine, instrument: str, side: str, venue: str | None, account: str | None) -> str:
+    there = sorted(engine.desk.protections)
+    some = ", ".join(f"{each[2]} {WORDS[each[3]]} at {each[0]} {each[1]}".rstrip() for each in there[:10])
+    more = f" and {len(there) - 10} more" if len(there) > 10 else ""
+    where = f" at {venue}" if venue else ""
+    whose = f" of account {account!r}" if account is not None else ""
+    return f"no protection of {instrument} {side}{where}{whose}; there is: {some or 'none'}{more}"
+
+
+def told(held: Held) -> Answer:
+    """A position in JSON: the fields of `Held` under their names, numbers as plain text, and whether it is covered."""
+    return {
+        "venue": held.venue, "account": held.account, "instrument": held.instrument, "qty": text(held.qty),
+        "held": text(held.held), "avg_px": text_or_none(held.avg_px), "realised": text(held.realised),
+        "net": text_or_none(held.net), "fees": {currency: text(fee) for currency, fee in sorted(held.fees.items())},
+        "legs": [
+            {"name": leg.name, "stops": leg.stops, "wanted": text(leg.wanted), "works": text(leg.works),
+             "watched": leg.watched}
+            for leg in held.legs
+        ],
+        "covered": held.covered,
+    }  # fmt: skip
 
 
 def find(path: Path, ref: str, venue: str | None, account: str | None) -> list[Answer]:
@@ -157,6 +260,18 @@ async def kill_in_journal(path: Path, switch: KillSwitch) -> Answer:
         return await kill(_taking(journal), journal.engine, path, switch)
 
 
+async def unprotect_in_journal(path: Path, instrument: str, side: str, venue: str | None, account: str | None) -> Answer:
+    """`unprotect` where no daemon runs. Raises `NotAJournal`, `InUse`, `Refused`, `JournalDown`."""
+    async with Journal(path) as journal:
+        return await unprotect(_taking(journal), journal.engine, path, instrument, side, venue, account)
+
+
+async def protect_in_journal(path: Path) -> Answer:
+    """`protect` where no daemon runs. Raises `NotAJournal`, `InUse` where one starts just now, `Refused` else."""
+    Store(path).close()
+    raise Refused(f"no daemon runs on {path}, and ticks and lots are known to one only; partfill run starts it, then ask again")
+
+
 async def cancel_in_journal(path: Path, stop: Stop) -> Answer:
     """`cancel` where no daemon runs. Raises `NotAJournal`, `InUse`, `Refused`, `JournalDown`."""
     async with Journal(path) as journal:
@@ -172,4 +287,5 @@ def _taking(journal: Journal) -> Take:
     return take
 
 
-__all__ = ["accounts_in", "cancel", "cancel_in_journal", "find", "kill", "kill_in_journal", "the_one"]
+__all__ = ["accounts_in", "cancel", "cancel_in_journal", "find", "kill", "kill_in_journal", "protect", "protect_in_journal",
+           "the_one", "told", "unprotect", "unprotect_in_journal"]  # fmt: skip

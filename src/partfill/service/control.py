@@ -5,9 +5,14 @@
     {"cmd":"cancel","ref":"a1","reason":"enough"}
     {"cmd":"kill","on":true,"by":"me"}
     {"cmd":"orders","open":true,"limit":100}
+    {"cmd":"positions"}
+    {"cmd":"protect","instrument":"ACME","side":"long","stop":"24","targets":["26",["27","0.5"]],"over_close":"flatten"}
+    {"cmd":"unprotect","instrument":"ACME","side":"long"}
     {"cmd":"partial","key_id":"desk-a","timestamp_ms":1746770100000,"signature":"..","body":"{\"order_id\":..}"}
 
-Every answer has `ok`; one that is not has `error`, in words. Without a `price` an order is a market order.
+Every answer has `ok`; one that is not has `error`, in words. Without a `price` an order is a market order. A `bracket` with
+the words of `protect`, from `stop` on, protects what the order enters. A target is a price, or a price and its share of the
+position.
 
 Rules
 - An answer comes when what it says is durable. A `submit` that was not answered may be sent again under its `ref`.
@@ -23,6 +28,7 @@ import os
 import socket
 import stat
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +39,7 @@ from partfill.model.commands import EVERYWHERE, KillSwitch, Resubmit, Stop
 from partfill.model.numbers import NotANumber, dec
 from partfill.model.orders import Limit, Market
 from partfill.model.policy import RemainderPolicy
+from partfill.runtime.bracket import Bracket
 from partfill.runtime.ingest import Heard, PartialReports
 from partfill.runtime.manager import Busy, FillManager, Refused
 from partfill.runtime.order import Order
@@ -44,6 +51,8 @@ MAX_LINE = 65_536
 MAX_CONNECTIONS = 64
 MAX_ORDERS = 1_000
 """Most orders in one answer."""
+MAX_POSITIONS = 1_000
+"""Most positions in one answer; `after` asks for the next."""
 
 Number = str | int
 
@@ -82,6 +91,49 @@ class Resubmission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_resubmit_attempts: int
 
 
+class Protective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a position is protected: the words of `runtime.bracket.Bracket`. Prices in quote currency per unit."""
+
+    stop: Number | None = None
+    stop_limit: Number | None = None
+    targets: list[Number | tuple[Number, Number]] = []
+    over_close: str = "alarm"
+    budget: str = "shared"
+
+    def wish(self) -> Bracket:
+        """The same for the manager."""
+        return Bracket(self.stop, self.stop_limit, tuple(self.targets), over_close=self.over_close, budget=self.budget)
+
+
+class Protect(Protective, frozen=True, kw_only=True, tag_field="cmd", tag="protect", forbid_unknown_fields=True):
+    """Keep the `side` of a position, long or short, protected. The same again changes nothing; another takes its place."""
+
+    instrument: str
+    side: str
+    venue: str | None = None
+    account: str = ""
+
+
+class Unprotect(_Request, frozen=True, tag="unprotect"):
+    """Protect that side no more; `venue` and `account` where several have it protected. May be repeated."""
+
+    instrument: str
+    side: str
+    venue: str | None = None
+    account: str | None = None
+
+
+class Positions(_Request, frozen=True, tag="positions"):
+    """What is held or protected, by venue, account and instrument: at most `limit`, of those that come after `after`."""
+
+    venue: str | None = None
+    account: str | None = None
+    instrument: str | None = None
+    after: tuple[str, str, str] | None = None
+    """Venue, account and instrument of the last one of the answer before."""
+    limit: int = MAX_POSITIONS
+
+
 class Submit(_Request, frozen=True, tag="submit"):
     """Place an order. The same `ref` again is the same order."""
 
@@ -96,6 +148,8 @@ class Submit(_Request, frozen=True, tag="submit"):
     resubmit: Resubmission | None = None
     remainder: RemainderPolicy | None = None
     """What is done with the rest while the order works, such as {"default_policy":"chase","chase_max_ticks":3}."""
+    bracket: Protective | None = None
+    """How the position that it enters is protected from its first fill on. With a `ref` that is known it changes nothing."""
     tags: dict[str, str] = {}
     """What goes along to the venue with every order that is placed for this one, such as a builder code."""
 
@@ -116,7 +170,7 @@ class PartialFill(_Request, frozen=True, tag="partial"):
     body: str
 
 
-Request = Status | Kill | Cancel | Submit | Orders | PartialFill
+Request = Status | Kill | Cancel | Submit | Orders | Protect | Unprotect | Positions | PartialFill
 _read = msgspec.json.Decoder(Request).decode
 _write = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -218,6 +272,15 @@ class Control:
             return {"order": _order(await self._submit(request))}
         if isinstance(request, Orders):
             return self._orders(request)
+        if isinstance(request, Protect):
+            wish, where = request.wish(), (request.venue, request.account)
+            return await commands.protect(manager, request.instrument, request.side, wish, *where)
+        if isinstance(request, Unprotect):
+            return await commands.unprotect(
+                manager.take, manager.engine, self._journal, request.instrument, request.side, request.venue, request.account
+            )
+        if isinstance(request, Positions):
+            return await self._positions(request)
         if isinstance(request, PartialFill):
             return await self._partial(request)
         return self._status()
@@ -233,7 +296,8 @@ class Control:
             least = dec(of.resubmit.min_resubmit_size, "min_resubmit_size")
             rule = Resubmit(min_resubmit_size=least, max_resubmit_attempts=of.resubmit.max_resubmit_attempts)
         return await self._manager.submit(terms, ref=of.ref, venue=of.venue, account=of.account, resubmit=rule,
-                                          remainder=of.remainder)  # fmt: skip
+                                          remainder=of.remainder,
+                                          bracket=None if of.bracket is None else of.bracket.wish())  # fmt: skip
 
     async def _partial(self, request: PartialFill) -> dict[str, Any]:
         if self._partials is None:
@@ -246,6 +310,25 @@ class Control:
         most = max(0, min(request.limit, MAX_ORDERS))
         wanted = [order for order in self._manager.orders() if not (request.open and order.ended)]
         return {"count": len(wanted), "orders": [_order(order) for order in wanted[::-1][:most]]}
+
+    async def _positions(self, request: Positions) -> dict[str, Any]:
+        asked, places = (request.venue, request.account, request.instrument), self._manager.positions.places()
+        if request.venue is not None and all(place[0] != request.venue for place in places):
+            self._manager.where(request.venue)
+        if request.account is not None and all(place[1] != request.account for place in places):
+            # Nothing held by an account that nobody has would be taken for an answer.
+            for venue in [request.venue] if request.venue is not None else self._manager.venues:
+                self._manager.check_place(venue, request.account)
+        found = [
+            place for place in places
+            if all(said is None or said == own for said, own in zip(asked, place, strict=True))
+        ]  # fmt: skip
+        rest = found if request.after is None else found[bisect_right(found, request.after) :]
+        most = max(0, min(request.limit, MAX_POSITIONS))
+        answer = [commands.told(self._manager.positions.at(place)) for place in rest[:most]]
+        # What the engine knows may not be on disk yet.
+        await self._manager.journal.flush()
+        return {"count": len(found), "more": len(rest) > most, "positions": answer}
 
     def _status(self) -> dict[str, Any]:
         manager = self._manager

@@ -1,8 +1,8 @@
-"""What a person wants to see of a journal right now: parent orders, the last fills, the last changes and alarms.
+"""What a person wants to see of a journal right now: positions, parent orders, the last fills, the last changes and alarms.
 
 Theory of operation. A `Watcher` holds a read-only connection to a file that somebody else writes. `changed` is one pragma;
 `look` reads a picture inside one read transaction, so that its parts belong together. Every query walks an index from its
-newest end, so the cost of a look does not grow with the history.
+newest end, so the cost of a look does not grow with the history; of positions `held` reads what changed since the last look.
 
 Rules
 - It never writes, never locks anybody out, and never shows what is not committed.
@@ -20,6 +20,7 @@ import msgspec
 from partfill.journal.desk_state import ParentState
 from partfill.journal.store import Store
 from partfill.model.numbers import text
+from partfill.service.held import Holdings, PositionLine
 
 CHANGES = 400
 """Rows of the audit trail that are looked through for the newest fills and changes."""
@@ -111,6 +112,12 @@ class Picture(msgspec.Struct, frozen=True):
     orders: list[OrderLine]
     fills: list[FillLine]
     notes: list[NoteLine]
+    positions: list[PositionLine] = []
+    """Those that are not covered first, then the largest."""
+    held: int = 0
+    """Positions that are open or not covered; more than are in `positions` when there are many."""
+    uncovered: int = 0
+    """Positions whose protection is not what it should be."""
 
 
 class _EngineRow(msgspec.Struct, array_like=True):
@@ -126,6 +133,7 @@ class Watcher:
 
     def __init__(self, path: str | Path) -> None:
         self._store = Store(path, read_only=True)
+        self._holdings = Holdings(self._store)
         self._version = -1
 
     def __enter__(self) -> Watcher:
@@ -144,15 +152,15 @@ class Watcher:
         before, self._version = self._version, int(row[0]) if row else 0
         return before != self._version
 
-    def look(self, rows: int = 20) -> Picture:
-        """The journal now, with at most `rows` orders, fills and notes each."""
+    def look(self, rows: int = 20, positions: int = 20) -> Picture:
+        """The journal now, with at most `rows` orders, fills and notes each, and so many `positions`."""
         self._store.db.execute("BEGIN")
         try:
-            return self._look(rows)
+            return self._look(rows, positions)
         finally:
             self._store.db.execute("COMMIT")
 
-    def _look(self, rows: int) -> Picture:
+    def _look(self, rows: int, positions: int) -> Picture:
         store = self._store
         seq, now = store.last_input()
         body = store.engine_body()
@@ -162,8 +170,9 @@ class Watcher:
             orders += store.rows(_PARENTS, (0, rows - len(orders)))
         count = next(iter(store.db.execute("SELECT count(*) FROM parents WHERE open = 1")))[0]
         audit = list(store.rows(_AUDIT, (CHANGES,)))
+        held, uncovered = self._holdings.learn(seq)
         return Picture(seq, now, killed, int(count), [_order(row) for row in orders], self._fills(audit, rows),
-                       self._notes(audit, rows))  # fmt: skip
+                       self._notes(audit, rows), self._holdings.lines(positions), held, uncovered)  # fmt: skip
 
     def _fills(self, audit: list[dict[str, Any]], rows: int) -> list[FillLine]:
         touched = {row["child"] for row in audit if row["changes"]}
