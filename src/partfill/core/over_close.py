@@ -3,7 +3,8 @@
 Rules
 - It can happen where both kinds of legs work without a venue that holds them to the position, by a void of an exit that was
   made good, and where an entry is taken back after its exit. What users sell beyond what they hold is their own wish.
-- An order that trades back and ends with something left is followed by another, later and later, until nothing is owed.
+- An order that trades back and ends with something left is followed by another, later and later, until nothing is owed; what
+  several of them leave adds up.
 - Under the kill switch nothing is traded back.
 """
 
@@ -52,7 +53,8 @@ def ended(desk: Desk, protection: Protection, parent: Parent, now: int, effects:
         return
     effects.protection(protection)
     protection.owed_tries = 0 if parent.cum else protection.owed_tries + 1
-    protection.owed = parent.rest
+    # What others left is owed still.
+    protection.owed = add(protection.owed, parent.rest)
     protection.closed = add(protection.closed, parent.rest)
     if protection.owed:
         protection.owed_at = now + backoff(max(protection.owed_tries, 1), protection.retry)
@@ -67,7 +69,8 @@ def due(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     protection.owed_at = 0
     holdings = desk.engine.holdings
     position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
-    much = min(protection.owed, _beyond(protection, ZERO if position is None else position.held))
+    beyond = _beyond(protection, ZERO if position is None else position.held)
+    much = min(add(protection.owed, _going(desk, protection)), beyond)
     protection.owed = ZERO
     if much:
         _flatten(desk, protection, much, now, effects)
@@ -78,14 +81,20 @@ def _beyond(protection: Protection, qty: Decimal) -> Decimal:
     return ZERO if not qty or (qty > ZERO) is (protection.side is Side.BUY) else qty.copy_abs()
 
 
-def _flatten(desk: Desk, protection: Protection, much: Decimal, now: int, effects: Effects) -> None:
-    """Trade the excess back, less what is being traded back already."""
-    if kill_switch.who_killed(desk, protection.venue, protection.account) is not None:
-        return
+def _going(desk: Desk, protection: Protection) -> Decimal:
+    """What is being traded back, and has not filled."""
     going = ZERO
     for parent in desk.parents.values():
         if parent.guards == -protection.number and parent.done is None:
             going = add(going, parent.rest)
+    return going
+
+
+def _flatten(desk: Desk, protection: Protection, much: Decimal, now: int, effects: Effects) -> None:
+    """Trade the excess back, less what is being traded back already."""
+    if kill_switch.who_killed(desk, protection.venue, protection.account) is not None:
+        return
+    going = _going(desk, protection)
     if much <= going:
         return
     rules = desk.engine.rules.get(protection.venue)

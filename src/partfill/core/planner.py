@@ -59,12 +59,16 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
 def _beside(parent: Parent, now: int) -> Step | None:
     """A protective order whose position has grown: what is missing is placed beside what works, one request at a time."""
     rest = sub(parent.asked, parent.exposure)
-    if rest <= ZERO or any(child.work is not None and child.work.request is not None for child in parent.active):
+    if rest <= ZERO or _on_their_way(parent):
         return None
     again = again_at(parent)
     if again > now:
         return Step(parent.active[0], at=again)
     return Step(request=Request.PLACE, qty=rest)
+
+
+def _on_their_way(parent: Parent) -> bool:
+    return any(child.work is not None and child.work.request is not None for child in parent.active)
 
 
 def _of_child(parent: Parent, child: Child, work: Work, now: int) -> Step | None:
@@ -114,7 +118,8 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
         wanted = work.max_qty
     if wanted == work.max_qty and parent.price == work.px:
         return None
-    if parent.guards is not None and wanted > work.max_qty and len(parent.active) > 1:
+    if parent.guards is not None and wanted > work.max_qty and _on_their_way(parent):
+        # One request at a time: the next asks for the newest size.
         return None
     if safe_replace(child.rules):
         return Step(child, Request.REPLACE, wanted)

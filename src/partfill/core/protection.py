@@ -31,7 +31,7 @@ from partfill.core.parent import Done, Parent
 from partfill.core.shares import assign, within
 from partfill.core.step import safe_replace
 from partfill.core.triggers import fresh, reached, takes
-from partfill.core.waiting import backoff
+from partfill.core.waiting import BACKOFF_MAX_NS, MS, backoff
 from partfill.model.book import Book
 from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.commands import Protect, Unprotect
@@ -398,6 +398,9 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         guard.tries = guard.again_at = 0
         return
     fired = guard.watched and parent.terms.time_in_force is TimeInForce.IOC
+    if _worked_long(protection, parent, now):
+        # What ended it is a new trouble.
+        guard.tries = 0
     # One that took what was there is not in vain.
     guard.tries = 0 if fired and parent.cum else guard.tries + 1
     guard.again_at = now + backoff(max(guard.tries, 1), protection.retry)
@@ -407,6 +410,13 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         what = f"{guard.leg.name} of {parent.terms.instrument}"
         said = f"{what} ended by itself ({parent.done}); {text(min(held, guard.wanted))} are not covered by it"
         desk.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.UNPROTECTED, said)
+
+
+def _worked_long(protection: Protection, parent: Parent, now: int) -> bool:
+    """Whether the venue had its newest order for longer than anything is waited for."""
+    work = parent.children[-1].work if parent.children else None
+    longest = max(BACKOFF_MAX_NS, protection.retry.retry_max_ms * MS)
+    return work is not None and bool(work.sent_at) and now - work.sent_at > longest
 
 
 def _leaves(protection: Protection, guard: Guard) -> None:
