@@ -130,6 +130,19 @@ def test_a_leg_that_its_venue_takes_off_with_the_position_is_no_alarm_and_anothe
     assert market.alarms(AlarmKind.UNPROTECTED) == ["stop of ACME ended by itself; 50 were not covered by it"]
 
 
+def test_who_waits_long_before_a_leg_comes_again_is_told_at_once() -> None:
+    market = Market(GUARDED, STOP, retry=Retry(retry_ms=60_000, retry_max_ms=60_000))
+    market.enters("100", "100")
+    (name,) = market.orders
+    market.ends(name)
+    said = "stop of ACME ended by itself (canceled); 100 are not covered by it"
+    assert market.alarms(AlarmKind.UNPROTECTED) == [said]
+    market.fresh = market.wait(61 * SECOND)
+    market.answer()
+    assert market.alarms(AlarmKind.UNPROTECTED) == [said]
+    assert market.legs == (100, 0)
+
+
 # ---------------------------------------------------------------------- elsewhere
 
 
@@ -198,6 +211,18 @@ def test_an_order_that_its_venue_takes_off_again_and_again_comes_back_later_and_
         assert sizes(market) == [40, 60]
     assert waits == sorted(waits)
     assert waits[-1] > 2 * SECOND
+
+
+def test_a_part_that_is_taken_off_after_it_worked_for_long_comes_back_at_once() -> None:
+    market = Market(PLAIN, STOP)
+    market.enters("100", "60", "40")
+    for _ in range(9):
+        market.wait(600 * SECOND)
+        name = next(name for name, (_, total, _) in market.orders.items() if total == 40)
+        market.ends(name)
+        market.fresh = market.wait(SECOND)
+        market.answer()
+        assert sizes(market) == [40, 60]
 
 
 @pytest.mark.parametrize("rules", [PLAIN, TOTAL, GUARDED])

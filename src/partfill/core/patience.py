@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from partfill.core.parent import Parent
-from partfill.core.waiting import backoff
+from partfill.core.waiting import BACKOFF_MAX_NS, backoff
 from partfill.model.words import OrdStatus
 
 _ENDED = (OrdStatus.REJECTED, OrdStatus.CANCELED, OrdStatus.EXPIRED)
@@ -17,7 +17,8 @@ def in_vain(parent: Parent) -> tuple[int, int]:
         assert work is not None
         if not work.settled:
             continue
-        if child.status not in _ENDED or work.retarget:
+        if child.status not in _ENDED or work.retarget or child.updated - work.sent_at > BACKOFF_MAX_NS:
+            # It filled, was taken off by us, or had worked for long.
             break
         count += 1
         last = max(last, child.updated)

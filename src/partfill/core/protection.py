@@ -28,7 +28,7 @@ from partfill.core import kill_switch, over_close
 from partfill.core.effects import Effects
 from partfill.core.guard import Guard, Place, Protection
 from partfill.core.parent import Done, Parent
-from partfill.core.shares import assign, within
+from partfill.core.shares import assign, at_worst, within
 from partfill.core.step import safe_replace
 from partfill.core.triggers import fresh, reached, takes
 from partfill.core.waiting import BACKOFF_MAX_NS, MS, backoff
@@ -45,6 +45,9 @@ from partfill.model.words import OrdType, Side, TimeInForce
 
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
+
+SOON_NS = 1_000_000_000
+"""Within which what ended a leg may explain itself, before a person is told."""
 
 
 # ---------------------------------------------------------------------- what the user says
@@ -304,13 +307,16 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
     parts = assign(protection, held, rules)
     uncovered = held if held and not any(guard.wanted for guard in protection.guards) else ZERO
     killed = kill_switch.who_killed(desk, protection.venue, protection.account) is not None
+    before = at_worst(protection)
+    first = len(effects.operations)
     if not rules.reduce_only:
         parts = within(protection, held, parts)
     for guard, part in zip(protection.guards, parts, strict=True):
         parent = guard.parent
         if parent is None:
             if part and not killed and guard.again_at <= now and not protection.too_little(guard.leg, part):
-                if rules.reduce_only and guard.tries in (1, protection.retry.alarm_after_failures):
+                soon = rules.reduce_only and backoff(guard.tries, protection.retry) <= SOON_NS
+                if soon and guard.tries in (1, protection.retry.alarm_after_failures):
                     said = f"{guard.leg.name} of {protection.instrument} ended by itself; {text(part)} were not covered by it"
                     desk.engine.alarm(effects, None, AlarmKind.UNPROTECTED, said)
                 _place(desk, protection, guard, part, now, effects)
@@ -324,11 +330,28 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
                 uncovered = uncovered or more
                 continue
             _resize(desk, parent, add(parent.cum, part), now, effects)
+    if not rules.reduce_only:
+        _law(desk, protection, held, before, first, effects)
     if bool(uncovered) is not protection.small:
         protection.small = bool(uncovered)
         if uncovered:
             said = f"{text(uncovered)} of {protection.instrument} are less than the venue takes an order for, and not covered"
             desk.engine.alarm(effects, effects.child, AlarmKind.UNPROTECTED, said)
+
+
+def _law(desk: Desk, protection: Protection, held: Decimal, before: list[Decimal], first: int, effects: Effects) -> None:
+    """No operation leaves by which what may still fill of a budget grows beyond what is held."""
+    after = at_worst(protection)
+    if all(now <= max(was, held) for was, now in zip(before, after, strict=True)):
+        return
+    effects.take_back(first)
+    for guard in protection.guards:
+        if guard.parent is not None:
+            effects.parent(guard.parent)
+            guard.parent.halted = True
+    open_now = " and ".join(map(text, after))
+    said = f"{open_now} could fill to protect {text(held)} of {protection.instrument}; its orders are halted"
+    desk.engine.alarm(effects, effects.child, AlarmKind.LAW, said)
 
 
 def _resize(desk: Desk, parent: Parent, asked: Decimal, now: int, effects: Effects) -> None:
@@ -406,7 +429,8 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
     guard.again_at = now + backoff(max(guard.tries, 1), protection.retry)
     heappush(desk.timers, (guard.again_at, 0))
     # Where the venue takes off what the position does not need, the fills that say why may be on their way.
-    if guard.tries in (1, protection.retry.alarm_after_failures) and not parent.terms.reduce_only:
+    soon = parent.terms.reduce_only and guard.again_at - now <= SOON_NS
+    if guard.tries in (1, protection.retry.alarm_after_failures) and not soon:
         what = f"{guard.leg.name} of {parent.terms.instrument}"
         said = f"{what} ended by itself ({parent.done}); {text(min(held, guard.wanted))} are not covered by it"
         desk.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.UNPROTECTED, said)

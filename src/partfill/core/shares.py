@@ -85,6 +85,20 @@ def within(protection: Protection, held: Decimal, parts: list[Decimal]) -> list[
     return [now[guard.leg.name] for guard in protection.guards]
 
 
+def at_worst(protection: Protection) -> list[Decimal]:
+    """What may still fill of each budget, units. Orders that have no leg any more are in the shared one."""
+    found = []
+    for budget in _budgets(protection):
+        total = ZERO
+        for guard in budget:
+            total = add(total, guard.worst)
+        found.append(total)
+    if protection.budget is Budget.SHARED:
+        for parent in protection.leaving:
+            found[0] = add(found[0], open_at_worst(parent))
+    return found
+
+
 def _budgets(protection: Protection) -> list[list[Guard]]:
     if protection.budget is Budget.SHARED:
         return [protection.guards]
