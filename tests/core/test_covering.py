@@ -176,6 +176,33 @@ def test_many_small_orders_are_brought_together_the_smallest_first() -> None:
     assert sum(sizes(market)) == 40
 
 
+def test_what_was_taken_off_together_comes_back_as_one_also_where_ends_have_to_be_asked_about() -> None:
+    market = Market(Capabilities(end_is_final=False), STOP)
+    for _ in range(CROWD + 1):
+        market.enters("100", "1")
+    for _ in range(50):
+        market.fresh = [*market.take(), *market.wake()]
+        if not market.fresh:
+            break
+        market.answer()
+    assert len(sizes(market)) == CROWD
+    assert sum(sizes(market)) == CROWD + 1
+
+
+def test_what_is_added_does_not_wait_for_those_that_are_brought_together() -> None:
+    market = Market(PLAIN, STOP)
+    for _ in range(CROWD):
+        market.enters("100", "1")
+    market.fill("last", "1", "entry")
+    (place,) = market.take()
+    market.does(place)
+    assert {type(op) for op in market.fresh} == {Cancel}
+    market.fill("more", "7", "entry")
+    assert [op.terms.order_qty for op in market.fresh if isinstance(op, Place)] == [7]
+    market.answer()
+    assert sum(sizes(market)) == CROWD + 8
+
+
 def test_while_they_are_brought_together_only_the_smallest_are_off() -> None:
     market = Market(PLAIN, STOP)
     market.enters("100", "50")

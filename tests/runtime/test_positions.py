@@ -226,3 +226,18 @@ async def test_what_the_venue_says_is_held_is_compared_and_not_taken(quiet: Stre
         assert fills.journal.durable_seq >= before + 2
         assert comparing.looks == 3
     assert verify(tmp_path / "f.db").problems == []
+
+
+async def test_results_at_a_price_are_exact_and_the_price_is_the_one_at_which_it_could_be_closed(
+    quiet: Street, tmp_path: Path
+) -> None:
+    async with await manager(quiet, tmp_path / "f.db") as fills:
+        assert await fills.positions.closing_px("TOKEN") is None
+        await entered(fills, quiet, 40, 40)
+        quiet.puts("buy", 5, "0.57")
+        px = await fills.positions.closing_px("TOKEN")
+        held = fills.positions.of("TOKEN")
+        assert px == D("0.57")
+        assert held.cost == D("24.80")
+        assert held.net is not None
+        assert (held.unrealised(px), held.total(px)) == (D("-2.00"), held.net - D("2.00"))

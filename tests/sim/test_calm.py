@@ -42,6 +42,8 @@ class Calm(World):
         self.over: list[int] = []
         """How long more did."""
         self._since: dict[str, int] = {}
+        self.exits = True
+        """Whether legs fill, and users sell: without, the position only grows."""
         self._held = 0
         self.guards.begin = self._users  # type: ignore[method-assign]
         self.decisions.latecomers = lambda: ()  # type: ignore[method-assign,assignment]
@@ -84,8 +86,13 @@ class Calm(World):
         venue = self.venues["v0"]
         said: list[Observation] = []
         for _ in range(self.random.randint(1, 5)):
-            if venue.open:
-                order = venue.orders[self.random.choice(list(venue.open))]
+            works = [
+                name
+                for name, order in venue.open.items()
+                if self.exits or (order.terms.stop_px is None and order.side is Side.BUY)
+            ]
+            if works:
+                order = venue.orders[self.random.choice(works)]
                 venue.fill(order, self.random.randint(1, 5), self.now, said)
         self.says(venue, said)
         self.look()
@@ -98,7 +105,7 @@ class Calm(World):
 
     def _enter(self, number: int) -> None:
         terms = Terms(
-            instrument="ACME", side=Side.BUY if number % 3 else Side.SELL, order_qty=D[60], price=D[100],
+            instrument="ACME", side=Side.BUY if number % 3 or not self.exits else Side.SELL, order_qty=D[60], price=D[100],
             time_in_force=TimeInForce.GTC,
         )  # fmt: skip
         self.truth.submitted(self.engine.desk.next_id, 60)
@@ -130,12 +137,13 @@ class Calm(World):
                         kept.append(self.time - self._since.pop(key))
 
 
-def lived(kind: Kind, *, reduce_only: bool, worlds: int = 8) -> tuple[list[int], list[int]]:
+def lived(kind: Kind, *, reduce_only: bool, worlds: int = 8, exits: bool = True) -> tuple[list[int], list[int]]:
     """(bare, over) of some worlds."""
     bare: list[int] = []
     over: list[int] = []
     for seed in range(worlds):
         world = Calm(seed, kind, reduce_only=reduce_only)
+        world.exits = world.venues["v0"].eager = exits
         world.guards.declared = lambda venue, w=world: _declared(w, venue)  # type: ignore[method-assign,misc]
         world.run()
         bare += world.bare
@@ -169,3 +177,18 @@ def test_a_position_is_wrong_for_a_bounded_number_of_round_trips(kind: Kind, red
     assert max(bare) <= most * ROUND + MS
     assert max(over, default=0) <= OVER * ROUND + MS
     assert sorted(bare)[len(bare) // 2] <= 2 * ROUND
+
+
+@pytest.mark.parametrize("reduce_only", [False, True], ids=["free", "reduce_only"])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_what_is_added_is_bare_for_the_request_on_its_way_and_one_round_trip(kind: Kind, reduce_only: bool) -> None:
+    bare, over = lived(kind, reduce_only=reduce_only, worlds=4, exits=False)
+    # Half for the news of the fill, one for the request that is on its way, half for the one that covers it. Where many small
+    # orders are brought together, and their ends have to be asked about, the smallest two are off for one more.
+    asks = not reduce_only and not kind.capabilities.end_is_final and not kind.capabilities.can_replace
+    assert max(bare) <= (3 if asks else 2) * ROUND + MS
+    if reduce_only:
+        # The one that takes the place of many works before they leave.
+        assert max(over, default=0) <= OVER * ROUND + MS
+    else:
+        assert over == []

@@ -52,6 +52,7 @@ REGRESSIONS = {
     88022995: "a venue cut an order down while the outcome of a replace was asked for, and an older answer undid it",
     1901582301: "a venue moved the limit of an order that has none",
     3996: "a protective order that a void opened again was not counted when its successor was asked for",
+    4140805506: "a process died between the operations of a step that used dust, and the world had not heard of that",
     84873: "a protective order that a void opened again was made as large as it once had been",
     9080: "other legs were asked for while those before were still on their way",
 }

@@ -79,8 +79,8 @@ def _place(parent: Parent, rest: Decimal, now: int) -> Step | None:
     """What is missing, as an order of its own; later and later while such orders are refused, or end by themselves."""
     if parent.unsure or rest < parent.least or _on_their_way(parent):
         return None
-    if len(parent.active) >= CROWD and any(_work(child).request is Request.CANCEL for child in parent.active):
-        # They are being brought together.
+    if _half_gone(parent):
+        # What was taken off together comes back as one.
         return None
     again = again_at(parent)
     if again and parent.terms.time_in_force is TimeInForce.IOC:
@@ -125,6 +125,19 @@ def _with_more(found: list[Child], left: list[Child], missing: Decimal, least: D
 
 def _on_their_way(parent: Parent) -> bool:
     return any(_work(child).request is Request.PLACE for child in parent.active)
+
+
+def _half_gone(parent: Parent) -> bool:
+    """Whether of orders that were taken off in one step one has ended, and another's end is not proven yet."""
+    going = {_work(child).sent_at for child in parent.active if _work(child).retarget and _goes(child)}
+    if not going:
+        return False
+    return any(_work(child).settled and _work(child).retarget and _work(child).sent_at in going for child in parent.children)
+
+
+def _goes(child: Child) -> bool:
+    """Whether it is being taken off, and that is not proven yet."""
+    return _work(child).request is Request.CANCEL or not child.open_at_venue
 
 
 def _free(child: Child) -> bool:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from partfill.core.guard import Protection
+from partfill.core.position import ONE
+from partfill.core.triggers import closing_px
 from partfill.model.commands import Unprotect
-from partfill.model.numbers import ZERO
+from partfill.model.numbers import ZERO, add, mul, sub
 from partfill.model.orders import Number
 from partfill.model.protection import Leg, Retry
 from partfill.model.terms import Terms
@@ -67,8 +69,20 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     realised: Decimal = ZERO
     net: Decimal | None = ZERO
     fees: dict[str, Decimal] = {}
+    cost: Decimal | None = ZERO
+    """What is held was entered at, with the multiplier; None while a fill has no price yet."""
+    multiplier: Decimal = ONE
     legs: tuple[Covered, ...] = ()
     """Of its protection; empty where nobody asked for one."""
+
+    def unrealised(self, px: Decimal) -> Decimal | None:
+        """What the price `px` makes of what is held, quote currency; None while a fill has no price yet."""
+        return None if self.cost is None else sub(mul(mul(self.held, px), self.multiplier), self.cost)
+
+    def total(self, px: Decimal) -> Decimal | None:
+        """Net of every fee, with what is held at the price `px`; None where one of both cannot be told."""
+        unrealised = self.unrealised(px)
+        return None if self.net is None or unrealised is None else add(self.net, unrealised)
 
     @property
     def covered(self) -> bool:
@@ -95,6 +109,17 @@ class Positions:
     def of(self, instrument: str, *, venue: str | None = None, account: str = "") -> Held:
         """The position in one instrument; zero where there is none. Raises `Refused` for a venue that is not connected."""
         return self.at((self._manager.where(venue), account, instrument))
+
+    async def closing_px(self, instrument: str, *, venue: str | None = None, account: str = "") -> Decimal | None:
+        """What the position could be closed at now, by its venue's book; None where nobody bids or asks, or nothing is held.
+
+        `of(...).unrealised(px)` and `total(px)` are results at that price. Raises `Refused`, `VenueDown`.
+        """
+        where = self._manager.where(venue)
+        held = self.of(instrument, venue=where, account=account).held
+        if not held:
+            return None
+        return closing_px(await self._manager.venues[where].book(instrument), Side.BUY if held > ZERO else Side.SELL)
 
     async def protect(self, instrument: str, side: str, *, stop: Number | None = None, stop_limit: Number | None = None,
                       targets: Targets = (), legs: Iterable[Leg] = (), over_close: str = "alarm", budget: str = "shared",
@@ -140,7 +165,9 @@ class Positions:
             return Held(venue=venue, account=account, instrument=instrument, legs=tuple(legs))
         return Held(
             venue=venue, account=account, instrument=instrument, qty=position.qty, held=position.held,
-            avg_px=position.avg_px, realised=position.gross, net=position.net, fees=dict(position.fees), legs=tuple(legs),
+            avg_px=position.avg_px, realised=position.gross, net=position.net, fees=dict(position.fees),
+            cost=None if position.unpriced else mul(position.cost, position.multiplier), multiplier=position.multiplier,
+            legs=tuple(legs),
         )  # fmt: skip
 
 

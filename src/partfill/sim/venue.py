@@ -64,7 +64,7 @@ class Order:
 class SimVenue:
     """One account at one venue."""
 
-    __slots__ = ("by_client", "count", "kind", "moody", "name", "open", "orders", "past", "random", "reduces")
+    __slots__ = ("by_client", "count", "eager", "kind", "moody", "name", "open", "orders", "past", "random", "reduces")
 
     def __init__(self, name: str, kind: Kind, random: Random) -> None:
         self.name = name
@@ -77,6 +77,8 @@ class SimVenue:
         self.past: list[Observation] = []
         """Every message about an execution, as it was told."""
         self.count = 0
+        self.eager = True
+        """Whether some orders trade as they arrive."""
         self.moody = True
         """Whether it refuses things now and then for no reason."""
         self.reduces = False
@@ -111,7 +113,7 @@ class SimVenue:
             self.by_client[op.cl_ord_id] = order
         said.append(self._report(order, ExecType.NEW, now))
         ioc = op.terms.time_in_force is TimeInForce.IOC
-        if chance < 0.4 or ioc:
+        if (chance < 0.4 and self.eager) or ioc:
             self.fill(order, self.random.randint(1, order.qty), now, said)
         if ioc and order.leaves:
             self.finish(order, OrdStatus.CANCELED, now, said)

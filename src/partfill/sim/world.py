@@ -244,6 +244,9 @@ class World:
         if how == 0 and not isinstance(self.log[-1][0], _KEPT):
             self.log.pop()
         elif how == 2:
+            # What is sent is durable, and so is what the step says beside it.
+            self.dust_moves(self.unsure[1])
+            self.unsure = (None, ())
             for op in operations[: self.random.randint(0, len(operations))]:
                 self.send(op)
         self.tell(f"the process dies ({how})")
