@@ -50,6 +50,8 @@ TROUBLE = 8 * SECOND
 """How long users trade and things go wrong."""
 QUIET = (1, 3, 35, 70)
 """Seconds after the trouble at which everything is polled; the longest wait of the desk is 30 s."""
+ENOUGH = 60
+"""Requests of one parent that quiet may take: those that are refused come later and later."""
 SIDES = (Side.BUY, Side.SELL)
 TIFS = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY, TimeInForce.IOC)
 _KEPT = (VenueDeclared, Restarted, Submit, Stop, Amend, KillSwitch, Protect, Unprotect)
@@ -84,6 +86,8 @@ class World:
         """The step in which the process died: its input, and what it said; durable if it is still in the log."""
         self.next_tick = 0
         self.quiet = False
+        self.asked: dict[int, int] = {}
+        """Requests since it is quiet, per parent."""
         self.pending: dict[int, int] = {}
         """Requests on their way to the venue, per order."""
         self.truth = Truth(self)
@@ -279,6 +283,8 @@ class World:
             return
         if type(op) is Place:
             self.sent[op.cl_ord_id] = op
+        if self.quiet:
+            self.without_end(op)
         self.guards.sent(op)
         trouble = 1.0 if self.quiet else self.random.random()
         lost = trouble < 0.08
@@ -287,6 +293,14 @@ class World:
         if trouble > 0.03:
             self.pending[op.order] = self.pending.get(op.order, 0) + 1
             self.later(self.wait(900 if lost else 300), self.arrives, op, self.now, self.epoch, lost)
+
+    def without_end(self, op: Operation) -> None:
+        """Once it is quiet nothing is asked for again and again."""
+        child = self.engine.children[op.order]
+        number = child.work.parent.id if child.work is not None else 0
+        self.asked[number] = self.asked.get(number, 0) + 1
+        if self.asked[number] > ENOUGH:
+            raise Violation(f"parent {number} asks without end: {self.asked[number]} times since it is quiet")
 
     def wait(self, most: int = 300) -> int:
         """Time that a message travels (ns)."""
