@@ -295,9 +295,11 @@ class World:
             self.later(self.wait(900 if lost else 300), self.arrives, op, self.now, self.epoch, lost)
 
     def without_end(self, op: Operation) -> None:
-        """Once it is quiet nothing is asked for again and again."""
-        child = self.engine.children[op.order]
-        number = child.work.parent.id if child.work is not None else 0
+        """Once it is quiet nothing is asked for again and again, but by a chase, which follows a market that moves."""
+        work = self.engine.children[op.order].work
+        if work is None or work.parent.handling is not None:
+            return
+        number = work.parent.id
         self.asked[number] = self.asked.get(number, 0) + 1
         if self.asked[number] > ENOUGH:
             raise Violation(f"parent {number} asks without end: {self.asked[number]} times since it is quiet")
