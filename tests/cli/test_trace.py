@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from partfill import FillManager, Limit
+from partfill import Bracket, FillManager, Limit
 from partfill.cli.main import main
 from partfill.journal.journal import Journal
 from partfill.journal.store import Store
 from partfill.model.commands import Outcome, Restarted
 from partfill.model.events import Alarm, Fill
+from partfill.model.inputs import MarketSeen
 from partfill.model.observations import OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query
 from partfill.model.protection import Leg
@@ -304,6 +305,18 @@ async def test_a_kill_switch_a_gap_and_a_decision_name_what_they_did(tmp_path: P
     assert {row["ref"] for row in rows} <= {"p", None}
     assert [row["because"] for row in came(rows, "query")]
     assert "other" not in json.dumps(rows)
+
+
+async def test_an_entry_is_told_with_its_protection_and_what_is_watched_in_words(quiet: Street, tmp_path: Path) -> None:
+    path = tmp_path / "f.db"
+    async with await manager(quiet, path) as fills:
+        await fills.positions.enter(
+            Limit("TOKEN", "buy", qty=40, price="0.62"), Bracket(stop="0.55", targets=["0.70"]), ref="in"
+        )
+        await fills.take(MarketSeen(venue="paper", instrument="TOKEN"))
+    said = partfill("trace", path, "--instrument", "TOKEN").stdout
+    assert "submit buy 40 TOKEN at 0.62; protect long TOKEN: stop at 0.55, target at 0.7" in said
+    assert "nobody sees the market of TOKEN" in said
 
 
 async def test_text_of_a_venue_is_shown_and_never_played(tmp_path: Path) -> None:

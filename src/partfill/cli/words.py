@@ -15,6 +15,7 @@ import msgspec
 
 from partfill.model import commands, events, inputs, observations, operations
 from partfill.model.numbers import text
+from partfill.model.protection import Leg
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
 from partfill.runtime.tracing import Direction, Line
@@ -146,11 +147,18 @@ def _amend(what: commands.Amend) -> str:
     return f"amend{qty}{_at(what.price)}"
 
 
+def _submit(what: commands.Submit) -> str:
+    bracket = "" if what.bracket is None else f"; {_protect(what.bracket)}"
+    return f"submit {_terms(what.terms)}{bracket}"
+
+
 def _protect(what: commands.Protect) -> str:
-    legs = ", ".join(
-        leg.name + _at(leg.price) + ("" if leg.stop_px is None else f" with stop {text(leg.stop_px)}") for leg in what.legs
-    )
-    return f"protect {_held(what)}: {legs}"
+    return f"protect {_held(what)}: {', '.join(map(_leg, what.legs))}"
+
+
+def _leg(leg: Leg) -> str:
+    limit = f" with limit {text(leg.price)}" if leg.stops and leg.price is not None else ""
+    return leg.name + _at(leg.stop_px if leg.stops else leg.price) + limit
 
 
 def _held(what: Any) -> str:
@@ -242,7 +250,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     observations.ExecutionVoided: lambda what: f"execution {what.key} of {_name(what)} is taken back{_why(what.reason)}",
     observations.OrderLinked: lambda what: f"{_name(what)} goes on as {what.new_order_id} ({what.kind.value})",
     observations.Gap: lambda what: f"the stream of {what.venue} {what.account}".rstrip() + f" broke{_why(what.reason)}",
-    commands.Submit: lambda what: f"submit {_terms(what.terms)}",
+    commands.Submit: _submit,
     commands.Track: lambda what: f"track {_name(what)}: {_terms(what.terms)}",
     commands.Untrack: lambda what: "release it",
     commands.Stop: lambda what: f"cancel it{_why(what.reason)}",
