@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from partfill import Bracket, FillManager, Limit
+from partfill.journal.journal import JournalDown
 from partfill.journal.store import Store
 from partfill.journal.verify import verify
 from partfill.model.book import Book
@@ -39,6 +40,7 @@ class NoStops(PaperClient):
     """A venue that has no stops, and holds reduce-only orders to the position."""
 
     blind = False
+    confused = False
     asked = 0
 
     @property
@@ -49,7 +51,8 @@ class NoStops(PaperClient):
         type(self).asked += 1
         if type(self).blind:
             raise VenueDown("paper: no book")
-        return await super().book(instrument, side, order_id)
+        shown = await super().book(instrument, side, order_id)
+        return msgspec.structs.replace(shown, instrument="OTHER") if type(self).confused else shown
 
 
 class Bare(NoStops):
@@ -68,7 +71,7 @@ def sees() -> AsyncIterator[None]:
     """Everybody sees the market again after a test."""
     yield  # type: ignore[misc]
     for kind in (NoStops, Bare):
-        kind.blind = False
+        kind.blind = kind.confused = False
 
 
 def sold(street: Street) -> Decimal:
@@ -158,6 +161,54 @@ async def test_a_market_that_nobody_sees_is_told_and_looked_at_all_the_same(
         assert len(alarms()) == 1
         Bare.blind = False
         await until(lambda: fills.positions.of("TOKEN").covered, "it is seen again")
+
+
+async def test_a_book_of_something_else_and_a_look_that_breaks_end_no_watch(
+    quiet: Street, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "BLIND_S", 0.05)
+    quiet.puts("buy", 1, "0.58")
+    async with await manager(quiet, tmp_path / "f.db", Bare, settings=FAST) as fills:
+        await fills.positions.protect("TOKEN", "long", stop="0.55")
+        await entered(fills, quiet, 100, 100)
+        await until(lambda: fills.positions.of("TOKEN").covered, "it is watched")
+        Bare.confused = True
+        await until(lambda: not fills.positions.of("TOKEN").covered, "nobody sees its own market")
+        Bare.confused = False
+        await until(lambda: fills.positions.of("TOKEN").covered, "it is seen again")
+        breaks = iter([True, True])
+        tell = fills.watching._tell
+
+        async def broken(*what: Any) -> None:
+            if next(breaks, False):
+                raise RuntimeError("a mistake of ours")
+            await tell(*what)
+
+        monkeypatch.setattr(fills.watching, "_tell", broken)
+        quiet.puts("buy", 200, "0.54")
+        quiet.puts("sell", 1, "0.58")
+        await until(lambda: fills.positions.of("TOKEN").qty == 0, "the stop goes all the same")
+        assert next(breaks, None) is None
+
+
+async def test_a_journal_that_is_down_ends_the_watch(quiet: Street, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet.puts("buy", 1, "0.58")
+    async with await manager(quiet, tmp_path / "f.db", Bare, settings=FAST) as fills:
+        await fills.positions.protect("TOKEN", "long", stop="0.55")
+        await entered(fills, quiet, 100, 100)
+        await until(lambda: fills.positions.of("TOKEN").covered, "it is watched")
+
+        async def down(inp: Any) -> None:
+            raise JournalDown("the disk is full")
+
+        monkeypatch.setattr(fills, "take", down)
+        quiet.puts("buy", 200, "0.54")
+        quiet.puts("sell", 1, "0.58")
+        await until(lambda: fills.watching.watched == [], "nothing is looked at for a journal that takes nothing")
+        looks = fills.watching.looks
+        await asyncio.sleep(0.1)
+        assert fills.watching.looks == looks
+        monkeypatch.undo()
 
 
 async def test_looks_that_show_nothing_new_write_nothing(quiet: Street, tmp_path: Path) -> None:

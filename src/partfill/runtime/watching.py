@@ -5,6 +5,7 @@
 Rules
 - One task for each instrument that is watched, for as long as something waits there; a slow market holds up no other.
 - Only what changes something is an input: a price that is reached, the first look after nobody saw, and that nobody sees.
+- No failure ends a watch but that of the journal: what goes wrong is logged, and the market looked at again.
 - Whether a price is reached is decided in the core, from the book that is journalled; here it is only looked whether to ask.
 - A market that was not seen for `BLIND_S` is told: what is watched there does not protect. It is looked at all the same.
 """
@@ -70,13 +71,18 @@ class Watching:
         seen = time.monotonic()
         try:
             while waiting := self._waiting(venue, instrument):
-                book = await self._look(venue, instrument, dark=time.monotonic() - seen > BLIND_S)
-                if book is not None:
-                    seen = time.monotonic()
-                await self._tell(waiting, book, time.monotonic() - seen)
+                try:
+                    book = await self._look(venue, instrument, dark=time.monotonic() - seen > BLIND_S)
+                    if book is not None:
+                        seen = time.monotonic()
+                    await self._tell(waiting, book, time.monotonic() - seen)
+                except JournalDown as down:
+                    log.error("%s", down)
+                    return
+                except Exception:
+                    # Whatever it is, the next look may be better: nobody else watches.
+                    log.exception("watching %s at %s", instrument, venue)
                 await asyncio.sleep(self.watch_ms / 1000)
-        except JournalDown as down:
-            log.error("%s", down)
         finally:
             self._tasks.pop((venue, instrument), None)
         # Something may have begun to wait since the last look.
@@ -99,9 +105,12 @@ class Watching:
             log.exception("the book of %s at %s", instrument, venue)
             why = f"{type(error).__name__}: {error}"
         else:
-            if fresh(book, self._manager.clock()):
+            if book.instrument != instrument:
+                why = f"the book that came is of {book.instrument}"
+            elif fresh(book, self._manager.clock()):
                 return book
-            why = "the book is old"
+            else:
+                why = "the book is old"
         self.misses += 1
         if not dark:
             log.warning("nobody sees the market of %s at %s: %s", instrument, venue, why)
