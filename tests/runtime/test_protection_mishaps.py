@@ -121,15 +121,20 @@ async def test_fills_that_come_faster_than_answers_take_fewer_requests_than_fill
     assert scene.told()[0] == 16
 
 
-@EVERYWHERE
-async def test_an_exit_while_a_resize_is_on_its_way_and_an_entry_after_it_end_with_what_is_held(scene: Scene) -> None:
+async def _resizing(scene: Scene, qty: int) -> None:
+    """Of an entry of `qty` 60 filled and are protected, 40 more fill, and the request for those is on its way."""
     await scene.protects()
-    await scene.enters(200, 60)
+    await scene.enters(qty, 60)
     await scene.settles(60)
     scene.far()
     before = scene.requests
     scene.sells_to_it(40)
     await scene.waits(lambda: scene.requests > before)
+
+
+@EVERYWHERE
+async def test_an_exit_while_a_resize_is_on_its_way_and_an_entry_after_it_end_with_what_is_held(scene: Scene) -> None:
+    await _resizing(scene, 200)
     scene.takes_target(30)
     async with scene.gone():
         scene.takes_target(20)
@@ -147,13 +152,7 @@ async def test_an_exit_while_a_resize_is_on_its_way_and_an_entry_after_it_end_wi
 
 @EVERYWHERE
 async def test_a_stop_that_fills_while_a_resize_is_on_its_way_ends_with_what_is_held(scene: Scene) -> None:
-    await scene.protects()
-    await scene.enters(100, 60)
-    await scene.settles(60)
-    scene.far()
-    before = scene.requests
-    scene.sells_to_it(40)
-    await scene.waits(lambda: scene.requests > before)
+    await _resizing(scene, 100)
     async with scene.gone():
         scene.falls(25)
     await scene.settles(75)
