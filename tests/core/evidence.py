@@ -151,9 +151,9 @@ class Desk:
     def restart(self) -> None:
         """Forget every order and bring it back from what a journal keeps of it."""
         for child in list(self.engine.children.values()):
-            blob, rows = freeze(child), rows_of(child)
+            blob, rows, seen = freeze(child), rows_of(child), sorted((child.seen or {}).items())
             self.engine.forget(child)
-            self.engine.restore(*thaw(blob, rows, child.rules))
+            self.engine.restore(*thaw(blob, rows, child.rules, seen))
 
     def frozen(self) -> dict[int, tuple[bytes | str, list[tuple[int, str, str]]]]:
         """Every order as the journal would keep it."""

@@ -11,6 +11,7 @@ import pytest
 
 from partfill.journal.journal import Journal
 from partfill.journal.position_state import position_row
+from partfill.journal.store import migrations
 from partfill.journal.verify import verify
 from partfill.model.inputs import InstrumentListed
 from partfill.model.observations import ExecutionVoided
@@ -95,6 +96,7 @@ async def test_a_journal_of_before_opens_and_is_proven(tmp_path: Path, fee: tupl
     # As it was before anything was said of instruments.
     changed(
         db,
+        "DROP TABLE seen",
         "DROP TABLE instruments",
         "ALTER TABLE positions DROP COLUMN net",
         "ALTER TABLE positions DROP COLUMN held",
@@ -108,4 +110,4 @@ async def test_a_journal_of_before_opens_and_is_proven(tmp_path: Path, fee: tupl
         assert (position.held, position.qty, position.gross) == (2, 2, 10)
         assert position.net == (10 if fee is None else None)
     assert verify(db).problems == []
-    assert rows(db, "PRAGMA user_version") == [(7,)]
+    assert rows(db, "PRAGMA user_version") == [(len(migrations()),)]

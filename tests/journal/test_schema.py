@@ -48,7 +48,7 @@ async def test_a_report_of_a_known_execution_is_remembered_however_it_was_commit
     verdict = verify(db)
     assert verdict.ok, verdict.problems
     async with Journal(db) as journal:
-        assert journal.engine.children[1].seen == {"n", "x"}
+        assert set(journal.engine.children[1].seen or ()) == {"n", "x"}
 
 
 def test_the_look_up_of_open_orders_does_not_read_the_history(tmp_path: Path) -> None:

@@ -54,9 +54,9 @@ def R(oid: int, cloid: str, filled: str | None = None, avg: str | None = None, *
     return [msgspec.structs.replace(said[0], as_of=T0 * 10**6)]  # type: ignore[type-var,list-item]
 
 
-def O(oid: int, cloid: str, status: str, sz: str, orig: str, *, account: str = ALICE) -> list[Input]:  # noqa: E743, N802
+def O(oid: int, cloid: str, status: str, sz: str, orig: str, *, account: str = ALICE, side: str = "B") -> list[Input]:  # noqa: E743, N802
     """One entry of an orderUpdates frame."""
-    order = {"coin": "ETH", "side": "B", "limitPx": "2000", "sz": sz, "oid": oid, "timestamp": T0, "origSz": orig,
+    order = {"coin": "ETH", "side": side, "limitPx": "2000", "sz": sz, "oid": oid, "timestamp": T0, "origSz": orig,
              "cloid": cloid}  # fmt: skip
     entry = {"order": order, "status": status, "statusTimestamp": T0 + 900}
     return decoded({"channel": "orderUpdates", "data": [entry]}, account)
@@ -243,7 +243,7 @@ def test_20_two_own_accounts_trade_with_each_other() -> None:
         R(142, "c2", account=BOB),
         F(row(1, 142, "0.5", "2000", side="A"), account=BOB),
         O(141, "c1", "filled", "0.0", "0.5"),
-        O(142, "c2", "filled", "0.0", "0.5", account=BOB),
+        O(142, "c2", "filled", "0.0", "0.5", account=BOB, side="A"),
     ]
     outcome = every_arrival(own, *frames)
     assert [(account, cum, status) for account, _, cum, _, _, status, _ in outcome.orders] == [

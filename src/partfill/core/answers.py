@@ -15,7 +15,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards
+from partfill.core import afterwards, attribution
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
@@ -43,7 +43,7 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
         if a.order is not None:
             engine.apply_snapshot(a.order, now, effects)
         elif child is None:
-            engine.unattributed(effects, a.venue, a.account, f"answer to request {a.cl_ord_id}")
+            attribution.unattributed(engine, effects, a.venue, a.account, f"answer to request {a.cl_ord_id}")
         return
     if a.order is not None:
         _apply(engine, child, a.order, a.cl_ord_id, now, effects)

@@ -37,46 +37,11 @@ class Child:
 
     # What every execution touches stands together at the front: with many orders, memory is what costs.
     __slots__ = (
-        "order_qty",
-        "cum",
-        "leaves",
-        "facts",
-        "end_mask",
-        "flags",
-        "status",
-        "ledger",
-        "requests",
-        "cash_qty",
-        "day_era",
-        "updated",
-        "id",
-        "cl_ord_id",
-        "instrument",
-        "side",
-        "ledgers",
-        "rules",
-        "account",
-        "base",
-        "client_ids",
-        "day",
-        "day_cum",
-        "ended_at",
-        "era",
-        "ids",
-        "in_flight",
-        "ord_type",
-        "order_ids",
-        "peak_qty",
-        "placed",
-        "price",
-        "put_back",
-        "saved_ids",
-        "seen",
-        "stop_px",
-        "terms_at",
-        "tif",
-        "venue",
-        "work",
+        *("order_qty", "cum", "leaves", "facts", "end_mask", "flags", "status", "ledger", "requests", "cash_qty", "day_era"),
+        *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "client_ids", "day"),
+        *("day_cum", "ended_at", "ended_under", "era", "heard", "ids", "in_flight", "left", "life", "opened_at", "ord_type"),
+        *("order_ids", "peak_qty", "placed", "price", "put_back", "reductions", "saved_ids", "seen", "stop_px", "terms_at"),
+        *("tif", "unsaved", "venue", "work"),
     )
 
     def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
@@ -109,8 +74,11 @@ class Child:
         """Our requests without an answer: client id -> (what, quantity and price asked for)."""
         self.ids: dict[str, str | None] | None = None
         """Client ids of the chain -> the id each replaced."""
-        self.seen: set[str] | None = None
-        """Keys of venue messages that were applied, and what was answered (see `answer`)."""
+        self.seen: dict[str, str] | None = None
+        """Keys of venue messages that were applied -> what they said (see `message_keys`), and what was answered.
+        Write it with `remember` only."""
+        self.unsaved: list[str] | None = None
+        """Those of them that the journal's table does not have yet."""
         self.flags = 0
         self.ledger = Ledger(self, order_id)
         self.ledgers: list[Ledger] = [self.ledger]
@@ -123,6 +91,18 @@ class Child:
         """The era in which the current trading day began."""
         self.era = 0
         self.ended_at = 0
+        self.ended_under: str | None = None
+        """The venue's id under which its end was said."""
+        self.heard = 0
+        """Of when the newest stamped word on it is (ns UTC)."""
+        self.opened_at = 0
+        """Of when the venue's own opening report is (New, PendingNew; ns UTC); 0 while none was heard."""
+        self.life = 0
+        """How many orders had one of its ids before it (see `lives`)."""
+        self.left: tuple[str, ...] = ()
+        """Order ids that the chain has left, where the counts go on."""
+        self.reductions: tuple[tuple[int, Decimal], ...] = ()
+        """(as_of, quantity) taken off before the size of the order was known."""
         self.terms_at = 0
         """Of when the newest word on the terms is (ns UTC)."""
         self.updated = 0
@@ -425,13 +405,35 @@ class Child:
 
     def answer(self, *names: str) -> None:
         """Requests that were answered: a late acknowledgement of one changes nothing."""
-        self.seen = (self.seen or set()) | {f"answered:{name}" for name in names}
+        for name in names:
+            self.remember(f"answered:{name}", "")
 
     def is_answered(self, name: str) -> bool:
         """Whether request `name` was answered."""
         return self.seen is not None and f"answered:{name}" in self.seen
 
+    def remember(self, name: str, said: str) -> None:
+        """Keep what was applied once, for ever: `name` is a message's key or what was answered, `said` its content."""
+        if self.seen is None:
+            self.seen = {}
+        if name not in self.seen:
+            self.seen[name] = said
+            if self.unsaved is None:
+                self.unsaved = []
+            self.unsaved.append(name)
+
+    def remember_all(self, other: Child) -> None:
+        """What was applied to `other`, which turned out to be this order."""
+        for name, said in (other.seen or {}).items():
+            self.remember(name, said)
+
     # ------------------------------------------------------------------ identity
+
+    def contradicts(self, instrument: str | None, side: Side | None) -> bool:
+        """Whether a message of this instrument and side cannot be about it. What is not known contradicts nothing."""
+        if instrument is not None and self.instrument is not None and instrument != self.instrument:
+            return True
+        return side is not None and self.side is not None and side is not self.side
 
     def chain(self, cl_ord_id: str, replaced: str | None) -> None:
         """`cl_ord_id` is accepted as the id in force, unless a later one of the chain is already."""

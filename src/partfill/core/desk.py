@@ -19,7 +19,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, dust, handling, kill_switch, protection, reports, requests
+from partfill.core import afterwards, attribution, dust, handling, kill_switch, protection, reports, requests
 from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -95,7 +95,7 @@ class Desk:
         if (t.venue, t.account, t.ref) in self.by_ref:
             self.engine.counters.duplicates += 1
             return
-        ledger = self.engine.attribute(t.venue, t.account, t.order_id, t.cl_ord_id, None, effects, create=True)
+        ledger = attribution.tracked(self.engine, t, effects)
         assert ledger is not None
         child = ledger.child
         # Its ids may have moved even where it is not tracked.

@@ -79,6 +79,8 @@ class Effects:
     """Parent orders whose rows have to be written."""
     listed: Sequence[InstrumentListed] = ()
     """What a venue said of instruments, other than before."""
+    aside: bool = False
+    """True when the message is about a request: what it prints is not of the order."""
     engine: bool = False
     """True when something changed that belongs to no order: the kill switch, the desk's name."""
 

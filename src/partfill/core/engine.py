@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from partfill.core import answers, declared, fills, handling, outages, protection, reported, reports
+from partfill.core import answers, attribution, declared, fills, handling, lives, outages, protection, reported, reports
 from partfill.core.child import Child
 from partfill.core.desk import Desk
 from partfill.core.effects import Counters, Effects, state_of
@@ -28,9 +28,8 @@ from partfill.core.holdings import Holdings
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
-from partfill.core.merging import merge
-from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain, ReplaceQty
-from partfill.model.events import Adopted, Alarm, AlarmKind, Reversal
+from partfill.model.capabilities import Capabilities
+from partfill.model.events import Adopted, Alarm, AlarmKind
 from partfill.model.inputs import (
     Amend,
     Answered,
@@ -65,10 +64,9 @@ from partfill.model.inputs import (
     VenueDeclared,
 )
 from partfill.model.numbers import ZERO
-from partfill.model.words import Flag
+from partfill.model.words import ExecType, Flag, LinkKind
 
 _QUARANTINED = int(Flag.QUARANTINED)
-_REPLACED = int(Flag.REPLACED)
 _UNCLAIMED = int(Flag.UNCLAIMED)
 
 COMPACT_AFTER = 1024
@@ -80,7 +78,7 @@ class Engine:
 
     __slots__ = (
         *("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "holdings", "index", "next_id"),
-        *("listed", "outages", "rules"),
+        *("listed", "outages", "rules", "shared"),
     )
 
     def __init__(self) -> None:
@@ -94,6 +92,8 @@ class Engine:
         """(venue, account) whose reads are not answered -> since when (ns UTC)."""
         self.listed: dict[tuple[str, str], InstrumentListed] = {}
         """What venues say of instruments, per (venue, instrument)."""
+        self.shared: set[tuple[str, str, str]] = set()
+        """(venue, account, order id) that two orders were seen to have: placeholders, which name none."""
         self.next_id = 1
         self.counters = Counters()
         self._forgotten = 0
@@ -208,11 +208,22 @@ class Engine:
         order_id = e.order_id
         # The common case by hand: one look-up. A message with a client id may have to bind it.
         ledger = self._by_order.get((e.venue, e.account, order_id)) if order_id is not None else None
-        if ledger is None or e.cl_ord_id is not None:
-            ledger = self.attribute(e.venue, e.account, order_id, e.cl_ord_id, None, effects, create=True)
+        if (
+            ledger is None
+            or e.cl_ord_id is not None
+            or ledger.child.life
+            or ((e.instrument is not None or e.side is not None) and ledger.child.contradicts(e.instrument, e.side))
+        ):
+            names = (e.venue, e.account, order_id, e.cl_ord_id, None)
+            of = (None, None) if e.leg is not None else (e.instrument, e.side)
+            ledger = attribution.attribute(
+                self, *names, effects, create=True, instrument=of[0], side=of[1], as_of=e.as_of, said=e
+            )
             if ledger is None:
                 return
         child = ledger.child
+        if e.as_of is not None and e.as_of > child.heard:
+            child.heard = e.as_of
         if effects.enter(child, ledger, self):
             if child.instrument is None and e.instrument is not None:
                 child.instrument = e.instrument
@@ -224,37 +235,50 @@ class Engine:
 
     def apply_snapshot(self, s: OrderSnapshot, now: int, effects: Effects) -> None:
         """What a venue says of a whole order, as an input of its own or inside an answer."""
-        scope = (s.venue, s.account, s.order_id or "")
-        if s.exec_type in reports.OPENERS and self.rules.get(s.venue, FIX_LIKE).order_id_reused:
-            used = self.index.by_order.get(scope)
-            if used is not None and not used.child.open:
-                del self.index.by_order[scope]
-        ledger = self.attribute(
-            s.venue, s.account, s.order_id, s.cl_ord_id, s.orig_cl_ord_id, effects, create=not reports.needs_order(s)
-        )
-        if ledger is not None and effects.enter(ledger.child, ledger, self):
+        told = attribution.refused_request(self, s)
+        effects.aside = effects.aside or told is not s
+        s = told
+        life = lives.begins(self, s, effects)
+        ledger = attribution.attribute(
+            self, s.venue, s.account, s.order_id, s.cl_ord_id, s.orig_cl_ord_id, effects, create=not reports.needs_order(s),
+            instrument=s.instrument, side=s.side, as_of=s.as_of,
+        )  # fmt: skip
+        if ledger is None:
+            return
+        if life:
+            ledger.child.life = life
+            effects.bound = True
+        if s.exec_type is ExecType.REPLACED:
+            ledger = attribution.replaced(self, s, ledger, effects)
+        if effects.enter(ledger.child, ledger, self):
             reports.snapshot(self, ledger.child, ledger, s, now, effects)
 
     def _revised(self, r: ExecutionRevised, now: int, effects: Effects) -> None:
-        ledger = self.attribute(r.venue, r.account, r.order_id, r.cl_ord_id, None, effects, create=True)
+        names = (r.venue, r.account, r.order_id, r.cl_ord_id, None)
+        ledger = attribution.attribute(self, *names, effects, create=True, as_of=r.as_of, ref=r.key)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             fills.revised(self, ledger.child, ledger, r, now, effects)
 
     def _voided(self, v: ExecutionVoided, now: int, effects: Effects) -> None:
-        ledger = self.attribute(v.venue, v.account, v.order_id, v.cl_ord_id, None, effects, create=True)
+        names = (v.venue, v.account, v.order_id, v.cl_ord_id, None)
+        ledger = attribution.attribute(self, *names, effects, create=True, as_of=v.as_of, ref=v.key)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             fills.voided(self, ledger.child, ledger, v, now, effects)
 
     def _charge(self, c: Charge, now: int, effects: Effects) -> None:
-        ledger = self.attribute(c.venue, c.account, c.order_id, c.cl_ord_id, None, effects, create=True)
+        names = (c.venue, c.account, c.order_id, c.cl_ord_id, None)
+        ledger = attribution.attribute(self, *names, effects, create=True, as_of=c.as_of, ref=c.exec_key)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             fills.charge(self, ledger.child, ledger, c, effects)
 
     def _linked(self, link: OrderLinked, now: int, effects: Effects) -> None:
-        ledger = self.attribute(link.venue, link.account, link.order_id, link.cl_ord_id, None, effects, create=True)
+        names = (link.venue, link.account, link.order_id, link.cl_ord_id, None)
+        ledger = attribution.attribute(self, *names, effects, create=True)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
-            new = self.continue_as(ledger.child, link.new_order_id, effects)
+            new = attribution.continue_as(self, ledger.child, link.new_order_id, effects, joined=True)
             child = new.child
+            if link.kind is LinkKind.REPLACE and link.new_order_id not in child.left:
+                attribution.leave(child, link.new_order_id)
             if child.ledger is ledger:
                 # A later one of the chain may be in force already.
                 child.ledger = new
@@ -266,18 +290,19 @@ class Engine:
 
     def _placed(self, p: OrderPlaced, now: int, effects: Effects) -> None:
         known = self.index.by_client.get((p.venue, p.account, p.cl_ord_id)) if p.cl_ord_id is not None else None
-        if known is not None and known.known:
+        if known is not None and known.known and not attribution.placed_anew(self, p, known, effects):
             effects.enter(known, known.ledger, self)
             effects.duplicate = known.placed
             self.counters.duplicates += known.placed
             known.placed = True
             return
-        ledger = self.attribute(p.venue, p.account, p.order_id, p.cl_ord_id, None, effects, create=True)
+        ledger = attribution.attribute(self, p.venue, p.account, p.order_id, p.cl_ord_id, None, effects, create=True)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             reports.placed(self, ledger.child, p, effects)
 
     def _request(self, r: RequestSent, now: int, effects: Effects) -> None:
-        ledger = self.attribute(r.venue, r.account, r.order_id, r.cl_ord_id, r.orig_cl_ord_id, effects, create=False)
+        names = (r.venue, r.account, r.order_id, r.cl_ord_id, r.orig_cl_ord_id)
+        ledger = attribution.attribute(self, *names, effects, create=False)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             child = ledger.child
             if child.in_flight is None:
@@ -314,143 +339,7 @@ class Engine:
         if self.holdings is not None:
             self.holdings.seen(self, p, now, effects)
 
-    # ------------------------------------------------------------------ attribution
-
-    def attribute(self, venue: str, account: str, order_id: str | None, cl_ord_id: str | None, orig: str | None,
-                  effects: Effects, *, create: bool) -> Ledger | None:  # fmt: skip
-        """The ledger that a message is about, its ids bound; a parked order is made when `create`. None: of no order."""
-        index = self.index
-        ledger = index.by_order.get((venue, account, order_id)) if order_id is not None else None
-        mine = index.by_client.get((venue, account, cl_ord_id)) if cl_ord_id is not None else None
-        if ledger is not None:
-            child = ledger.child
-            if cl_ord_id is not None and mine is None:
-                index.bind_client(child, cl_ord_id)
-                effects.bound = True
-            elif mine is not None and mine is not child:
-                ledger = self._two_orders(child, mine, ledger, effects)
-            return ledger
-        if mine is None and orig is not None:
-            mine = index.by_client.get((venue, account, orig))
-            if mine is not None and cl_ord_id is not None:
-                index.bind_client(mine, cl_ord_id)
-                effects.bound = True
-        if mine is not None:
-            return mine.ledger if order_id is None else self.continue_as(mine, order_id, effects)
-        if not create or (order_id is None and cl_ord_id is None):
-            self.unattributed(effects, venue, account, f"order id {order_id}, client id {cl_ord_id or orig}")
-            return None
-        return self.new_child(venue, account, order_id, cl_ord_id).ledger
-
-    def unattributed(self, effects: Effects, venue: str, account: str, ids: str) -> None:
-        """A message that concerns no order anybody knows."""
-        self.counters.unattributed += 1
-        self.alarm(effects, None, AlarmKind.NO_ORDER, f"{venue} {account}: a message of no known order ({ids})")
-
-    def new_child(self, venue: str, account: str, order_id: str | None, cl_ord_id: str | None) -> Child:
-        """An order that nobody knew, with its ids bound."""
-        child = Child(self.next_id, venue, account, order_id, cl_ord_id, self.rules.get(venue, FIX_LIKE))
-        child.day = self.days.get((venue, account), 0)
-        self.next_id += 1
-        self.children[child.id] = child
-        self.counters.orders += 1
-        if order_id is not None:
-            self.index.bind_order(child.ledger, order_id)
-        if cl_ord_id is not None:
-            self.index.bind_client(child, cl_ord_id)
-        return child
-
-    def continue_as(self, child: Child, order_id: str, effects: Effects) -> Ledger:
-        """The order goes on (or turns out to be) under this venue id; returns the ledger of that id."""
-        found = self.index.by_order.get((child.venue, child.account, order_id))
-        if found is not None:
-            return found if found.child is child else self._two_orders(found.child, child, found, effects)
-        if child.ledger.order_id is not None and child.rules.chain is Chain.RESTARTS:
-            child.ledger = Ledger(child, None)
-            child.ledger.era = child.era
-            child.ledgers.append(child.ledger)
-            # What may have ended was the venue order before; this one goes on.
-            child.ended_at = 0
-        child.flags &= ~_REPLACED
-        self.index.bind_order(child.ledger, order_id)
-        effects.bound = True
-        return child.ledger
-
-    def _two_orders(self, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> Ledger:
-        """One message names two orders. A parked or nameless one is evidence of the other; two real ones are an alarm."""
-        if not by_order.known or by_order.nameless:
-            return self._absorb(by_client, by_order, effects).get(ledger, ledger)
-        if not by_client.known:
-            self._absorb(by_order, by_client, effects)
-            return ledger
-        text = f"order id {ledger.order_id} is order {by_order.id}, client id {by_client.cl_ord_id} is order {by_client.id}"
-        self.alarm(effects, by_order, AlarmKind.ID_CONFLICT, text + "; the order id rules")
-        return ledger
-
-    def _absorb(self, keep: Child, parked: Child, effects: Effects) -> dict[Ledger, Ledger]:
-        """Move the parked order's evidence and ids into the order it belongs to.
-
-        Evidence of one venue order under two ids is one ledger; that of a later venue order of the chain is one more.
-        Returns, for each ledger that was merged, the one that it is part of now.
-        """
-        effects.enter(keep, keep.ledger, self)
-        if parked.known and parked.cum:
-            # It was taken for an order of somebody else, and its fills were published as such.
-            gone = Reversal(
-                parked.id, parked.order_id, None, parked.cum, "", f"it is order {keep.id}", ZERO, ZERO, parked.status
-            )
-            effects.events.append(gone)
-        into: dict[Ledger, Ledger] = {}
-        new: list[tuple[Ledger, str]] = []
-        one_count = keep.rules.chain is Chain.CONTINUES
-        later = parked.ledger.order_id is not None and keep.ledger.order_id is not None and not parked.client_ids
-        if not one_count and len(parked.ledgers) == 1 and keep.rules.replace_qty is ReplaceQty.OPEN:
-            # What was the quantity of an order of its own is that of one leg.
-            parked.ledger.qty = parked.order_qty
-        for ledger in parked.ledgers:
-            ledger.child = keep
-            if one_count or keep.ledger.order_id is None or ledger.order_id is None:
-                new.extend((keep.ledger, key) for key in ledger.rows if key not in keep.ledger.rows)
-                effects.rows.extend((keep.ledger, key, None, None) for key in merge(keep.ledger, ledger))
-                into[ledger] = keep.ledger
-            else:
-                ledger.era = keep.era
-                keep.ledgers.append(ledger)
-                new.extend((ledger, key) for key in ledger.rows)
-        for order_id in parked.order_ids:
-            found = self.index.by_order.get((keep.venue, keep.account, order_id))
-            if found in into:
-                self.index.by_order[keep.venue, keep.account, order_id] = into[found]
-        for cl_ord_id in parked.client_ids:
-            self.index.by_client[keep.venue, keep.account, cl_ord_id] = keep
-        keep.ended_at = max(keep.ended_at, parked.ended_at)
-        keep.terms_at = max(keep.terms_at, parked.terms_at)
-        if later and not one_count:
-            # What may have ended before was the leg before.
-            keep.ledger, keep.ended_at = parked.ledger, parked.ended_at
-            keep.flags &= ~_REPLACED
-            keep.price = keep.price if parked.price is None else parked.price
-        keep.order_ids += parked.order_ids
-        keep.client_ids += parked.client_ids
-        keep.instrument = keep.instrument or parked.instrument
-        keep.side = keep.side or parked.side
-        keep.facts |= parked.facts
-        keep.flags |= parked.flags & ~_UNCLAIMED
-        keep.seen = (keep.seen or set()) | parked.seen if parked.seen else keep.seen
-        del self.children[parked.id]
-        self.counters.orders -= 1
-        effects.merged = (*effects.merged, (parked.id, list(enumerate(parked.ledgers))))
-        effects.bound = True
-        effects.ledger = keep.ledger
-        if keep.known:
-            fills.publish_joined(self, keep, new, effects)
-        else:
-            keep.cum = keep.sum_cum()
-            keep.settle()
-            if keep.known:
-                # The other one told for how much it is.
-                self.adopt(keep, effects)
-        return into
+    # ------------------------------------------------------------------ shared by the rooms above
 
     def adopt(self, child: Child, effects: Effects) -> None:
         """The terms of a parked order came: publish what had been booked in silence."""

@@ -115,7 +115,7 @@ def charge(engine: Engine, child: Child, ledger: Ledger, c: Charge, effects: Eff
         engine.counters.duplicates += 1
         effects.duplicate = True
         return
-    child.seen = (child.seen or set()) | {name}
+    child.remember(name, "")
     changed = ledger.charge(c.exec_key, c.amount, c.currency)
     if changed is not None:
         effects.rows.append((ledger, changed, None, None))

@@ -1,7 +1,7 @@
 """Which order a message is about: by the venue's order id first, then by any client id of its chain.
 
-Rules (invariant 16): an id belongs to one order for ever, unless the venue declares that it reuses order ids. Ids are
-scoped by (venue, account): two accounts that trade with each other share nothing.
+Rules (invariant 16): an id leads to one order, the newest that has it; orders that had it before are its former lives. Ids
+are scoped by (venue, account): two accounts that trade with each other share nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ Scope = tuple[str, str, str]
 class Index:
     """Ids of the orders in memory."""
 
-    __slots__ = ("by_client", "by_order")
+    __slots__ = ("by_client", "by_order", "former")
 
     def __init__(self) -> None:
         self.by_order: dict[Scope, Ledger] = {}
         self.by_client: dict[Scope, Child] = {}
+        self.former: dict[Scope, tuple[Ledger, ...]] = {}
+        """Orders in memory that had an order id before the one that has it now, oldest first."""
 
     def bind_order(self, ledger: Ledger, order_id: str) -> None:
         """`order_id` means this ledger from now on."""
@@ -36,6 +38,10 @@ class Index:
         if child.cl_ord_id is None:
             child.cl_ord_id = cl_ord_id
 
+    def part(self, scope: Scope) -> None:
+        """The order of this id had it: it is free for another, and late news still finds the former one."""
+        self.former[scope] = (*self.former.get(scope, ()), self.by_order.pop(scope))
+
     def forget(self, child: Child) -> None:
         """Nothing leads to this order any more."""
         for order_id in child.order_ids:
@@ -43,6 +49,12 @@ class Index:
             ledger = self.by_order.get(scope)
             if ledger is not None and ledger.child is child:
                 del self.by_order[scope]
+            if scope in self.former:
+                rest = tuple(each for each in self.former[scope] if each.child is not child)
+                if rest:
+                    self.former[scope] = rest
+                else:
+                    del self.former[scope]
         for cl_ord_id in child.client_ids:
             scope = (child.venue, child.account, cl_ord_id)
             if self.by_client.get(scope) is child:
@@ -57,9 +69,19 @@ class Index:
         """The names of an order lead to it again; `ledgers` says which ledger each venue id means."""
         for order_id in child.order_ids:
             scope = (child.venue, child.account, order_id)
+            if order_id not in ledgers:
+                continue
+            lives = [each for each in self.former.get(scope, ()) if each.child is not child]
             now = self.by_order.get(scope)
-            # Where a venue reuses order ids, a newer order may have this one.
-            if order_id in ledgers and (now is None or now.child.id <= child.id):
-                self.by_order[scope] = ledgers[order_id]
+            if now is not None and now.child is not child:
+                lives.append(now)
+            lives.append(ledgers[order_id])
+            lives.sort(key=lambda each: each.child.id)
+            self.by_order[scope] = lives.pop()
+            if lives:
+                self.former[scope] = tuple(lives)
         for cl_ord_id in child.client_ids:
-            self.by_client[child.venue, child.account, cl_ord_id] = child
+            name = (child.venue, child.account, cl_ord_id)
+            other = self.by_client.get(name)
+            if other is None or other.id <= child.id:
+                self.by_client[name] = child

@@ -16,7 +16,8 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills
+from partfill.core import fills, lives, message_keys
+from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
 from partfill.core.ledger import Ledger
@@ -31,7 +32,7 @@ from partfill.core.lifecycle import (
     Fact,
     end_mask,
 )
-from partfill.model.capabilities import Chain, Cumulative
+from partfill.model.capabilities import Chain, Cumulative, ReplaceQty
 from partfill.model.events import Alarm, AlarmKind, StatusChanged, TermsChanged
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from partfill.core.child import Child
     from partfill.core.engine import Engine
 
-OPENERS = frozenset({ExecType.NEW, ExecType.PENDING_NEW})
-"""Reports that begin an order: where a venue uses order ids again, one of these under an ended id is a new order."""
+_CLOSING = frozenset({OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED, OrdStatus.CALCULATED, OrdStatus.FILLED})
+_CLOSING_TYPES = frozenset({ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED, ExecType.CALCULATED})
 
 ANONYMOUS = ""
 """Request id of an acknowledgement that names none (a polled status word)."""
@@ -73,15 +74,20 @@ def placed(engine: Engine, child: Child, p: OrderPlaced, effects: Effects) -> No
 
 def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now: int, effects: Effects) -> None:
     """Apply one snapshot to its order."""
+    reused = False
     if s.key is not None:
-        if child.seen is not None and s.key in child.seen:
-            if not _executions(engine, child, ledger, s, now, effects):
-                engine.counters.duplicates += not s.executions
-                effects.duplicate = True
+        known_key = message_keys.note(child, s)
+        if known_key is message_keys.Known.REPEAT:
+            # It says what was said, whatever its stamp: nothing counts, not even what was voided since.
+            engine.counters.duplicates += 1
+            effects.duplicate = True
             return
-        child.seen = child.seen if child.seen is not None else set()
-        child.seen.add(s.key)
+        reused = known_key is message_keys.Known.CONTENT
+        if reused and child.mark(Flag.KEY_REUSED):
+            said = f"message key {s.key} came with another content: its total and end count, what it would take off does not"
+            engine.alarm(effects, child, AlarmKind.KEY_REUSED, said)
         effects.bound = True
+    s = _sized(s)
     status, total, price, was_known = child.status, child.order_qty, child.price, child.known
     as_of = now if s.as_of is None else s.as_of
     _describe(child, s, effects)
@@ -100,7 +106,8 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     effects.duplicate = False
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
-        _terms(engine, child, ledger, s, as_of, effects)
+        if not (reused and _is_delta(child, s)):
+            _terms(engine, child, ledger, s, as_of, effects)
     elif s.order_qty is not None and _is_leg(child):
         # Whatever is the first to be heard of a new leg, it says for how much that is.
         child.accept_leg(ledger, s.order_qty, None)
@@ -116,8 +123,11 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
             fills.claim(engine, child, ledger, s.cum_qty, s.avg_px, as_of, effects)
             effects.behind = s.cum_qty > ledger.cum
     _facts(engine, child, ledger, s, effect, as_of, effects)
-    if s.reduced_qty:
-        _reduce(engine, child, ledger, s, effects)
+    if s.reduced_qty and not reused:
+        _reduce(engine, child, ledger, s, as_of, effects)
+    elif child.reductions and child.order_qty is not None:
+        _reduce_late(engine, child, s, as_of, effects)
+    lives.opened(child, s)
     child.settle()
     if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
@@ -127,6 +137,19 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
 
 
 # ---------------------------------------------------------------------- parts of a snapshot
+
+
+def _sized(s: OrderSnapshot) -> OrderSnapshot:
+    """A quantity of zero on a closing row is unknown: rows of finished orders print what is left."""
+    closing = s.ord_status in _CLOSING or s.exec_type in _CLOSING_TYPES
+    return s.unsized() if closing and s.order_qty == ZERO else s
+
+
+def _is_delta(child: Child, s: OrderSnapshot) -> bool:
+    """Whether new terms would count twice: a split, a new day, a replace to what is to be open."""
+    if s.exec_type is ExecType.RESTATED:
+        return s.restatement in ("split", "renewal")
+    return s.exec_type is ExecType.REPLACED and child.rules.replace_qty is ReplaceQty.OPEN
 
 
 def _describe(child: Child, s: OrderSnapshot, effects: Effects) -> None:
@@ -161,6 +184,12 @@ def _executions(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, 
         return False
     fresh = False
     for e in s.executions:
+        if e.leg is None and child.contradicts(e.instrument, e.side):
+            if child.mark(Flag.ID_CONFLICT):
+                theirs = " ".join(filter(None, (e.side, e.instrument)))
+                said = f"execution {e.key} in a list of this order is a {theirs}: it counts nowhere"
+                engine.alarm(effects, child, AlarmKind.ID_CONFLICT, said)
+            continue
         booked = fills.execution(engine, child, ledger, e, now, effects)
         fresh = fresh or booked is not Booked.DUPLICATE
     told = now if s.as_of is None else s.as_of
@@ -287,6 +316,11 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
            effects: Effects) -> None:  # fmt: skip
     """Set and clear facts, open and answer requests."""
     ends = effect.sets & ENDED
+    if ends and child.rules.chain is Chain.CONTINUES:
+        if left(child, s):
+            # "Canceled, replaced": the end of the version that was replaced.
+            return
+        child.ended_under = s.order_id
     ledger.ends |= ends
     if ends and ledger is not child.ledger:
         # The end of a venue order that was replaced is not the end of the order.
@@ -364,9 +398,25 @@ def _spent(child: Child, s: OrderSnapshot) -> None:
         child.accept_terms(child.cum, None)
 
 
-def _reduce(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effects: Effects) -> None:
+def _reduce_late(engine: Engine, child: Child, s: OrderSnapshot, as_of: int, effects: Effects) -> None:
+    """The size came after quantity was taken off: what was taken off since it was said is off."""
+    for at, qty in child.reductions:
+        child.settle()
+        if at > as_of and not child.reduce(qty) and child.mark(Flag.REDUCTION_UNSEEN):
+            said = f"{text(qty)} was taken off, the messages before it leave {text(child.leaves)}"
+            engine.alarm(effects, child, AlarmKind.REDUCTION_UNSEEN, said)
+    child.reductions = ()
+    if not child.order_qty:
+        child.ledger.ends |= Fact.CANCELED
+
+
+def _reduce(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int, effects: Effects) -> None:
     """The report takes quantity off: part of it while the order works on, all that was left when it ends."""
     assert s.reduced_qty is not None
+    if child.order_qty is None and child.works and child.cash_qty is None:
+        child.reductions += ((as_of, s.reduced_qty),)
+        effects.bound = True
+        return
     if child.order_qty is None or (ledger is not child.ledger and _is_leg(child)):
         return
     if not child.works:
@@ -404,4 +454,4 @@ def _say(engine: Engine, child: Child, s: OrderSnapshot, status: OrdStatus, tota
             engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
 
 
-__all__ = ["OPENERS", "Request", "needs_order", "placed", "snapshot"]
+__all__ = ["Request", "needs_order", "placed", "snapshot"]

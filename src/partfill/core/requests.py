@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import reports
+from partfill.core import attribution, reports
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Parent, Work
@@ -36,7 +36,7 @@ def place(desk: Desk, parent: Parent, step: Step, now: int, effects: Effects) ->
     terms = parent.terms
     if terms.cash_order_qty is None:
         terms = terms.sized(step.qty, parent.price)
-    child = engine.new_child(parent.venue, parent.account, None, cl_ord_id)
+    child = attribution.new_child(engine, parent.venue, parent.account, None, cl_ord_id)
     effects.touch(child)
     reports.placed(engine, child, OrderPlaced(venue=parent.venue, account=parent.account, terms=terms, cl_ord_id=cl_ord_id),
                    effects)  # fmt: skip

@@ -145,11 +145,16 @@ class Batch:
         unusual: list[Row] = []
         dropped: list[Row] = []
         work: list[Row] = []
+        seen: list[Row] = []
         for child, seq in self._touched.values():
             if child.work is not None:
                 work.append(work_row(child))
             children.append(child_row(child, seq))
             names.extend(_new_names(child))
+            if child.unsaved is not None:
+                known = child.seen or {}
+                seen.extend((child.id, name, known[name]) for name in child.unsaved)
+                child.unsaved = None
         for (staged, key), (born, seq, venue_time, leg) in self._rows.items():
             ledger = _resolved(staged)
             if key not in ledger.rows:
@@ -168,6 +173,9 @@ class Batch:
             "moved": [(gone, position, ledger.child.id, _position(ledger)) for gone, position, ledger in merged],
             "gone_executions": [(gone,) for gone, _, _ in merged],
             "gone": [(gone,) for gone, _, _ in merged],
+            "gone_seen": [(gone,) for gone, _, _ in merged],
+            "gone_names": [(*name[:4], gone) for gone, _, ledger in merged for name in _names(_resolved(ledger).child)],
+            "seen": seen,
             "names": names,
             "executions": executions,
             "unusual": unusual,
@@ -268,6 +276,13 @@ def _position(ledger: Ledger) -> int:
     ledger = _resolved(ledger)
     ledgers = ledger.child.ledgers
     return 0 if ledger is ledgers[0] else ledgers.index(ledger)
+
+
+def _names(child: Child) -> Iterator[Row]:
+    for order_id in child.order_ids:
+        yield (child.venue, child.account, "order", order_id)
+    for cl_ord_id in child.client_ids:
+        yield (child.venue, child.account, "client", cl_ord_id)
 
 
 def _new_names(child: Child) -> Iterator[Row]:

@@ -22,6 +22,7 @@ class EngineState(msgspec.Struct, array_like=True):
     next_position: int = 0
     """Number of the next position; 0 where none are kept."""
     next_protection: int = 1
+    shared: list[tuple[str, str, str]] = []
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -35,7 +36,7 @@ def freeze_engine(engine: Engine) -> bytes:
     outages = [(venue, account, since) for (venue, account), since in sorted(engine.outages.items())]
     holdings = engine.holdings.next_number if engine.holdings is not None else 0
     desk = engine.desk
-    numbers = (holdings, desk.next_protection)
+    numbers = (holdings, desk.next_protection, sorted(engine.shared))
     return _encode(EngineState(engine.next_id, days, engine.rules, desk.name, killed, desk.next_id, outages, *numbers))
 
 
@@ -52,5 +53,6 @@ def thaw_engine(blob: bytes | str) -> Engine:
     if state.next_position:
         engine.holdings = Holdings(engine.listed)
         engine.holdings.next_number = state.next_position
+    engine.shared = set(state.shared)
     engine.outages = {(venue, account): since for venue, account, since in state.outages}
     return engine

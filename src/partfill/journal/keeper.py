@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from decimal import Decimal
 
+from partfill.core.attribution import alias
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
@@ -97,15 +98,28 @@ class Keeper:
         said: OrderSnapshot | None = getattr(inp, "order", None)
         if said is not None:
             self.recall(said)
-        order_id = getattr(inp, "order_id", None)
-        if order_id is not None and (venue, account, order_id) not in index.by_order:
-            self._load(venue, account, "order", order_id)
-        new_id = getattr(inp, "new_order_id", None)
-        if new_id is not None and (venue, account, new_id) not in index.by_order:
-            self._load(venue, account, "order", new_id)
+        for order_id in (getattr(inp, "order_id", None), getattr(inp, "new_order_id", None)):
+            if order_id is None:
+                continue
+            known = index.by_order.get((venue, account, order_id))
+            if known is None or known.child.life:
+                self._load(venue, account, "order", order_id)
+                known = index.by_order.get((venue, account, order_id))
+            if known is not None:
+                self._recall_alias(known.child, order_id, inp)
         for cl_ord_id in (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None)):
             if cl_ord_id is not None and (venue, account, cl_ord_id) not in index.by_client:
                 self._load(venue, account, "client", cl_ord_id)
+            if cl_ord_id is not None:
+                mine = index.by_client.get((venue, account, cl_ord_id))
+                if mine is not None:
+                    self._recall_alias(mine, cl_ord_id, inp)
+
+    def _recall_alias(self, child: Child, name: str, inp: Input) -> None:
+        """Bring back what is kept under an id of an order that it contradicts (see `attribution`)."""
+        kept = alias(child, name, getattr(inp, "instrument", None), getattr(inp, "side", None))
+        if kept is not None and (child.venue, child.account, kept) not in self.engine.index.by_order:
+            self._load(child.venue, child.account, "order", kept)
 
     def _recall_parent(self, venue: str, account: str, ref: str) -> None:
         if (venue, account, ref) not in self.engine.desk.by_ref:
@@ -114,9 +128,9 @@ class Keeper:
                 self.load_parent(number)
 
     def _load(self, venue: str, account: str, kind: str, name: str) -> None:
-        number = self._store.find(venue, account, kind, name)
-        if number is not None and number not in self.engine.children:
-            self.load(number)
+        for number in self._store.find(venue, account, kind, name):
+            if number not in self.engine.children:
+                self.load(number)
 
     def load_parent(self, number: int) -> None:
         """Bring back a parent order with all its children."""
@@ -150,7 +164,7 @@ class Keeper:
         if found is None:
             return None
         blob, rows = found
-        child, ledgers = thaw(blob, rows, FIX_LIKE)
+        child, ledgers = thaw(blob, rows, FIX_LIKE, self._store.seen(number))
         child.rules = self.engine.rules.get(child.venue, FIX_LIKE)
         child.settle()
         if not child.flags & Flag.QUARANTINED:

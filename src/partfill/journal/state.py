@@ -76,6 +76,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     """Written no more: what was answered stands in `seen`. Older files have it here."""
     ids: dict[str, str | None] | None = None
     seen: list[str] | None = None
+    """Written no more: table `seen` has it. Older files have it here."""
     day_cum: Decimal = ZERO
     day: int = 0
     day_era: int = 0
@@ -83,6 +84,12 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     ended_at: int = 0
     updated: int = 0
     terms_at: int = 0
+    opened_at: int = 0
+    heard: int = 0
+    life: int = 0
+    left: tuple[str, ...] = ()
+    ended_under: str | None = None
+    reductions: tuple[tuple[int, Decimal], ...] = ()
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -107,16 +114,20 @@ def freeze(child: Child) -> bytes:
             child.instrument, child.side, child.ord_type, child.tif, child.price, child.stop_px, child.base,
             child.order_qty, child.cash_qty, child.peak_qty, child.put_back, child.placed, child.facts, child.flags,
             child.requests, child.in_flight, None, child.ids,
-            sorted(child.seen) if child.seen else None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
-            child.updated, child.terms_at,
+            None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
+            child.updated, child.terms_at, child.opened_at, child.heard,
+            *((child.life, child.left, child.ended_under, child.reductions)
+              if child.life or child.left or child.ended_under is not None or child.reductions else ()),
         )
     )  # fmt: skip
 
 
-def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilities) -> tuple[Child, dict[str, Ledger]]:
+def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilities,
+         seen: list[tuple[str, str]] | None = None) -> tuple[Child, dict[str, Ledger]]:  # fmt: skip
     """The order that `freeze` wrote, and which of its ledgers each venue id means.
 
-    `rows` are its executions in order of arrival, as (position of the ledger, key, packed row).
+    `rows` are its executions in order of arrival, as (position of the ledger, key, packed row). `seen` is what it had applied,
+    as (name, what it said).
     """
     state = _decode(blob)
     child = Child(state.id, state.venue, state.account, None, state.cl_ord_id, rules)
@@ -149,11 +160,15 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.put_back, child.placed, child.facts, child.flags = state.put_back, state.placed, state.facts, state.flags
     child.end_mask = end_mask(state.tif)
     child.requests, child.in_flight, child.ids = state.requests, state.in_flight, state.ids
-    child.seen = set(state.seen) if state.seen else None
+    child.seen = dict(seen) if seen else None
+    for name in state.seen or ():
+        child.remember(name, "")
     if state.answered:
         child.answer(*state.answered)
     child.day_cum, child.day, child.day_era, child.era = state.day_cum, state.day, state.day_era, state.era
     child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at
+    child.opened_at, child.heard, child.life = state.opened_at, state.heard, state.life
+    child.left, child.ended_under, child.reductions = state.left, state.ended_under, state.reductions
     child.cum = child.sum_cum()
     child.settle()
     return child, by_id

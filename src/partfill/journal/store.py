@@ -71,6 +71,9 @@ STATEMENTS = {
     "moved": "UPDATE OR IGNORE executions SET child = ?3, ledger = ?4 WHERE child = ?1 AND ledger = ?2",
     "gone_executions": "DELETE FROM executions WHERE child = ?",
     "gone": "DELETE FROM children WHERE id = ?",
+    "gone_seen": "DELETE FROM seen WHERE child = ?",
+    "gone_names": "DELETE FROM names WHERE venue = ? AND account = ? AND kind = ? AND name = ? AND child = ?",
+    "seen": "INSERT OR IGNORE INTO seen (child, name, said) VALUES (?, ?, ?)",
     "names": "INSERT OR REPLACE INTO names (venue, account, kind, name, child) VALUES (?, ?, ?, ?, ?)",
     "executions": (
         "INSERT INTO executions (child, ledger, key, qty, px, venue_time, born, seq, void) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) "
@@ -320,12 +323,15 @@ class Store:
             return None
         return row[0], list(self.db.execute("SELECT child, state FROM work WHERE parent = ? ORDER BY child", (number,)))
 
-    def find(self, venue: str, account: str, kind: str, name: str) -> int | None:
-        """The order that this id leads to."""
-        row = self.db.execute(
-            "SELECT child FROM names WHERE venue = ? AND account = ? AND kind = ? AND name = ?", (venue, account, kind, name)
-        ).fetchone()
-        return int(row[0]) if row else None
+    def find(self, venue: str, account: str, kind: str, name: str) -> list[int]:
+        """The orders that this id leads to, oldest first: several where it was used again."""
+        where = "venue = ? AND account = ? AND kind = ? AND name = ?"
+        found = self.db.execute(f"SELECT child FROM names WHERE {where} ORDER BY child", (venue, account, kind, name))
+        return [number for (number,) in found]
+
+    def seen(self, number: int) -> list[tuple[str, str]]:
+        """(name, what it said) of everything that was applied to one order once."""
+        return list(self.db.execute("SELECT name, said FROM seen WHERE child = ? ORDER BY name", (number,)))
 
     def child_state(self, number: int) -> tuple[str, list[tuple[int, str, str]]] | None:
         """(state, executions in order of arrival) of one order."""

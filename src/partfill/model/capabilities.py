@@ -50,6 +50,16 @@ class ClientId(StrEnum):
     """The venue knows no id of ours: an order whose reply was lost is found by its terms."""
 
 
+class IdScope(StrEnum):
+    """Within what an id of this venue names one order."""
+
+    FOREVER = "forever"
+    DAY = "day"
+    """Ids begin anew each trading day: what comes on a later day under the id of an order that is over is another order."""
+    INSTRUMENT = "instrument"
+    """Ids are unique per instrument: the same id of another instrument is another order."""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One venue's declaration. The defaults are FIX behaviour."""
 
@@ -82,6 +92,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """True when the venue takes stop orders; if False the prices of stops are watched here."""
     book_shows_own: bool = False
     """True when an order of ours that rests is part of the book that this venue shows: a book without it is not believed."""
+    id_scope: IdScope = IdScope.FOREVER
+    """Within what order ids and client ids name one order."""
 
 
 FIX_LIKE = Capabilities()

@@ -126,6 +126,8 @@ class AlarmKind(StrEnum):
     OVER_CLOSE = "over_close"
     POSITION = "position"
     POSITION_AGREES = "position_agrees"
+    KEY_REUSED = "key_reused"
+    ID_SHARED = "id_shared"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

@@ -14,6 +14,7 @@ Quantities are in units of the instrument, prices in quote currency per unit.
 from __future__ import annotations
 
 from decimal import Decimal
+from hashlib import blake2b
 
 import msgspec
 
@@ -34,6 +35,8 @@ class _Observation(
     def __post_init__(self) -> None:
         check_times(self)
 
+
+_encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
 MAX_TIME = (1 << 63) - (1 << 40)
 """Latest time in ns: what 64 bits hold, with room for the ticks that decoders add."""
@@ -178,6 +181,27 @@ class OrderSnapshot(_Observation, frozen=True, tag="order_snapshot"):
     def named(self, cl_ord_id: str) -> OrderSnapshot:
         """The same statement under an id of ours."""
         return msgspec.structs.replace(self, cl_ord_id=cl_ord_id)
+
+    def unsized(self) -> OrderSnapshot:
+        """The same statement without a quantity of the order."""
+        return msgspec.structs.replace(self, order_qty=None)
+
+    def of_a_request(self, order_id: str | None) -> OrderSnapshot:
+        """The same refusal as one of a request about order `order_id`: what it prints of terms is not of the order."""
+        return msgspec.structs.replace(
+            self, exec_type=ExecType.CANCEL_REJECT, order_id=order_id, instrument=None, side=None, order_qty=None,
+            leaves_qty=None, price=None, stop_px=None, cum_qty=self.cum_qty or None,
+        )  # fmt: skip
+
+    def content(self) -> str:
+        """What it says, as 16 hex digits, the same in every process: everything but our own stamps (`as_of`)."""
+        said: list[object] = [getattr(self, name) for name in _CONTENT]
+        for e in self.executions or ():
+            said.append((e.key, e.qty, e.px, e.fee, e.fee_currency, e.state, e.leg, e.venue_time))
+        return blake2b(_encode(said), digest_size=8).hexdigest()
+
+
+_CONTENT = tuple(name for name in OrderSnapshot.__struct_fields__ if name not in ("as_of", "executions"))
 
 
 class OrderLinked(_Observation, frozen=True, tag="order_linked"):

@@ -150,6 +150,10 @@ class Flag(IntEnum):
     """A complete list of executions no longer holds one that was there."""
     UNCLAIMED = 262144
     """The kill switch wants it off, and it may yet turn out to be an order of ours that is on its way: taken off once not."""
+    KEY_REUSED = 524288
+    """The venue used one message key for two messages."""
+    ID_CONFLICT = 1048576
+    """A message under an id of this order was about another instrument or side."""
 
 
 DERIVED_FLAGS = Flag.PARKED | Flag.PROVISIONAL | Flag.UNPRICED | Flag.APPROXIMATE | Flag.OVERFILL

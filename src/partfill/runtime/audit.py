@@ -35,7 +35,10 @@ from partfill.venues.decoding import Damaged, Decoder, Message, Printed
 BATCH = 500
 """Inputs in one transaction of a journal that is kept."""
 CLASHES = frozenset(
-    {AlarmKind.KEY_CONFLICT, AlarmKind.ID_CONFLICT, AlarmKind.OVERFILL, AlarmKind.REDUCTION_UNSEEN, AlarmKind.SPLIT_INEXACT}
+    {
+        *(AlarmKind.KEY_CONFLICT, AlarmKind.ID_CONFLICT, AlarmKind.OVERFILL, AlarmKind.REDUCTION_UNSEEN),
+        *(AlarmKind.SPLIT_INEXACT, AlarmKind.KEY_REUSED, AlarmKind.ID_SHARED),
+    }
 )
 """Alarms that are contradictions: the venue's messages cannot all be right."""
 UNKEPT_BATCH = 50_000
@@ -176,7 +179,7 @@ class Audit:
         size = self._batch.size
         if size >= BATCH and (self._kept or self._keeper.crowded or size >= UNKEPT_BATCH):
             self._commit()
-        return effects.child, effects.duplicate
+        return effects.child, effects.duplicate or effects.aside
 
     def _name(self, line: int, child: Child, differs: dict[str, str | None]) -> None:
         """Say what contradicts what."""

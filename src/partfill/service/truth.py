@@ -40,8 +40,8 @@ def differences(path: str | Path, truth: Iterable[OrderSnapshot], venue: str) ->
 
 
 def _order(store: Store, picture: OrderSnapshot, order_id: str) -> list[str]:
-    number = store.find(picture.venue, picture.account, "order", order_id)
-    row = next(store.rows("SELECT * FROM children WHERE id = ?", (number or 0,)), None)
+    number = (0, *store.find(picture.venue, picture.account, "order", order_id))[-1]
+    row = next(store.rows("SELECT * FROM children WHERE id = ?", (number,)), None)
     if row is None:
         rejected = picture.ord_status is OrdStatus.REJECTED
         return [] if rejected else [f"{order_id}: the venue has it, the journal has not"]

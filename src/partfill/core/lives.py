@@ -1,0 +1,163 @@
+"""An id that begins anew: a venue that counts its order ids from one again each day, or uses an ended one for another order.
+
+Theory. Nothing is concluded from a message that also fits the order that is known. A message begins a new order under a known
+id only when it opens one (New or PendingNew, nothing filled, replacing nothing), was said later than everything that was
+heard of the known order, is no repeat, and cannot be about that order: another instrument or side, or the known order was
+opened itself and is over, or it was opened on an earlier day and lives one day only.
+
+Rules
+- A message without a stamp begins nothing: it may be an old one that came late.
+- An order of ours is never parted from its client id where client ids are unique for ever, nor while a replace of ours is out
+  or the end of our order is unproven.
+- The new life has only the ids that its opener names. The old one keeps its executions, and its late news finds it: a bust
+  goes to the life that has the execution, anything else to the life of its time.
+- Two orders of which each was opened under one id, both alive, show that it is no id: the venue prints a placeholder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partfill.core import message_keys
+from partfill.core.child import Child
+from partfill.core.effects import Effects
+from partfill.core.index import Index, Scope
+from partfill.core.ledger import Ledger
+from partfill.core.rows import unpack
+from partfill.model.capabilities import FIX_LIKE, Capabilities, Chain, ClientId, IdScope
+from partfill.model.events import AlarmKind
+from partfill.model.observations import Execution, OrderSnapshot
+from partfill.model.words import ExecType, Request, TimeInForce
+
+if TYPE_CHECKING:
+    from partfill.core.engine import Engine
+
+DAY_NS = 86_400_000_000_000
+OPENERS = frozenset({ExecType.NEW, ExecType.PENDING_NEW})
+"""Reports that begin an order."""
+ONE_DAY = frozenset(TimeInForce) - {TimeInForce.GTC, TimeInForce.GTD}
+"""Orders that are over when their day is."""
+
+
+def begins(engine: Engine, s: OrderSnapshot, effects: Effects) -> int:
+    """Whether a report begins another order under ids that are known: its life number, ids set free; 0 where it does not."""
+    rules = engine.rules.get(s.venue, FIX_LIKE)
+    opener = s.exec_type in OPENERS
+    if not opener and rules.id_scope is not IdScope.DAY:
+        return 0
+    index = engine.index
+    scope = (s.venue, s.account, s.order_id or "")
+    used = index.by_order.get(scope) if s.order_id is not None and scope not in engine.shared else None
+    child = used.child if used is not None else index.by_client.get((s.venue, s.account, s.cl_ord_id or ""))
+    if child is None:
+        return 0
+    if not (opener and rules.order_id_reused and used is not None and not child.open):
+        if not _another(engine, s, child, used, rules, effects, opener=opener):
+            return 0
+    if used is not None:
+        index.part(scope)
+    mine = (s.venue, s.account, s.cl_ord_id or "")
+    if index.by_client.get(mine) is child:
+        del index.by_client[mine]
+    return child.life + 1
+
+
+def _another(engine: Engine, s: OrderSnapshot, child: Child, used: Ledger | None, rules: Capabilities, effects: Effects, *,
+             opener: bool) -> bool:  # fmt: skip
+    """Whether the report cannot be about `child`, and opens an order."""
+    if s.as_of is None or s.as_of <= child.heard or s.orig_cl_ord_id is not None:
+        return False
+    if opener and (s.cum_qty or s.executions):
+        return False
+    if _ours_is_open(child) or message_keys.is_repeat(child, s, DAY_NS):
+        return False
+    by_day = rules.id_scope is IdScope.DAY
+    hard = child.contradicts(s.instrument, s.side)
+    later_day = s.as_of // DAY_NS > (child.opened_at or child.heard) // DAY_NS
+    if used is None:
+        ours = child.placed or child.work is not None
+        if ours and rules.client_id is ClientId.UNIQUE and not by_day:
+            return False
+        if not ours and opener and s.exec_type is ExecType.NEW and child.opened_at and rules.chain is Chain.CONTINUES:
+            # Somebody else's client id: the venue acknowledged two orders under it.
+            if s.order_id is not None and child.order_id not in (None, s.order_id):
+                return True
+        if not by_day and not hard:
+            return False
+    if hard:
+        if rules.id_scope is IdScope.INSTRUMENT and s.instrument not in (None, child.instrument):
+            # Both go on side by side (see `attribution.alias`).
+            return False
+        return opener or (by_day and later_day)
+    if not child.opened_at or not child.known:
+        return False
+    if not child.open_at_venue:
+        return opener or later_day
+    if later_day and (child.tif in ONE_DAY or (by_day and child.tif is None)):
+        return True
+    if s.exec_type is ExecType.NEW and used is not None and s.cl_ord_id is not None and not later_day:
+        if child.client_ids and s.cl_ord_id not in child.client_ids and s.cl_ord_id not in (child.in_flight or {}):
+            _shared(engine, child, used, f"client ids {child.cl_ord_id} and {s.cl_ord_id}", effects)
+    return False
+
+
+def _ours_is_open(child: Child) -> bool:
+    """Whether a replace of ours is out, or the end of an order of ours is not proven."""
+    if any(sent[0] is Request.REPLACE for sent in (child.in_flight or {}).values()):
+        return True
+    if any(request is Request.REPLACE for request in (child.requests or {}).values()):
+        return True
+    return child.work is not None and not child.work.settled
+
+
+def share(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> bool:
+    """Whether one message shows that two orders, each opened by itself, have one order id: then it is none from now on."""
+    if ledger.order_id is None or not by_order.opened_at or not (by_client.opened_at or by_client.placed):
+        return False
+    if by_order.placed and by_order.work is not None and by_client.work is None:
+        # Nobody takes an id from an order of ours that works under it.
+        return False
+    _shared(engine, by_order, ledger, f"client ids {by_order.cl_ord_id} and {by_client.cl_ord_id}", effects)
+    return True
+
+
+def _shared(engine: Engine, child: Child, ledger: Ledger, by: str, effects: Effects) -> None:
+    engine.shared.add((child.venue, child.account, ledger.order_id or ""))
+    effects.engine = True
+    effects.touch(child)
+    said = f"order id {ledger.order_id} is printed for two orders ({by}); it is a placeholder from here on, client ids decide"
+    engine.alarm(effects, child, AlarmKind.ID_SHARED, said)
+
+
+def meant(index: Index, scope: Scope, newest: Ledger, as_of: int | None, ref: str | None,
+          said: Execution | None) -> Ledger:  # fmt: skip
+    """Which life of an id a message is about: the one that has execution `ref`, else that of its time, else the newest.
+
+    `said`: the execution that the message is. Without a stamp, one that a former life has to the letter is a repeat of that.
+    """
+    former = index.former.get(scope)
+    if former is None:
+        return newest
+    early = as_of is not None and as_of < newest.child.opened_at
+    if said is not None and as_of is None and said.key not in newest.rows:
+        for each in reversed(former):
+            packed = each.rows.get(said.key)
+            row = None if packed is None else unpack(packed)
+            if row is not None and (row.qty, row.px) == (said.qty, said.px):
+                return each
+    if ref is not None:
+        chain = (*reversed(former), newest) if early else (newest, *reversed(former))
+        for each in chain:
+            if each.root(ref) in each.rows or (each.links is not None and ref in each.links):
+                return each
+    if early and as_of is not None:
+        return next((each for each in reversed(former) if each.child.opened_at <= as_of), former[0])
+    return newest
+
+
+def opened(child: Child, s: OrderSnapshot) -> None:
+    """Note when an order began, and of when the newest word on it is."""
+    if s.as_of is not None and s.as_of > child.heard:
+        child.heard = s.as_of
+    if not child.opened_at and s.exec_type in OPENERS:
+        child.opened_at = s.as_of or 1
