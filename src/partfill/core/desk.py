@@ -19,7 +19,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, attribution, dust, handling, kill_switch, protection, reports, requests
+from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests
 from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -377,12 +377,11 @@ class Desk:
                 parent.stop = Done.KILLED
                 break
             self._carry_out(parent, step, now, effects)
-        if parent.terms.cash_order_qty is None and parent.exposure > max(parent.asked, before):
-            parent.halted = True
-            effects.parent(parent)
+        try:
+            laws.exposure(parent, before)
+        except laws.LawBroken as broken:
             effects.take_back(first)
-            said = f"{text(parent.exposure)} could fill of {text(parent.asked)} asked for; {parent.ref} is halted"
-            self.engine.alarm(effects, parent.children[-1] if parent.children else None, AlarmKind.LAW, said)
+            laws.halt(self.engine, parent, broken, effects)
         handling.moved(self, parent, effects)
 
     def _law(self, parent: Parent, effects: Effects) -> Decimal:

@@ -222,8 +222,6 @@ class Engine:
             if ledger is None:
                 return
         child = ledger.child
-        if e.as_of is not None and e.as_of > child.heard:
-            child.heard = e.as_of
         if effects.enter(child, ledger, self):
             if child.instrument is None and e.instrument is not None:
                 child.instrument = e.instrument
@@ -232,6 +230,8 @@ class Engine:
                 child.side = e.side
                 effects.bound = True
             fills.execution(self, child, ledger, e, now, effects)
+            if e.as_of is not None and e.as_of > child.heard and not effects.duplicate:
+                child.heard = e.as_of
 
     def apply_snapshot(self, s: OrderSnapshot, now: int, effects: Effects) -> None:
         """What a venue says of a whole order, as an input of its own or inside an answer."""

@@ -22,10 +22,11 @@ from decimal import Decimal
 from heapq import heappush
 from typing import TYPE_CHECKING
 
+from partfill.core import laws
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Parent
-from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide, follows, within
+from partfill.core.remainder import MS, Act, Situation, Verdict, cap, decide, follows
 from partfill.model.commands import Decide
 from partfill.model.events import CommandRefused
 from partfill.model.instrument import Instrument
@@ -220,6 +221,12 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
         verdict = Verdict(act=verdict.act, reasons=(*verdict.reasons, Reason.BEYOND_LIMITED), seen=verdict.seen, px=verdict.px)
     # The price that we asked for already is not asked for again, though the venue may have made another of it.
     acts = reaches and (verdict.act is Act.CANCEL or verdict.px != parent.price)
+    if acts and verdict.px is not None and verdict.act is not Act.CANCEL:
+        try:
+            laws.chase_cap(parent.ref, parent.terms.side, verdict.px, handling.cap)
+        except laws.LawBroken as broken:
+            acts = False
+            laws.halt(desk.engine, parent, broken, effects)
     _keep(desk, parent, handling, verdict, now)
     _report(desk, parent, handling, child, verdict, now, effects, carried_out=acts)
     if acts and verdict.act is Act.CANCEL:
@@ -227,11 +234,15 @@ def decided(desk: Desk, d: Decide, now: int, effects: Effects) -> None:
         if verdict.reasons[0] is Reason.DUST_AUTO_CANCEL:
             handling.dust_of, handling.dust_qty = d.instrument, parent.rest
     elif acts:
-        assert verdict.px is not None
-        assert within(parent.terms.side, verdict.px, handling.cap), f"chase to {verdict.px} beyond the cap {handling.cap}"
         parent.price = verdict.px
     if acts:
+        told = len(effects.events) - 1
         desk.advance(parent, now, effects)
+        if parent.halted:
+            # A law kept it from leaving.
+            report = effects.events[told]
+            if type(report) is ExecutionReport:
+                effects.events[told] = report.not_carried_out()
 
 
 # ---------------------------------------------------------------------- inside

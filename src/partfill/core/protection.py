@@ -24,7 +24,7 @@ from decimal import Decimal
 from heapq import heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import kill_switch, over_close
+from partfill.core import kill_switch, laws, over_close
 from partfill.core.effects import Effects
 from partfill.core.guard import Guard, Place, Protection
 from partfill.core.parent import Done, Parent
@@ -341,17 +341,15 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
 
 def _law(desk: Desk, protection: Protection, held: Decimal, before: list[Decimal], first: int, effects: Effects) -> None:
     """No operation leaves by which what may still fill of a budget grows beyond what is held."""
-    after = at_worst(protection)
-    if all(now <= max(was, held) for was, now in zip(before, after, strict=True)):
-        return
-    effects.take_back(first)
-    for guard in protection.guards:
-        if guard.parent is not None:
-            effects.parent(guard.parent)
-            guard.parent.halted = True
-    open_now = " and ".join(map(text, after))
-    said = f"{open_now} could fill to protect {text(held)} of {protection.instrument}; its orders are halted"
-    desk.engine.alarm(effects, effects.child, AlarmKind.LAW, said)
+    try:
+        laws.budget(protection.instrument, held, before, at_worst(protection))
+    except laws.LawBroken as broken:
+        effects.take_back(first)
+        for guard in protection.guards:
+            if guard.parent is not None:
+                effects.parent(guard.parent)
+                guard.parent.halted = True
+        desk.engine.alarm(effects, effects.child, AlarmKind.LAW, str(broken))
 
 
 def _resize(desk: Desk, parent: Parent, asked: Decimal, now: int, effects: Effects) -> None:

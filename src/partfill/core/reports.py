@@ -127,11 +127,11 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         _reduce(engine, child, ledger, s, as_of, effects)
     elif child.reductions and child.order_qty is not None:
         _reduce_late(engine, child, s, as_of, effects)
-    lives.opened(child, s)
     child.settle()
     if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
         return
+    lives.opened(child, s)
     engine.counters.duplicates = duplicates if known else engine.counters.duplicates
     _say(engine, child, s, status, total, price, effects)
 

@@ -64,3 +64,7 @@ class ExecutionReport(
     """The order's tag of this name, as every order of its chain carries it."""
     seen: Seen = Seen()
     evaluated_at: int = 0
+
+    def not_carried_out(self) -> ExecutionReport:
+        """The same decision, kept from leaving."""
+        return msgspec.structs.replace(self, carried_out=False)

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from partfill.core import laws
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.parent import Parent
@@ -255,6 +256,7 @@ class FillManager:
         """Let go of every durable step up to number `seq`, in order, whoever waits for it."""
         while self._steps and self._steps[0][0].seq <= seq:
             effects, views = self._steps.popleft()
+            laws.journalled(effects.seq, self.journal.durable_seq)
             for view in views:
                 self.views[view.id] = view
             self._release(effects)
