@@ -79,6 +79,8 @@ class Effects:
     """Parent orders whose rows have to be written."""
     listed: Sequence[InstrumentListed] = ()
     """What a venue said of instruments, other than before."""
+    doubts: bool = False
+    """True when what is doubted of an order changed."""
     engine: bool = False
     """True when something changed that belongs to no order: the kill switch, the desk's name."""
 

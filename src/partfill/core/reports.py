@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills
+from partfill.core import fills, low, rulings
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
 from partfill.core.ledger import Ledger
@@ -119,6 +119,10 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     if s.reduced_qty:
         _reduce(engine, child, ledger, s, effects)
     child.settle()
+    if s.asked is not None:
+        rulings.answer(engine, child, ledger, s, now, effects)
+    elif engine.names_low:
+        low.named(engine, child, ledger, s, as_of, effects)
     if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
         return
@@ -161,7 +165,7 @@ def _executions(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, 
         return False
     fresh = False
     for e in s.executions:
-        booked = fills.execution(engine, child, ledger, e, now, effects)
+        booked = fills.execution(engine, child, ledger, e, now, effects, s.asked)
         fresh = fresh or booked is not Booked.DUPLICATE
     told = now if s.as_of is None else s.as_of
     # A list asked for before our last news is merely old.
@@ -308,7 +312,7 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
         if child.mark(Flag.STATUS_AHEAD):
             said = f"the venue says filled, its quantities say {text(child.cum)}"
             engine.alarm(effects, child, AlarmKind.STATUS_AHEAD, said)
-    if s.cum_qty is not None and s.cum_qty < child.cum and s.exec_type is None:
+    if s.cum_qty is not None and s.cum_qty < child.cum and s.exec_type is None and not rulings.kept(ledger, s.cum_qty):
         # Usual while a poll lags; a reason to look, never a reason to take anything back.
         effects.query = True
     if s.exec_type is None and s.order_qty is not None and child.known and not child.in_flight:

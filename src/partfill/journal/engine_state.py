@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from partfill.core.engine import Engine
@@ -24,6 +26,9 @@ class EngineState(msgspec.Struct, array_like=True):
     next_protection: int = 1
 
 
+_SINCE = {"lag_ms": 3_000, "settle_ms": None}
+"""What venues declare by fields that came later: left out where nothing is said, so that older files stay as they are."""
+
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(EngineState).decode
 
@@ -36,7 +41,14 @@ def freeze_engine(engine: Engine) -> bytes:
     holdings = engine.holdings.next_number if engine.holdings is not None else 0
     desk = engine.desk
     numbers = (holdings, desk.next_protection)
-    return _encode(EngineState(engine.next_id, days, engine.rules, desk.name, killed, desk.next_id, outages, *numbers))
+    rules: Any = {venue: _declared(each) for venue, each in engine.rules.items()}
+    return _encode(EngineState(engine.next_id, days, rules, desk.name, killed, desk.next_id, outages, *numbers))
+
+
+def _declared(rules: Capabilities) -> msgspec.Raw:
+    fields = msgspec.to_builtins(rules)
+    said = {name: value for name, value in fields.items() if name not in _SINCE or value != _SINCE[name]}
+    return msgspec.Raw(msgspec.json.encode(said))
 
 
 def thaw_engine(blob: bytes | str) -> Engine:

@@ -126,6 +126,10 @@ class AlarmKind(StrEnum):
     OVER_CLOSE = "over_close"
     POSITION = "position"
     POSITION_AGREES = "position_agrees"
+    DISPUTED = "disputed"
+    DISPUTE_OVER = "dispute_over"
+    RULED = "ruled"
+    LOW = "low"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

@@ -150,6 +150,12 @@ class Flag(IntEnum):
     """A complete list of executions no longer holds one that was there."""
     UNCLAIMED = 262144
     """The kill switch wants it off, and it may yet turn out to be an order of ours that is on its way: taken off once not."""
+    SUSPECTED = 4194304
+    """On while the venue's answers say that less has filled than was heard: nothing more is decided or placed for it."""
+    DISPUTED = 8388608
+    """On while they keep saying so: a person, or what `core.rulings` calls fresh answers, decides."""
+    RULED = 16777216
+    """The venue's later word took back what had been heard: executions were set aside, or a total was."""
 
 
 DERIVED_FLAGS = Flag.PARKED | Flag.PROVISIONAL | Flag.UNPRICED | Flag.APPROXIMATE | Flag.OVERFILL
