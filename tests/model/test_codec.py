@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partfill.model.book import Book, Level
+from partfill.model.capabilities import Capabilities
 from partfill.model.codec import (
     NUMBERS,
     NotAnInput,
@@ -66,6 +67,8 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         fields["resubmit"] = st.none() | _legal(Resubmit)
     if "remainder" in fields:
         fields["remainder"] = st.none() | POLICIES
+    if "capabilities" in fields:
+        fields["capabilities"] = _legal(Capabilities)
     if kind is Reported:
         fields |= {"event_ts": st.integers(1, 10**12), "policy": st.none() | POLICIES}
     if kind is Protect:

@@ -6,6 +6,7 @@ Rules
 - So it is where a word that only hints at a quantity says something else than the executions add up to.
 - So it is after a void, where what the venue had claimed before may count the void already: until it has answered, nothing
   more is placed for that parent (`Parent.unsure`).
+- So it is while its answers say less than was heard (`core.rulings`), for as long as they do.
 - Else an order that waits for this is settled: nothing is held back for it, and its parent goes on or ends.
 - After `MANY` fruitless questions a person is told, once; from then on a gap or a reconciliation brings what is missing.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from partfill.core import requests
 from partfill.core.child import Child
+from partfill.core.doubts import next_question, pending, suspected
 from partfill.core.effects import Effects
 from partfill.core.parent import Done, Work
 from partfill.core.waiting import GRACE_NS, MANY, backoff
@@ -32,6 +34,9 @@ def ended(desk: Desk, child: Child, work: Work, now: int) -> None:
     if _outdated(child):
         work.doubt = True
         _later(desk, child, work, now)
+    elif pending(child):
+        work.doubt = True
+        _later(desk, child, work, next_question(child, now + backoff(1)))
     elif _owes(child):
         _later(desk, child, work, now + GRACE_NS)
 
@@ -61,7 +66,12 @@ def restarted(desk: Desk, child: Child, now: int, effects: Effects) -> None:
 
 def heard(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> None:
     """Something came about a settled child; where it is itself a reason to look, look."""
-    if _outdated(child) and not work.doubt and work.looks < MANY and _wanted(work):
+    if pending(child) and effects.query and (suspected(child) or work.looks < MANY) and _wanted(work):
+        if not work.look_at and not work.looking:
+            work.doubt = True
+            work.looks += 1
+            _later(desk, child, work, next_question(child, now + backoff(work.looks)))
+    elif _outdated(child) and not work.doubt and work.looks < MANY and _wanted(work):
         work.doubt = True
         if not work.looking:
             _later(desk, child, work, now)
@@ -74,12 +84,14 @@ def heard(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> N
 def answered(desk: Desk, child: Child, work: Work, now: int, effects: Effects, *, definite: bool) -> None:
     """The answer to a question about a settled child has been applied."""
     work.doubt = effects.query or (work.doubt and not definite) or _outdated(child)
-    if not _owes(child) and not work.doubt:
+    if not _owes(child) and not work.doubt and not suspected(child):
         work.look_at = work.looks = 0
         return
     work.looks += 1
-    if work.looks < MANY and _wanted(work):
-        _later(desk, child, work, now + backoff(work.looks))
+    doubted = suspected(child)
+    work.doubt = work.doubt or doubted
+    if (work.looks < MANY or doubted) and _wanted(work):
+        _later(desk, child, work, next_question(child, now + backoff(work.looks)))
         return
     work.doubt, work.look_at = False, 0
     if work.looks == MANY:

@@ -29,7 +29,8 @@ _FILLED = int(Fact.FILLED)
 _PARTIAL = int(Fact.PARTIALLY_FILLED)
 _PENDING_CANCEL = int(Fact.PENDING_CANCEL)
 _PENDING_REPLACE = int(Fact.PENDING_REPLACE)
-_CORRECTED = int(Flag.VOIDED | Flag.REVISED)
+_CORRECTED = int(Flag.VOIDED | Flag.REVISED | Flag.RULED)
+_SUSPECTED = int(Flag.SUSPECTED)
 
 
 class Child:
@@ -184,7 +185,7 @@ class Child:
         work = self.work
         if work is not None and (work.parent.done is None or work.look_at or work.looking):
             return True
-        return self.awaited
+        return self.awaited or bool(self.flags & _SUSPECTED)
 
     @property
     def awaited(self) -> bool:

@@ -77,7 +77,7 @@ def _take_off(child: Child, now: int) -> Step:
 
 def _place(parent: Parent, rest: Decimal, now: int) -> Step | None:
     """What is missing, as an order of its own; later and later while such orders are refused, or end by themselves."""
-    if parent.unsure or rest < parent.least or _on_their_way(parent):
+    if parent.held or (parent.unsure and not parent.doubted) or rest < parent.least or _on_their_way(parent):
         return None
     if _half_gone(parent):
         # What was taken off together comes back as one.

@@ -81,6 +81,8 @@ class Effects:
     """What a venue said of instruments, other than before."""
     aside: bool = False
     """True when the message is about a request: what it prints is not of the order."""
+    doubts: bool = False
+    """True when what is doubted of an order changed."""
     engine: bool = False
     """True when something changed that belongs to no order: the kill switch, the desk's name."""
 

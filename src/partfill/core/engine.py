@@ -20,7 +20,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from partfill.core import answers, attribution, declared, fills, handling, lives, outages, protection, reported, reports
+from partfill.core import (
+    answers,
+    attribution,
+    declared,
+    fills,
+    handling,
+    lives,
+    outages,
+    protection,
+    reported,
+    reports,
+    rulings,
+)
 from partfill.core.child import Child
 from partfill.core.desk import Desk
 from partfill.core.effects import Counters, Effects, state_of
@@ -53,6 +65,7 @@ from partfill.model.inputs import (
     Protect,
     Reported,
     RequestSent,
+    Resolve,
     Restarted,
     Stop,
     Submit,
@@ -67,6 +80,7 @@ from partfill.model.numbers import ZERO
 from partfill.model.words import ExecType, Flag, LinkKind
 
 _QUARANTINED = int(Flag.QUARANTINED)
+_SUSPECTED = int(Flag.SUSPECTED)
 _UNCLAIMED = int(Flag.UNCLAIMED)
 
 COMPACT_AFTER = 1024
@@ -78,8 +92,11 @@ class Engine:
 
     __slots__ = (
         *("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "holdings", "index", "next_id"),
-        *("listed", "outages", "rules", "shared"),
+        *("doubted", "listed", "names_low", "outages", "rules", "shared"),
     )
+
+    set_aside = staticmethod(rulings.again)
+    """What an execution that was set aside does when it comes again: `rulings` stand on `fills`, which call it here."""
 
     def __init__(self) -> None:
         self.children: dict[int, Child] = {}
@@ -94,6 +111,10 @@ class Engine:
         """What venues say of instruments, per (venue, instrument)."""
         self.shared: set[tuple[str, str, str]] = set()
         """(venue, account, order id) that two orders were seen to have: placeholders, which name none."""
+        self.doubted: dict[int, None] = {}
+        """Orders marked `SUSPECTED`; numbers may be outdated, never missing."""
+        self.names_low = False
+        """True where nobody can be asked, as in an audit: every statement of less than was heard is named (see `low`)."""
         self.next_id = 1
         self.counters = Counters()
         self._forgotten = 0
@@ -119,8 +140,8 @@ class Engine:
             Untrack: self.desk.untrack,
             Stop: self.desk.stop,
             Amend: self.desk.amend,
-            Answered: self._answered,
-            Looked: self._looked,
+            Answered: partial(answers.answered, self.desk),
+            Looked: partial(answers.looked, self.desk),
             KillSwitch: self.desk.kill,
             Decide: self._decide,
             Reported: self._reported,
@@ -130,7 +151,8 @@ class Engine:
             MarketSeen: self.desk.market_seen,
             Restarted: self.desk.restarted,
             Tick: lambda _, now, effects: self.desk.tick(now, effects),
-            Outage: self._outage,
+            Outage: partial(outages.outage, self),
+            Resolve: partial(rulings.resolve, self),
         }
 
     def step(self, inp: Input, now: int) -> Effects:
@@ -152,6 +174,8 @@ class Engine:
             if effects.bound:
                 # It may go on as another venue order now: the end of the one before is not its end.
                 child.settle()
+            if ledger.doubt is not None or child.flags & _SUSPECTED:
+                rulings.news(self, child, effects)
             try:
                 check(child, ledger, effects.told, effects.published)
             except Broken as broken:
@@ -320,15 +344,6 @@ class Engine:
         self.counters.unreadable += 1
         effects.events.append(Alarm(0, None, None, AlarmKind.UNREADABLE, f"{u.venue}: {u.error}"))
 
-    def _outage(self, outage: Outage, now: int, effects: Effects) -> None:
-        outages.outage(self, outage, now, effects)
-
-    def _answered(self, a: Answered, now: int, effects: Effects) -> None:
-        answers.answered(self.desk, a, now, effects)
-
-    def _looked(self, answer: Looked, now: int, effects: Effects) -> None:
-        answers.looked(self.desk, answer, now, effects)
-
     def _decide(self, d: Decide, now: int, effects: Effects) -> None:
         handling.decided(self.desk, d, now, effects)
 
@@ -381,3 +396,5 @@ class Engine:
             self.holdings.restored(child)
         if child.flags & _UNCLAIMED:
             self.desk.unclaimed.add(child.id)
+        if child.flags & _SUSPECTED:
+            self.doubted[child.id] = None

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 _CONFIRMED = ExecutionState.CONFIRMED
 _NEW, _DUPLICATE = Booked.NEW, Booked.DUPLICATE
 
-__all__ = ["charge", "claim", "execution", "publish_joined", "revised", "voided"]
+__all__ = ["booked_today", "charge", "claim", "execution", "publish_change", "publish_joined", "revised", "voided"]
 
 
-def execution(engine: Engine, child: Child, ledger: Ledger, e: Execution, now: int, effects: Effects) -> Booked:
-    """Book one execution and publish what it adds."""
+def execution(
+    engine: Engine, child: Child, ledger: Ledger, e: Execution, now: int, effects: Effects, asked: int | None = None
+) -> Booked:
+    """Book one execution and publish what it adds. `asked`: when the question was sent whose answer lists it (ns UTC)."""
     if e.leg is not None:
         return _leg(engine, child, ledger, e, effects)
     key, qty, px, as_of = e.key, e.qty, e.px, e.as_of
@@ -50,6 +52,10 @@ def execution(engine: Engine, child: Child, ledger: Ledger, e: Execution, now: i
         effects.duplicate = True
     else:
         _changed(engine, child, ledger, booked, e, was, old, effects)
+    if ledger.doubt is not None and booked is not _NEW and ledger.doubt.aside:
+        told = e.as_of if asked is None else asked
+        if engine.set_aside(engine, child, ledger, e, now if told is None else told, effects):
+            return Booked.CHANGED
     return booked
 
 
@@ -92,7 +98,7 @@ def revised(engine: Engine, child: Child, ledger: Ledger, r: ExecutionRevised, n
 def voided(engine: Engine, child: Child, ledger: Ledger, v: ExecutionVoided, now: int, effects: Effects) -> None:
     """A bust: the execution no longer counts."""
     old = ledger.cum
-    was_today = _booked_today(child, ledger, v.key)
+    was_today = booked_today(child, ledger, v.key)
     void = Void(now if v.as_of is None else v.as_of, bool(v.leaves_qty), v.qty)
     booked, root = ledger.void(v.key, void)
     if booked is Booked.DUPLICATE:
@@ -105,7 +111,7 @@ def voided(engine: Engine, child: Child, ledger: Ledger, v: ExecutionVoided, now
     fell = sub(old, ledger.cum)
     if was_today and fell > ZERO and child.day_era:
         child.day_cum = max(ZERO, sub(child.day_cum, fell))
-    _publish_change(engine, child, ledger, root, old, v.reason, effects)
+    publish_change(engine, child, ledger, root, old, v.reason, effects)
 
 
 def charge(engine: Engine, child: Child, ledger: Ledger, c: Charge, effects: Effects) -> None:
@@ -151,6 +157,40 @@ def publish_joined(engine: Engine, child: Child, new: list[tuple[Ledger, str]], 
     total = child.order_qty
     if total is not None and child.cum > total >= effects.told:
         _overfill(engine, child, effects)
+
+
+def publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, old: Decimal, reason: str | None,
+                    effects: Effects) -> None:  # fmt: skip
+    """Publish how `ledger.cum` moved from `old` through execution `key`, or through no one execution where it is empty."""
+    delta = sub(ledger.cum, old)
+    if delta < ZERO:
+        child.cum = child.sum_cum()
+        child.settle()
+        if child.known:
+            effects.published = add(effects.published, delta)
+            fell = delta.copy_negate()
+            effects.events.append(
+                Reversal(child.id, child.order_id, child.cl_ord_id, fell, key, reason, child.cum, child.leaves, child.status)
+            )
+    elif delta > ZERO:
+        packed = ledger.rows.get(key)
+        px = unpack(packed).px if packed is not None else None
+        _moved(engine, child, ledger, old, key, delta, px, effects)
+    else:
+        child.cum = child.sum_cum()
+        child.settle()
+
+
+def booked_today(child: Child, ledger: Ledger, key: str) -> bool:
+    """Whether execution `key` was booked on the current trading day (invariant 14: older days keep DayCumQty)."""
+    if not child.day_era:
+        return True
+    root = ledger.root(key)
+    case = (ledger.cases or {}).get(root)
+    if case is not None and case.first is not None:
+        return case.first.era >= child.day_era
+    packed = ledger.rows.get(root)
+    return packed is not None and unpack(packed).era >= child.day_era
 
 
 # ---------------------------------------------------------------------- inside
@@ -236,47 +276,14 @@ def _after_change(engine: Engine, child: Child, ledger: Ledger, root: str, was: 
                   reason: str | None, effects: Effects) -> None:  # fmt: skip
     delta = sub(ledger.cum, old)
     if delta and child.day_era:
-        if delta > ZERO or _booked_today(child, ledger, root):
+        if delta > ZERO or booked_today(child, ledger, root):
             child.day_cum = max(ZERO, add(child.day_cum, delta))
-    _publish_change(engine, child, ledger, root, old, reason, effects)
+    publish_change(engine, child, ledger, root, old, reason, effects)
     if delta or was is None:
         return
     before, after = unpack(was), unpack(ledger.rows[root])
     if before.px != after.px and child.known and not after.void:
         effects.events.append(Repriced(child.id, child.order_id, child.cl_ord_id, root, after.px, child.cum))
-
-
-def _publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, old: Decimal, reason: str | None,
-                    effects: Effects) -> None:  # fmt: skip
-    delta = sub(ledger.cum, old)
-    if delta < ZERO:
-        child.cum = child.sum_cum()
-        child.settle()
-        if child.known:
-            effects.published = add(effects.published, delta)
-            fell = delta.copy_negate()
-            effects.events.append(
-                Reversal(child.id, child.order_id, child.cl_ord_id, fell, key, reason, child.cum, child.leaves, child.status)
-            )
-    elif delta > ZERO:
-        packed = ledger.rows.get(key)
-        px = unpack(packed).px if packed is not None else None
-        _moved(engine, child, ledger, old, key, delta, px, effects)
-    else:
-        child.cum = child.sum_cum()
-        child.settle()
-
-
-def _booked_today(child: Child, ledger: Ledger, key: str) -> bool:
-    """Whether execution `key` was booked on the current trading day (invariant 14: older days keep DayCumQty)."""
-    if not child.day_era:
-        return True
-    root = ledger.root(key)
-    case = (ledger.cases or {}).get(root)
-    if case is not None and case.first is not None:
-        return case.first.era >= child.day_era
-    packed = ledger.rows.get(root)
-    return packed is not None and unpack(packed).era >= child.day_era
 
 
 def _leg(engine: Engine, child: Child, ledger: Ledger, e: Execution, effects: Effects) -> Booked:

@@ -190,7 +190,14 @@ def killed(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
 
 def undecided(parent: Parent) -> Child | None:
     """The child whose rest may be decided on: partly filled parent, something left of it, and it works."""
-    if parent.done is not None or parent.stop is not None or parent.halted or not parent.cum or not parent.rest:
+    if (
+        parent.done is not None
+        or parent.stop is not None
+        or parent.halted
+        or not parent.cum
+        or not parent.rest
+        or parent.doubted
+    ):
         return None
     return next((child for child in reversed(parent.active) if child.open_at_venue), None)
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from partfill.core.asides import lift, too_late
 from partfill.core.booked import Booked
 from partfill.core.claims import Claim, Losses, admit, best, outdated
 from partfill.core.corrections import Case, Scales, Version, Void, as_of, derive, history, off_qty, scaled
@@ -27,6 +28,7 @@ from partfill.model.numbers import ZERO, add, mul, ratio, scale, sub
 
 if TYPE_CHECKING:
     from partfill.core.child import Child
+    from partfill.core.doubts import Doubt
 
 
 class Multiplied(NamedTuple):
@@ -64,6 +66,7 @@ class Ledger:
         "scales",
         "cases",
         "claims",
+        "doubt",
         "fees",
         "into",
         "losses",
@@ -111,6 +114,8 @@ class Ledger:
         """Where each replace begins a venue order of its own: what the venue says that this later one is for, alone."""
         self.scales: Scales | None = None
         """Splits so far."""
+        self.doubt: Doubt | None = None
+        """What the venue's answers say against it, and what was ruled (see `rulings`)."""
 
     # ------------------------------------------------------------------ evidence
 
@@ -156,6 +161,8 @@ class Ledger:
 
     def claim(self, cum: Decimal, avg: Decimal | None, as_of: int) -> bool:
         """Take one cumulative claim; True when it was news."""
+        if self.doubt is not None and too_late(self, as_of):
+            return False
         claims = admit(self.claims, (as_of, cum, avg))
         if claims is self.claims:
             return False
@@ -176,6 +183,7 @@ class Ledger:
         elif name in self.links:
             return Booked.DUPLICATE, root
         version.era = self.era
+        lift(self, root)
         case = self.open_case(root)
         if name in self.rows:
             # A later correction, or its void, came first and took this one for an execution: here is the missing link.
@@ -191,6 +199,7 @@ class Ledger:
     def void(self, key: str, void: Void) -> tuple[Booked, str]:
         """Take execution `key` back, for ever. Returns what it did and the execution's key."""
         root = self.root(key)
+        lift(self, root)
         known = (self.cases or {}).get(root)
         if known is not None and known.void is not None:
             return Booked.DUPLICATE, root
@@ -238,7 +247,7 @@ class Ledger:
     def multiplied(self, numerator: Decimal, denominator: Decimal) -> Multiplied:
         """Every quantity times numerator / denominator, each execution by itself too. Raises `Inexact`; changes nothing."""
         for _, row in self.live():
-            scale(self._live_qty(row), numerator, denominator)
+            scale(self.live_qty(row), numerator, denominator)
         for case in (self.cases or {}).values():
             for version in (*case.versions.values(), *(() if case.first is None else (case.first,))):
                 scale(scaled(version, self.scales), numerator, denominator)
@@ -312,7 +321,7 @@ class Ledger:
         live = self.live()
         for _, row in live:
             assert row.qty is not None
-            qty = self._live_qty(row)
+            qty = self.live_qty(row)
             itemised = add(itemised, qty)
             if row.px is None:
                 unpriced = add(unpriced, qty)
@@ -388,7 +397,7 @@ class Ledger:
         if not new.void:
             assert new.qty is not None
             self.count += 1
-            qty = self._live_qty(new)
+            qty = self.live_qty(new)
             self.itemised = add(self.itemised, qty)
             if new.px is None:
                 self.unpriced = add(self.unpriced, qty)
@@ -408,7 +417,7 @@ class Ledger:
         if old.void or old.leg or old.qty is None:
             return
         self.count -= 1
-        qty = self._live_qty(old)
+        qty = self.live_qty(old)
         self.itemised = sub(self.itemised, qty)
         if old.px is None:
             self.unpriced = sub(self.unpriced, qty)
@@ -419,7 +428,7 @@ class Ledger:
         else:
             self.add_fee(old.fee_currency or "", old.fee.copy_negate())
 
-    def _live_qty(self, row: Row) -> Decimal:
+    def live_qty(self, row: Row) -> Decimal:
         """Quantity of a row in today's units: as stated, times the splits since."""
         assert row.qty is not None
         qty = row.qty

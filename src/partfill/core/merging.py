@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from partfill.core.claims import admit
 from partfill.core.corrections import Case
+from partfill.core.doubts import join
 from partfill.core.ledger import Ledger
 from partfill.core.repeats import again
 from partfill.core.rows import unpack
@@ -52,6 +53,7 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
         ledger.owed = (ledger.owed or {}) | other.owed
     for key in [key for key in ledger.owed or {} if key in ledger.rows]:
         ledger.settle_owed(key)
+    join(ledger, other)
     ledger.ends |= other.ends
     ledger.qty = other.qty if ledger.qty is None else ledger.qty
     if other.order_id is not None:

@@ -18,6 +18,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from partfill.core.doubts import suspected
 from partfill.model.commands import Resubmit
 from partfill.model.numbers import ZERO, add, ratio, sub
 from partfill.model.protection import Retry
@@ -121,13 +122,25 @@ class Parent:
 
     @property
     def unsure(self) -> bool:
-        """Whether a venue is being asked what still counts of an order that has ended, after a void."""
+        """Whether a venue is being asked what still counts: after a void, or since it says less than was heard."""
+        if self.doubted:
+            return True
         for child in self.children:
             work = child.work
             assert work is not None
             if work.settled and (work.looking or work.look_at) and any(ledger.outdated for ledger in child.ledgers):
                 return True
         return False
+
+    @property
+    def doubted(self) -> bool:
+        """Whether a venue's answers say that less has filled than was heard (see `rulings`)."""
+        return any(suspected(child) for child in self.children)
+
+    @property
+    def held(self) -> bool:
+        """Whether it is doubted, and nothing is placed for it: all but what its venue holds to the position."""
+        return self.doubted and not (self.guards is not None and self.terms.reduce_only)
 
     @property
     def spent(self) -> Decimal | None:

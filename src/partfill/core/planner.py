@@ -6,6 +6,8 @@ Rules
   quantity); else cancel, wait for the proof of the end, and place what is left.
 - A new child is placed only when every other one is settled, and only for what the law leaves.
 - Nothing becomes larger while a venue is asked what still counts of an order that has ended, after a void.
+- Nothing becomes larger, follows or ends while a venue says that less has filled than was heard, but for a protective order
+  that its venue holds to the position: that one may grow.
 - A request that was refused is tried anew later and later, for as long as it is wanted.
 - What a venue changed by itself is not fought: an order that it cut down or repriced stays so, until the user asks for
   something else.
@@ -59,7 +61,7 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
 def _beside(parent: Parent, now: int) -> Step | None:
     """A protective order whose position has grown: what is missing is placed beside what works, one request at a time."""
     rest = sub(parent.asked, parent.exposure)
-    if rest <= ZERO or _on_their_way(parent):
+    if rest <= ZERO or parent.held or _on_their_way(parent):
         return None
     again = again_at(parent)
     if again > now:
@@ -111,7 +113,7 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
     if room <= ZERO:
         return Step(child, Request.CANCEL, retarget=True)
     wanted = add(child.cum, room)
-    if wanted > work.max_qty and parent.unsure:
+    if wanted > work.max_qty and (parent.held or (parent.unsure and not parent.doubted)):
         wanted = work.max_qty
     if work.cut and wanted > work.max_qty:
         # To ask for it again would go on for ever.
@@ -128,6 +130,8 @@ def _change(parent: Parent, child: Child, work: Work) -> Step | None:
 
 def _next(parent: Parent) -> Step | None:
     """Every child is settled: place what is left, or end."""
+    if parent.held:
+        return None
     if parent.stop is not None:
         return None if parent.done is not None else Step(done=_outcome(parent, parent.stop))
     if parent.attempts == 0:

@@ -25,6 +25,7 @@ from heapq import heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import kill_switch, laws, over_close
+from partfill.core.doubts import least_held
 from partfill.core.effects import Effects
 from partfill.core.guard import Guard, Place, Protection
 from partfill.core.parent import Done, Parent
@@ -145,6 +146,12 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
                     stale.append(protection)
                 if protection not in concerned:
                     concerned.append(protection)
+    if effects.doubts and effects.child is not None:
+        child = effects.child
+        for protection in desk.protections.values():
+            if protection.place[:3] == (child.venue, child.account, child.instrument):
+                stale += [protection] if protection not in stale else []
+                concerned += [protection] if protection not in concerned else []
     for protection in stale:
         _derive(desk, protection, now, effects)
     for parent in touched:
@@ -275,7 +282,11 @@ def open_qty(desk: Desk, protection: Protection) -> Decimal:
         for guard in protection.guards:
             guard.filled = ZERO
             guard.fired_at = 0
-    return position.held.copy_abs()
+    held = position.held.copy_abs()
+    if not desk.engine.doubted or _rules(desk, protection).reduce_only:
+        return held
+    # Where nothing holds a stop to the position, it is for no more than what is held for certain.
+    return least_held(desk.engine, protection.place[:3], protection.side, held)
 
 
 def _bring(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:

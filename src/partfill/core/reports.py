@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives, message_keys
+from partfill.core import fills, lives, low, message_keys, rulings
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -128,6 +128,10 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     elif child.reductions and child.order_qty is not None:
         _reduce_late(engine, child, s, as_of, effects)
     child.settle()
+    if s.asked is not None:
+        rulings.answer(engine, child, ledger, s, now, effects)
+    elif engine.names_low:
+        low.named(engine, child, ledger, s, as_of, effects)
     if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
         return
@@ -190,7 +194,7 @@ def _executions(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, 
                 said = f"execution {e.key} in a list of this order is a {theirs}: it counts nowhere"
                 engine.alarm(effects, child, AlarmKind.ID_CONFLICT, said)
             continue
-        booked = fills.execution(engine, child, ledger, e, now, effects)
+        booked = fills.execution(engine, child, ledger, e, now, effects, s.asked)
         fresh = fresh or booked is not Booked.DUPLICATE
     told = now if s.as_of is None else s.as_of
     # A list asked for before our last news is merely old.
@@ -342,7 +346,7 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
         if child.mark(Flag.STATUS_AHEAD):
             said = f"the venue says filled, its quantities say {text(child.cum)}"
             engine.alarm(effects, child, AlarmKind.STATUS_AHEAD, said)
-    if s.cum_qty is not None and s.cum_qty < child.cum and s.exec_type is None:
+    if s.cum_qty is not None and s.cum_qty < child.cum and s.exec_type is None and not rulings.kept(ledger, s.cum_qty):
         # Usual while a poll lags; a reason to look, never a reason to take anything back.
         effects.query = True
     if s.exec_type is None and s.order_qty is not None and child.known and not child.in_flight:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from partfill.core.engine import Engine
@@ -25,6 +27,9 @@ class EngineState(msgspec.Struct, array_like=True):
     shared: list[tuple[str, str, str]] = []
 
 
+_SINCE = {"lag_ms": 3_000, "settle_ms": None, "id_scope": "forever"}
+"""What venues declare by fields that came later: left out where nothing is said, so that older files stay as they are."""
+
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(EngineState).decode
 
@@ -37,7 +42,14 @@ def freeze_engine(engine: Engine) -> bytes:
     holdings = engine.holdings.next_number if engine.holdings is not None else 0
     desk = engine.desk
     numbers = (holdings, desk.next_protection, sorted(engine.shared))
-    return _encode(EngineState(engine.next_id, days, engine.rules, desk.name, killed, desk.next_id, outages, *numbers))
+    rules: Any = {venue: _declared(each) for venue, each in engine.rules.items()}
+    return _encode(EngineState(engine.next_id, days, rules, desk.name, killed, desk.next_id, outages, *numbers))
+
+
+def _declared(rules: Capabilities) -> msgspec.Raw:
+    fields = msgspec.to_builtins(rules)
+    said = {name: value for name, value in fields.items() if name not in _SINCE or value != _SINCE[name]}
+    return msgspec.Raw(msgspec.json.encode(said))
 
 
 def thaw_engine(blob: bytes | str) -> Engine:

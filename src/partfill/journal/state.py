@@ -13,6 +13,7 @@ import msgspec
 from partfill.core.child import Child
 from partfill.core.claims import Losses
 from partfill.core.corrections import Case, Scales
+from partfill.core.doubts import Doubt
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import end_mask
 from partfill.model.capabilities import Capabilities
@@ -42,6 +43,7 @@ class LedgerState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False)
     ends: int = 0
     owed: dict[str, dict[str, Decimal]] | None = None
     qty: Decimal | None = None
+    doubt: Doubt | None = None
 
 
 class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
@@ -103,7 +105,8 @@ def freeze(child: Child) -> bytes:
         (
             each.order_id, each.itemised, each.notional, each.unpriced, each.count, each.fee_unknown, each.claims,
             each.losses, each.links, each.low, each.high, each.fees, each.era, each.scales, each.cases, each.off, each.ends,
-            each.owed, *(() if each.qty is None else (each.qty,)),
+            each.owed, *(() if each.qty is None and each.doubt is None else (each.qty,)),
+            *(() if each.doubt is None else (each.doubt,)),
         )
         for each in child.ledgers
     ]  # fmt: skip
@@ -142,6 +145,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
         ledger.era, ledger.scales, ledger.cases = each.era, each.scales, each.cases
         ledger.off, ledger.ends, ledger.owed = each.off, each.ends, each.owed
         ledger.qty = each.qty
+        ledger.doubt = each.doubt
         ledger.rejoin()
         child.ledgers.append(ledger)
         if each.order_id is not None:

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from partfill.model.numbers import NotANumber
+
 
 class Cumulative(StrEnum):
     """What a venue's cumulative filled quantity is worth."""
@@ -94,6 +96,30 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """True when an order of ours that rests is part of the book that this venue shows: a book without it is not believed."""
     id_scope: IdScope = IdScope.FOREVER
     """Within what order ids and client ids name one order."""
+    lag_ms: int = 3_000
+    """How far behind its own reports the venue's answers may be, in ms: a total that was asked for sooner after the last news
+    of an order says nothing against it."""
+    settle_ms: int | None = None
+    """How long an answer has to stay the same before it may take quantity back without an end of the order, in ms. None: 60,000
+    where lists of executions are complete, 300,000 where there are totals only."""
+
+    def __post_init__(self) -> None:
+        if self.lag_ms < 0:
+            raise NotANumber(f"lag_ms is {self.lag_ms}; it is zero or more")
+        if self.settle_ms is not None and self.settle_ms < 0:
+            raise NotANumber(f"settle_ms is {self.settle_ms}; it is zero or more")
+
+    @property
+    def lag_ns(self) -> int:
+        """`lag_ms` in ns."""
+        return self.lag_ms * 1_000_000
+
+    @property
+    def settle_ns(self) -> int:
+        """`settle_ms` in ns, derived where it is not declared."""
+        if self.settle_ms is not None:
+            return self.settle_ms * 1_000_000
+        return (60_000 if self.executions_complete else 300_000) * 1_000_000
 
 
 FIX_LIKE = Capabilities()

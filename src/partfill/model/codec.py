@@ -27,7 +27,7 @@ NUMBERS = frozenset(
         *("qty", "px", "fee", "amount", "price", "stop_px", "avg_px", "order_qty", "cash_order_qty", "cum_qty"),
         *("leaves_qty", "reduced_qty", "day_order_qty", "day_cum_qty", "min_resubmit_size", "min_remainder_size"),
         *("taker_fee_rate", "trade_rate", "queue_ahead", "max_usd", "from_price", "tick", "lot", "min_qty", "min_notional"),
-        *("multiplier",),
+        *("multiplier", "venue_cum_qty"),
     ]
 )
 """Names of the fields that hold an exact number."""

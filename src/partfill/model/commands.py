@@ -172,6 +172,38 @@ class Looked(_Command, frozen=True, tag="looked"):
             raise NotANumber("a definite answer without as_of; give the time of the question, ns UTC")
 
 
+class Resolve(_Command, frozen=True, tag="resolve"):
+    """A person decides between what was heard of an order and the venue's later word, which says less.
+
+    `cum_qty` is what is booked and `venue_cum_qty` what the venue says, as they were shown: when either has moved, the
+    decision is refused. `accept`: the venue is right, and the executions `void` are set aside; none named, those that its
+    complete list lacks. Else what is booked stays, and the same answer is doubted no more. `by` and `reason`: who, and why.
+    """
+
+    cum_qty: Decimal
+    venue_cum_qty: Decimal
+    accept: bool
+    by: str
+    reason: str
+    order_id: str | None = None
+    cl_ord_id: str | None = None
+    void: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("cum_qty", "venue_cum_qty"):
+            value = getattr(self, name)
+            require(value, name)
+            if value < ZERO:
+                raise NotANumber(f"{name} is {value}; a quantity is zero or more")
+        if self.order_id is None and self.cl_ord_id is None:
+            raise NotANumber("a decision about neither order_id nor cl_ord_id; give at least one")
+        for name in ("by", "reason"):
+            if not getattr(self, name).strip():
+                raise NotANumber(f"{name} is empty; a decision about quantities names who decides and why")
+        if self.void and not self.accept:
+            raise NotANumber("executions to set aside and what is booked kept; it is one or the other")
+
+
 class KillSwitch(_Command, frozen=True, tag="kill_switch"):
     """Stop everything that works and start nothing, or lift that. `venue` "*" means every venue and account."""
 

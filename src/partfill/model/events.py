@@ -128,6 +128,10 @@ class AlarmKind(StrEnum):
     POSITION_AGREES = "position_agrees"
     KEY_REUSED = "key_reused"
     ID_SHARED = "id_shared"
+    DISPUTED = "disputed"
+    DISPUTE_OVER = "dispute_over"
+    RULED = "ruled"
+    LOW = "low"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

@@ -20,6 +20,7 @@ from partfill.model.commands import (
     Looked,
     Protect,
     Reported,
+    Resolve,
     Restarted,
     Stop,
     Submit,
@@ -205,6 +206,7 @@ Input = (
     | PositionSeen
     | MarketSeen
     | InstrumentListed
+    | Resolve
 )
 
 __all__ = [
@@ -232,6 +234,7 @@ __all__ = [
     "Protect",
     "Reported",
     "RequestSent",
+    "Resolve",
     "Restarted",
     "Stop",
     "Submit",

@@ -44,7 +44,7 @@ MAX_TIME = (1 << 63) - (1 << 40)
 
 def check_times(of: msgspec.Struct) -> None:
     """Raise `NotANumber` for a time that no journal can hold."""
-    for name in ("as_of", "venue_time", "since"):
+    for name in ("as_of", "venue_time", "since", "asked"):
         value = getattr(of, name, None)
         if value is not None and not -MAX_TIME <= value <= MAX_TIME:
             raise NotANumber(f"{name} is {value}; a time is nanoseconds since 1970, below {MAX_TIME}")
@@ -168,6 +168,9 @@ class OrderSnapshot(_Observation, frozen=True, tag="order_snapshot"):
     reason: str | None = None
     replaced: bool = False
     """True when the venue says that the rest went on under another order. It is not over then: `OrderLinked` names that one."""
+    asked: int | None = None
+    """When the question was sent that this answers, by our clock (ns UTC). Set for polls and look-ups alone: a stream, a reply
+    and an end are no answers. Only an answer can say that less has filled than was heard (see `core.rulings`)."""
 
     def __post_init__(self) -> None:
         check_times(self)

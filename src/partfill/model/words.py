@@ -154,6 +154,12 @@ class Flag(IntEnum):
     """The venue used one message key for two messages."""
     ID_CONFLICT = 1048576
     """A message under an id of this order was about another instrument or side."""
+    SUSPECTED = 4194304
+    """On while the venue's answers say that less has filled than was heard: nothing more is decided or placed for it."""
+    DISPUTED = 8388608
+    """On while they keep saying so: a person, or what `core.rulings` calls fresh answers, decides."""
+    RULED = 16777216
+    """The venue's later word took back what had been heard: executions were set aside, or a total was."""
 
 
 DERIVED_FLAGS = Flag.PARKED | Flag.PROVISIONAL | Flag.UNPRICED | Flag.APPROXIMATE | Flag.OVERFILL

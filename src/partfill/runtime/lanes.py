@@ -19,6 +19,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
+
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
@@ -48,11 +50,14 @@ class Lanes:
 
     def __init__(self, venues: Mapping[str, Venue], answer: Callable[[Answered | Looked], Awaitable[None]], *,
                  per_second: Mapping[str, int] | None = None, timeout_s: float = TIMEOUT_S,
-                 unwanted: Callable[[Place], str | None] = lambda op: None) -> None:  # fmt: skip
+                 unwanted: Callable[[Place], str | None] = lambda op: None,
+                 clock: Callable[[], int] | None = None) -> None:  # fmt: skip
         self._venues = venues
         self._answer = answer
         self._per_second = per_second if per_second is not None else {}
         self._timeout_s = timeout_s
+        self._clock = clock
+        """What answers to questions are stamped with (ns UTC); None: they are not, and say nothing against what was heard."""
         self._unwanted = unwanted
         """Why an order that waits need not leave; None while it is wanted."""
         self._first: dict[Lane, deque[Waiting]] = {}
@@ -224,6 +229,7 @@ class Lanes:
         limit = self._questions.setdefault(op.venue, asyncio.Semaphore(QUESTIONS))
         async with limit:
             left = _says_leaving(op, because)
+            asked = None if self._clock is None else self._clock()
             try:
                 async with asyncio.timeout(self._timeout_s):
                     answer = await self._venues[op.venue].find(op)
@@ -232,6 +238,9 @@ class Lanes:
                     venue=op.venue, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id,
                     error=f"{type(error).__name__}: {error}",
                 )  # fmt: skip
+        if answer.order is not None and asked is not None:
+            # By our own clock: what a venue stamps may be the time of a status.
+            answer = msgspec.structs.replace(answer, order=msgspec.structs.replace(answer.order, asked=asked))
         if left:
             found = f"none came ({answer.error})" if answer.error else "found" if answer.order is not None else "not found"
             _say_answered(op, because, left, found if answer.definite or answer.error else f"{found}, not its last word")

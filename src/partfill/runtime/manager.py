@@ -110,7 +110,7 @@ class FillManager:
         self.bus = Bus()
         self.journal = Journal(path)
         self.lanes = Lanes(
-            self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s, unwanted=self._unwanted
+            self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s, unwanted=self._unwanted, clock=clock
         )
         self.pollers: list[FillPoller] = []
         self.followers: list[Follower] = []

@@ -18,6 +18,8 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from partfill.core.child import Child
 from partfill.journal.journal import JournalDown
 from partfill.model.events import Event
@@ -59,6 +61,7 @@ class FillPoller:
         """Ask once and take everything that comes. Returns the events that followed."""
         async with self._turn:
             working = [child.order_id for child in self.open_orders() if child.order_id]
+            asked = self._manager.clock()
             try:
                 async with asyncio.timeout(outages.READ_S):
                     found = await self.venue.snapshot(self.account, working)
@@ -75,7 +78,8 @@ class FillPoller:
             for snapshot in found:
                 if snapshot in self._repeats:
                     continue
-                effects = await self._manager.hear(snapshot)
+                # When it was asked for, by our own clock: what a venue stamps may be the time of a status.
+                effects = await self._manager.hear(msgspec.structs.replace(snapshot, asked=asked))
                 self._repeats.took(snapshot, effects.now)
                 events.extend(effects.events)
             self._repeats.turn()
@@ -93,7 +97,7 @@ class FillPoller:
         return seconds * self._random.uniform(1 - JITTER, 1 + JITTER)
 
     def open_orders(self) -> list[Child]:
-        """Every order of this account of which something may still fill, those of an earlier life included."""
+        """Every order of this account of which something may still fill, or is doubted; those of an earlier life included."""
         return list(self._open())
 
     def _open(self) -> Iterator[Child]:

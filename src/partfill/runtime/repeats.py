@@ -4,6 +4,7 @@ Rules
 - Only what could change nothing is left out. A snapshot: the same content as the last one of this order that was taken, and
   nothing has happened to the order since. An execution: its row says just that, and it is no version, void or leg.
 - Stamps are no content: the same total at a later time says more only after something else was heard, and then it is taken.
+- Nothing is left out of an order whose venue says less than was heard: each answer counts (`core.rulings`).
 - Unsure means taken. Orders that are not in memory are never left out.
 """
 
@@ -13,6 +14,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from partfill.core.doubts import pending
 from partfill.core.engine import Engine
 from partfill.core.rows import unpack
 from partfill.model.observations import Execution, Observation, OrderSnapshot
@@ -38,7 +40,7 @@ class Repeats:
         if found is None or ledger is None or s.key is not None:
             return False
         digest, step = found
-        if ledger.child.updated > step or digest != _digest(s):
+        if ledger.child.updated > step or digest != _digest(s) or pending(ledger.child):
             return False
         self._taken[order_id] = found
         return True
@@ -73,7 +75,7 @@ def _digest(s: OrderSnapshot) -> bytes:
     executions = s.executions
     if executions is not None:
         executions = tuple(msgspec.structs.replace(each, as_of=None) for each in executions)
-    bare = msgspec.structs.replace(s, as_of=None, venue_time=None, executions=executions)
+    bare = msgspec.structs.replace(s, as_of=None, venue_time=None, asked=None, executions=executions)
     try:
         content = _encode(bare)
     except UnicodeEncodeError:

@@ -1,0 +1,59 @@
+"""Executions that a ruling sets aside, and the total that it puts in the place of earlier ones.
+
+Rules
+- A ruling as of R drops every claim up to R and stands as a claim itself. One that comes later and is of R or before is dropped
+  too: what rules is the same for every order of arrival.
+- An execution set aside counts like a void one, from just before R on, so that the total of R itself is not reduced by it. It
+  is a case without the venue's void: a void or a correction by the venue takes its place, and listed again it counts.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from partfill.core.claims import admit
+from partfill.core.corrections import Void
+from partfill.core.doubts import Doubt
+
+if TYPE_CHECKING:
+    from partfill.core.ledger import Ledger
+
+
+def rule(ledger: Ledger, at: int, total: Decimal, avg: Decimal | None, void: tuple[str, ...], *, reopens: bool) -> None:
+    """As of `at` (ns UTC) the total was `total`, and the executions `void` are none of it. Those may still be to come."""
+    doubt = ledger.doubt = ledger.doubt or Doubt()
+    doubt.ruled_at = max(doubt.ruled_at, at)
+    for key in void:
+        root = ledger.root(key)
+        case = ledger.open_case(root)
+        if case.void is None:
+            case.void = Void(at - 1, reopens, era=ledger.era)
+            doubt.aside.append(root)
+            ledger.derive_row(root, case)
+    ledger.claims = admit(tuple(claim for claim in ledger.claims if claim[0] > at), (at, total, avg))
+    ledger.rejoin()
+
+
+def count_again(ledger: Ledger, key: str) -> None:
+    """What was set aside counts: the venue lists it again, corrects it, or is about to void it."""
+    assert ledger.cases is not None
+    case = ledger.cases[key]
+    case.void = None
+    if case.first is not None or case.versions:
+        ledger.derive_row(key, case)
+
+
+def lift(ledger: Ledger, key: str) -> bool:
+    """Before the venue's own word on `key`: it is set aside no more. True when it was."""
+    doubt = ledger.doubt
+    if doubt is None or key not in doubt.aside:
+        return False
+    doubt.aside.remove(key)
+    count_again(ledger, key)
+    return True
+
+
+def too_late(ledger: Ledger, as_of: int) -> bool:
+    """Whether a claim is of the time that was ruled on."""
+    return ledger.doubt is not None and as_of <= ledger.doubt.ruled_at
