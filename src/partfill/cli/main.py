@@ -13,6 +13,7 @@ COMMANDS = {
     "audit": ("partfill.cli.audit", "audit", "Rebuild every order from recorded messages and name each contradiction."),
     "bench": ("partfill.cli.bench", "bench", "Measure the engine and the journal on this machine."),
     "cancel": ("partfill.cli.operate", "cancel", "Cancel one order, through the daemon or in the journal."),
+    "resolve": ("partfill.cli.resolve", "resolve", "Decide where a venue says less than was heard of an order."),
     "cancel-remainder": ("partfill.cli.operate", "cancel_remainder", "Take the rest of one order off, by any of its ids."),
     "check": ("partfill.cli.check", "check", "Name every mistake in a configuration of the daemon."),
     "decisions": ("partfill.cli.decisions", "decisions", "Show what was decided on remainders, and why."),

@@ -51,7 +51,7 @@ def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str
     off and which (the first 200, each with what had filled of it), and every switch that is on now. Exit 0: done; 1: refused
     or failed; 2: DB cannot be used.
     """
-    who = by if by is not None else _user()
+    who = by if by is not None else user()
     switch = KillSwitch(venue=venue, account=account, on=position == "on", by=who, reason=reason)
     request = {"cmd": "kill", "on": switch.on, "by": who, "reason": reason, "venue": venue, "account": account}
     carry_out(db, request, lambda: commands.kill_in_journal(db, switch))
@@ -142,7 +142,8 @@ def _fail(code: int, why: object) -> NoReturn:
     sys.exit(code)
 
 
-def _user() -> str:
+def user() -> str:
+    """The name of who runs this program."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -150,6 +150,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _style(row: Row) -> str:
-    if row.get("void") or row.get("uncovered") or "QUARANTINED" in row.get("flags", ()) or "OVERFILL" in row.get("flags", ()):
+    grave = {"QUARANTINED", "OVERFILL", "DISPUTED"}
+    if row.get("void") or row.get("uncovered") or grave.intersection(row.get("flags", ())):
         return "red"
     return ""

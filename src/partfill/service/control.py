@@ -4,6 +4,7 @@
     {"cmd":"submit","ref":"a1","instrument":"ACME","side":"buy","qty":"10","price":"25"}
     {"cmd":"cancel","ref":"a1","reason":"enough"}
     {"cmd":"kill","on":true,"by":"me"}
+    {"cmd":"resolve","order":"a1","accept":true,"by":"me","reason":"the venue called","numbers":"20/10"}
     {"cmd":"orders","open":true,"limit":100}
     {"cmd":"positions"}
     {"cmd":"protect","instrument":"ACME","side":"long","stop":"24","targets":["26",["27","0.5"]],"over_close":"flatten"}
@@ -43,7 +44,7 @@ from partfill.runtime.bracket import Bracket
 from partfill.runtime.ingest import Heard, PartialReports
 from partfill.runtime.manager import Busy, FillManager, Refused
 from partfill.runtime.order import Order
-from partfill.service import commands
+from partfill.service import commands, resolving
 from partfill.service.address import control_path
 
 MAX_LINE = 65_536
@@ -170,7 +171,20 @@ class PartialFill(_Request, frozen=True, tag="partial"):
     body: str
 
 
-Request = Status | Kill | Cancel | Submit | Orders | Protect | Unprotect | Positions | PartialFill
+class Resolve(_Request, frozen=True, tag="resolve"):
+    """A person decides between what is booked of an order and what its venue says: see `service.resolving`."""
+
+    order: str
+    accept: bool
+    by: str
+    reason: str
+    numbers: str | None = None
+    void: list[str] = []
+    venue: str | None = None
+    account: str | None = None
+
+
+Request = Resolve | Status | Kill | Cancel | Submit | Orders | Protect | Unprotect | Positions | PartialFill
 _read = msgspec.json.Decoder(Request).decode
 _write = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -268,6 +282,11 @@ class Control:
             found = commands.the_one(self._journal, request.ref, request.venue, request.account)
             stop = Stop(venue=found["venue"], account=found["account"], ref=request.ref, reason=request.reason)
             return await commands.cancel(manager.take, manager.engine, self._journal, stop)
+        if isinstance(request, Resolve):
+            return await resolving.resolve(
+                manager.take, self._journal, request.order, accept=request.accept, by=request.by, reason=request.reason,
+                numbers=request.numbers, void=request.void, venue=request.venue, account=request.account,
+            )  # fmt: skip
         if isinstance(request, Submit):
             return {"order": _order(await self._submit(request))}
         if isinstance(request, Orders):

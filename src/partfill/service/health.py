@@ -75,7 +75,7 @@ DUST = Limits(0.2, 1)
 CHASE_ABORTS = Limits(0.1, 0.5)
 GRAVE = (
     *(AlarmKind.LAW, AlarmKind.INVARIANT, AlarmKind.EXPOSURE, AlarmKind.UNPROTECTED, AlarmKind.OVER_CLOSE),
-    AlarmKind.POSITION,
+    *(AlarmKind.POSITION, AlarmKind.DISPUTED),
 )
 """Alarms after which quantities are in doubt."""
 
@@ -264,6 +264,7 @@ def _alarms(recent: Recent) -> Part:
     counts = {kind: window.count for kind, window in recent.alarms.items()}
     # Good news.
     counts.pop(AlarmKind.OUTAGE_OVER)
+    counts.pop(AlarmKind.DISPUTE_OVER)
     total = sum(counts.values())
     numbers = {str(kind): count for kind, count in counts.items() if count}
     if not total:

@@ -294,7 +294,7 @@ class SimVenue:
             time_in_force=order.terms.time_in_force, price=D[order.price], order_qty=D[order.qty],
             cum_qty=D[order.cum] if self.kind.totals else None,
             avg_px=_average(order) if self.kind.totals and not self.kind.itemised else None, leaves_qty=D[order.leaves],
-            executions=executions, as_of=now,
+            executions=executions, as_of=now, asked=now if kind is None else None,
         )  # fmt: skip
 
 
