@@ -9,6 +9,7 @@ Rules
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from partfill.venues.decoding import Framing
+from partfill.venues.fix.framing import messages as fix_messages
 
 MAX_FRAME = 1 << 20
 """Longest message, in bytes."""
@@ -145,21 +147,60 @@ def _zip_member(raw: BinaryIO, name: str, member: str | None) -> BinaryIO:
 def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame | TooLong]:
     """The frames of a stream, one by one; a `TooLong` stands for each that was skipped. Raises `Unusable`."""
     try:
+        stream = _in_utf8(stream)
         if framing is Framing.JSON:
             yield from _json(stream)
         else:
-            for number, line in _lines(stream):
-                if isinstance(line, TooLong):
-                    yield line
-                elif framing is Framing.FIX and line.count("8=FIX") > 1:
-                    yield from ((number, part) for part in _FIX_STARTS.split(line) if part.strip())
-                else:
-                    yield number, line
+            lines = _lines(stream)
+            for number, line in fix_messages(lines) if framing is Framing.FIX else lines:
+                yield line if isinstance(line, TooLong) else (number, line)
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
         raise Unusable(f"the packed input is broken: {error}") from None
 
 
-_FIX_STARTS = re.compile(r"(?:(?<=[\x01|])|(?<=\^A))(?=8=FIXT?\.)")
+_MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
+"""Byte order marks, and what they say of the text behind them."""
+
+
+def _in_utf8(stream: BinaryIO) -> BinaryIO:
+    """The same text in UTF-8, without a byte order mark. UTF-16 is told by its mark, or by the zeros of its first two signs."""
+    head, whole = _look(stream, 4)
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            whole.read(len(mark))
+            return whole if encoding == "utf-8" else io.BufferedReader(_Recoded(whole, encoding), 1 << 16)
+    zeros = tuple(byte == 0 for byte in head)
+    if zeros == (False, True, False, True):
+        return io.BufferedReader(_Recoded(whole, "utf-16-le"), 1 << 16)
+    if zeros == (True, False, True, False):
+        return io.BufferedReader(_Recoded(whole, "utf-16-be"), 1 << 16)
+    return whole
+
+
+class _Recoded(io.RawIOBase):
+    """A stream in another encoding, as UTF-8."""
+
+    def __init__(self, below: BinaryIO, encoding: str) -> None:
+        self._below = below
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._ready = b""
+        self._over = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and not self._over:
+            packed = self._below.read1(1 << 15)  # type: ignore[attr-defined]
+            self._over = not packed
+            self._ready = self._decoder.decode(packed, self._over).encode("utf-8", "replace")
+        taken = self._ready[: len(buffer)]
+        self._ready = self._ready[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+_FIX_ENDS = (b"\x01", b"|", b"^A", b";", b"<SOH>", b"\\x01", b"\\u0001")
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, str | TooLong]]:
@@ -179,8 +220,8 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, str | TooLong]]:
             yield number, text.decode("utf-8", "replace") if len(text) <= MAX_FRAME else TooLong(number)
             continue
         # A log of FIX messages without line ends: cut at the last start of a message.
-        cut = max(line.rfind(sign + b"8=FIX") + len(sign) for sign in (b"\x01", b"|", b"^A"))
-        if cut > 2:
+        cut = max(line.rfind(sign + b"8=FIX") + len(sign) for sign in _FIX_ENDS)
+        if cut > max(map(len, _FIX_ENDS)):
             yield number, line[:cut].decode("utf-8", "replace")
             carried = line[cut:]
             continue
