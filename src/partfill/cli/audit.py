@@ -12,7 +12,7 @@ import click
 from partfill.cli.output import JsonLines
 from partfill.journal.store import InUse, NotAJournal
 from partfill.runtime.audit import Audit, Summary
-from partfill.runtime.reading import Unusable, frames, open_input
+from partfill.runtime.reading import Unusable, frames, open_text
 from partfill.venues.decoding import Decoder
 from partfill.venues.fix.decoder import FixDecoder
 from partfill.venues.fix.dialect import READY
@@ -39,7 +39,7 @@ def audit(file: str, format_: str, dialect: str | None, trace: bool, journal: Pa
     decoder = _decoder(format_, dialect)
     summary: Summary | None = None
     try:
-        with JsonLines() as out, closing(open_input(file, MEMBERS.get(format_))) as stream, Audit(
+        with JsonLines() as out, closing(open_text(file, MEMBERS.get(format_))) as stream, Audit(
             decoder, journal, trace=out.write if trace else None, report=_report, note=_note,
             shown_id=SHOWN_IDS.get(format_, str),
         ) as run:  # fmt: skip

@@ -3,8 +3,8 @@
 The same engine, and with a journal the same journal code, as in live trading; only time comes from the recording.
 
 Rules
-- Memory is bounded on input of any length: finished orders go to a journal file (a temporary one where none was asked
-  for) and come back when a late message names them.
+- Memory is bounded on input of any length: finished orders, and open ones that have been quiet longest, go to a journal
+  file (a temporary one where none was asked for) and come back when a late message names them.
 - A damaged message is reported with its line, value and what would be right, recorded, and skipped.
 - A venue's own totals are compared with what its executions add up to, never taken over.
 """
@@ -41,6 +41,8 @@ CLASHES = frozenset(
     {AlarmKind.KEY_CONFLICT, AlarmKind.ID_CONFLICT, AlarmKind.OVERFILL, AlarmKind.REDUCTION_UNSEEN, AlarmKind.SPLIT_INEXACT}
 )
 """Alarms that are contradictions: the venue's messages cannot all be right."""
+MAX_OPEN = 20_000
+"""Most open orders in memory."""
 UNKEPT_BATCH = 50_000
 """Inputs after which memory is written down where no journal is kept."""
 
@@ -109,6 +111,7 @@ class Audit:
         note: Callable[[str], None] | None = None,
         shown_id: Callable[[str], str] = str,
         max_finished: int = MAX_FINISHED,
+        max_open: int = MAX_OPEN,
     ) -> None:
         self.decoder = decoder
         self._shown_id = shown_id
@@ -122,6 +125,7 @@ class Audit:
         self.store = Store(path, durable=self._kept)
         # Recorded time says nothing about when a late message may come: only the number in memory counts.
         self._keeper = recover(self.store, quiet_ns=1 << 62, max_finished=max_finished)
+        self._keeper.max_open = max_open
         self.engine = self._keeper.engine
         self._seq = self.store.last_seq()
         self._batch = Batch(self.engine)

@@ -27,6 +27,11 @@ from partfill.venues.fix.framing import messages as fix_messages
 MAX_FRAME = 1 << 20
 """Longest message, in bytes."""
 
+BOMB_SIZE = 64 << 20
+"""Unpacked bytes from which on it is asked how they were packed."""
+BOMB_RATIO = 500
+"""Most unpacked bytes per packed one."""
+
 Frame = tuple[int, str]
 """(line number from 1, text)"""
 
@@ -61,6 +66,41 @@ def open_input(source: str, member: str | None = None) -> BinaryIO:
         raise Unusable(f"{source} cannot be read: {error.strerror}") from None
 
 
+def open_text(source: str, member: str | None = None) -> BinaryIO:
+    """`open_input`, of something that is text. Raises `Unusable`."""
+    stream = open_input(source, member)
+    try:
+        return _Unpacking(only_text(stream, source), stream)
+    except BaseException:
+        stream.close()
+        raise
+
+
+LOOK = 1 << 12
+"""Bytes by which a text is told from something else."""
+
+
+def only_text(stream: BinaryIO, source: str) -> BinaryIO:
+    """The same stream, if its head is text. Raises `Unusable` for something else."""
+    try:
+        head, whole = _look(stream, LOOK)
+    except Unusable:
+        raise
+    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        raise Unusable(f"the packed input {source} is broken: {error}") from None
+    if not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        # UTF-16 has a zero beside each sign of a log; what is no text has zeros elsewhere, and controls.
+        zeros = head.count(0)
+        wide = zeros and zeros in (head[1::2].count(0), head[0::2].count(0)) and zeros * 3 > len(head)
+        if (zeros and not wide) or len(head.translate(None, _TEXT)) * 10 > len(head):
+            raise Unusable(f"{source} is no text, from its first {len(head)} bytes; name a file with messages")
+    return whole
+
+
+_TEXT = bytes([0, 1, *b"\t\n\x0b\x0c\r\x1b", *range(0x20, 0x7F), *range(0x80, 0x100)])
+"""Bytes that texts have: all but controls; SOH parts fields, zeros are counted apart."""
+
+
 class _Rejoined(io.RawIOBase):
     """A stream whose first bytes were read for a look, whole again; closing it closes what it reads from."""
 
@@ -87,6 +127,38 @@ class _Rejoined(io.RawIOBase):
 
 
 _READ_ONE = (io.BufferedReader, gzip.GzipFile, lzma.LZMAFile, bz2.BZ2File)
+
+
+class _Bounded(io.RawIOBase):
+    """An unpacked stream that is given up when it grows far beyond what it was packed in. Raises `Unusable`."""
+
+    def __init__(self, unpacked: Any, packed: BinaryIO) -> None:
+        self._unpacked = unpacked
+        self._packed = packed
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        taken = self._unpacked.read(len(buffer))
+        self._size += len(taken)
+        if self._size > BOMB_SIZE and self._size > BOMB_RATIO * self._read():
+            raise Unusable(f"the input grows more than {BOMB_RATIO} times when it is unpacked; no log of messages does")
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+    def _read(self) -> int:
+        """How much of the packed input was read."""
+        try:
+            return self._packed.tell()
+        except (OSError, ValueError):
+            return self._size
+
+    def close(self) -> None:
+        if not self.closed:
+            self._unpacked.close()
+        super().close()
 
 
 class _Unpacking(io.BufferedReader):
@@ -120,11 +192,11 @@ def _unpacked(raw: BinaryIO, name: str, member: str | None) -> BinaryIO:
     else:
         magic, stream = _look(raw, 6)
     if magic.startswith(b"\x1f\x8b"):
-        return _Unpacking(gzip.GzipFile(fileobj=stream), stream)
+        return _Unpacking(_Bounded(gzip.GzipFile(fileobj=stream), stream), stream)
     if magic.startswith(b"\xfd7zXZ"):
-        return _Unpacking(lzma.LZMAFile(stream), stream)
+        return _Unpacking(_Bounded(lzma.LZMAFile(stream), stream), stream)
     if magic.startswith(b"BZh"):
-        return _Unpacking(bz2.BZ2File(stream), stream)
+        return _Unpacking(_Bounded(bz2.BZ2File(stream), stream), stream)
     if magic.startswith(b"PK"):
         if not raw.seekable():
             raise Unusable(f"{name} is a zip, which cannot be read from a pipe; unpack it, or name the file")
@@ -135,13 +207,17 @@ def _unpacked(raw: BinaryIO, name: str, member: str | None) -> BinaryIO:
 def _zip_member(raw: BinaryIO, name: str, member: str | None) -> BinaryIO:
     try:
         archive = zipfile.ZipFile(raw)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, OverflowError) as error:
         raise Unusable(f"{name} is a broken zip: {error}") from None
     files = [entry for entry in archive.namelist() if not entry.endswith("/")]
     wanted = [entry for entry in files if member is not None and member in entry] or files
     if len(wanted) != 1:
         raise Unusable(f"{name} holds {', '.join(files) or 'nothing'}; unpack the one file to read")
-    return _Unpacking(archive.open(wanted[0]), raw)
+    try:
+        return _Unpacking(_Bounded(archive.open(wanted[0]), raw), raw)
+    except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        why = "is encrypted" if "password" in str(error) else f"cannot be unpacked ({error})"
+        raise Unusable(f"{wanted[0]} in {name} {why}; unpack it, and name the file in it") from None
 
 
 def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame | TooLong]:
@@ -154,7 +230,7 @@ def frames(stream: BinaryIO, framing: Framing) -> Iterator[Frame | TooLong]:
             lines = _lines(stream)
             for number, line in fix_messages(lines) if framing is Framing.FIX else lines:
                 yield line if isinstance(line, TooLong) else (number, line)
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         raise Unusable(f"the packed input is broken: {error}") from None
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from partfill.model.codec import NotAnInput, to_json
 from partfill.model.inputs import Input, VenueDeclared
-from partfill.model.numbers import NotANumber
+from partfill.model.numbers import NotANumber, dec
 from partfill.model.observations import MAX_TIME
 from partfill.model.words import OrdStatus
 
@@ -47,6 +47,17 @@ def only_damaged(decode: Callable[[_D, str, int], Iterable[Message]]) -> Callabl
             raise Damaged(str(error)) from None
 
     return strict
+
+
+MAX_NUMBER = 200
+"""Longest text (characters) that is looked at as a number."""
+
+
+def exact(value: object, name: str) -> Decimal:
+    """Read one exact number (`model.numbers.dec`), its length checked first. Raises `Damaged` or `NotANumber`."""
+    if isinstance(value, str) and len(value) > MAX_NUMBER:
+        raise Damaged(f"{name} is {value[:40]!r}... of {len(value)} characters; give plain digits such as '0.35'")
+    return dec(value, name)
 
 
 class Framing(StrEnum):

@@ -14,15 +14,14 @@ import re
 import zlib
 from decimal import Decimal
 
-from partfill.model.numbers import NotANumber, dec
+from partfill.model.numbers import NotANumber
 from partfill.venues.decoding import Damaged
+from partfill.venues.decoding import exact as read_number
 from partfill.venues.fix.dialect import READY
 from partfill.venues.fix.framing import HEAD, SEPARATORS
 from partfill.venues.fix.tables import TAGS
 from partfill.venues.fix.times import utc
 
-MAX_NUMBER = 200
-"""Longest text (signs) that is looked at as a number."""
 CHECKSUM = 10
 NAMELESS = READY["fix"].nameless()
 
@@ -231,9 +230,7 @@ class FixMessage:
 
 def exact(value: str, tag: int) -> Decimal:
     """One number, its length checked before it is looked at. Raises `Damaged`."""
-    if len(value) > MAX_NUMBER:
-        raise Damaged(f"tag {tag} ({TAGS.get(tag, '?')}) is {value[:40]!r}... of {len(value)} signs; give plain digits")
     try:
-        return dec(value, f"tag {tag} ({TAGS.get(tag, '?')})")
+        return read_number(value, f"tag {tag} ({TAGS.get(tag, '?')})")
     except NotANumber as error:
         raise Damaged(str(error)) from None
