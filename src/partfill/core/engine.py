@@ -92,7 +92,7 @@ class Engine:
 
     __slots__ = (
         *("_by_order", "_forgotten", "_handlers", "children", "counters", "days", "desk", "holdings", "index", "next_id"),
-        *("doubted", "listed", "names_low", "outages", "rules", "shared"),
+        *("doubted", "listed", "outages", "rules", "shared"),
     )
 
     set_aside = staticmethod(rulings.again)
@@ -113,8 +113,6 @@ class Engine:
         """(venue, account, order id) that two orders were seen to have: placeholders, which name none."""
         self.doubted: dict[int, None] = {}
         """Orders marked `SUSPECTED`; numbers may be outdated, never missing."""
-        self.names_low = False
-        """True where nobody can be asked, as in an audit: every statement of less than was heard is named (see `low`)."""
         self.next_id = 1
         self.counters = Counters()
         self._forgotten = 0

@@ -5,24 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from partfill.core.claims import SINCE_EVER
-from partfill.core.effects import Effects
 from partfill.model.capabilities import Cumulative
-from partfill.model.events import AlarmKind
 from partfill.model.numbers import text
 from partfill.model.observations import OrderSnapshot
 
 if TYPE_CHECKING:
-    from partfill.core.child import Child
-    from partfill.core.engine import Engine
     from partfill.core.ledger import Ledger
 
 
-def named(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int, effects: Effects) -> None:
-    """Name a total that is below what was heard, and is no older than any total that says more."""
+def low(ledger: Ledger, s: OrderSnapshot, as_of: int) -> str | None:
+    """What a total says that is below what was heard, and no older than any total that says more; None for any other."""
+    child = ledger.child
     if s.cum_qty is None or s.cum_qty >= ledger.cum or not child.known or child.rules.cumulative is not Cumulative.TRUTH:
-        return
+        return None
     newest = max((at for at, cum, _ in ledger.claims if cum > s.cum_qty), default=SINCE_EVER)
     if as_of < newest:
-        return
-    said = f"the venue says {text(s.cum_qty)} filled after {text(ledger.cum)} had: was an execution taken back?"
-    engine.alarm(effects, child, AlarmKind.LOW, said)
+        return None
+    return f"the venue says {text(s.cum_qty)} filled after {text(ledger.cum)} had: was an execution taken back?"

@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives, low, message_keys, rulings
+from partfill.core import fills, lives, message_keys, rulings
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -130,8 +130,6 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     child.settle()
     if s.asked is not None:
         rulings.answer(engine, child, ledger, s, now, effects)
-    elif engine.names_low:
-        low.named(engine, child, ledger, s, as_of, effects)
     if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
         return

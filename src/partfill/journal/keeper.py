@@ -4,6 +4,8 @@ Rules
 - An order leaves memory only when it is finished, has been quiet for `quiet_ns`, and its rows are committed.
 - Before a step that names an id nobody in memory has, the journal is asked; what it finds comes back whole. So a late
   fill meets the order it belongs to, however old.
+- Where nothing is traded (an audit), open orders too leave memory, the longest quiet first, beyond `max_open`. An input that
+  may concern any of them brings all of them back first.
 - Start-up work is proportional to the open orders, not to the history.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
+from itertools import islice
 
 from partfill.core.attribution import alias
 from partfill.core.child import Child
@@ -62,13 +65,15 @@ _NO_ORDER = (
     *(VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen),
     *(InstrumentListed, MarketSeen),
 )
+_NO_ORDER_AT_ALL = (Unreadable, InstrumentListed, MarketSeen)
+"""Those of them that concern no order in any case."""
 _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 
 
 class Keeper:
     """Brings orders into an engine's memory and lets them go."""
 
-    __slots__ = ("_finished", "_last", "_store", "engine", "max_finished", "quiet_ns", "stored")
+    __slots__ = ("_finished", "_last", "_open", "_store", "away", "engine", "max_finished", "max_open", "quiet_ns", "stored")
 
     def __init__(
         self, engine: Engine, store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED, *, stored: bool = True
@@ -79,6 +84,12 @@ class Keeper:
         self.max_finished = max_finished
         self.stored = stored
         """False while the store is known to hold no order that is not in memory."""
+        self.max_open: int | None = None
+        """Most open orders in memory; None: all of them, as trading needs it."""
+        self.away = 0
+        """Open orders that were let go and may not be in memory."""
+        self._open: dict[int, int] = {}
+        """With `max_open`: open order -> sequence number of its last change, the longest quiet first."""
         self._finished: deque[tuple[int, int, int]] = deque()
         """(order, sequence number of its last change, its time), oldest first."""
         self._last: dict[int, int] = {}
@@ -87,6 +98,8 @@ class Keeper:
     def recall(self, inp: Input) -> None:
         """Bring back the orders that `inp` names and that are not in memory."""
         if not self.stored or isinstance(inp, _NO_ORDER):
+            if self.away and not isinstance(inp, _NO_ORDER_AT_ALL):
+                self._recall_open()
             return
         if isinstance(inp, _BY_REF):
             self._recall_parent(inp.venue, inp.account, inp.ref)
@@ -120,6 +133,13 @@ class Keeper:
         kept = alias(child, name, getattr(inp, "instrument", None), getattr(inp, "side", None))
         if kept is not None and (child.venue, child.account, kept) not in self.engine.index.by_order:
             self._load(child.venue, child.account, "order", kept)
+
+    def _recall_open(self) -> None:
+        """Bring back every open order."""
+        for number in self._store.open_children():
+            if number not in self.engine.children:
+                self.load(number)
+        self.away = 0
 
     def _recall_parent(self, venue: str, account: str, ref: str) -> None:
         if (venue, account, ref) not in self.engine.desk.by_ref:
@@ -178,6 +198,9 @@ class Keeper:
         return child
 
     def _stays_or_goes(self, child: Child) -> None:
+        if child.open and self.max_open is not None and child.work is None:
+            self._open.pop(child.id, None)
+            self._open[child.id] = 0
         if not child.open:
             # It came for a look and leaves again, unless something happens to it.
             self._last[child.id] = 0
@@ -191,6 +214,10 @@ class Keeper:
             self._note(change.child, seq)
 
     def _note(self, child: Child, seq: int) -> None:
+        if self.max_open is not None:
+            self._open.pop(child.id, None)
+            if child.open and child.work is None:
+                self._open[child.id] = seq
         if child.open:
             self._last.pop(child.id, None)
         else:
@@ -199,8 +226,8 @@ class Keeper:
 
     @property
     def crowded(self) -> bool:
-        """Whether more finished orders are in memory than may stay."""
-        return len(self._last) > self.max_finished
+        """Whether more orders are in memory than may stay."""
+        return len(self._last) > self.max_finished or (self.max_open is not None and len(self._open) > self.max_open)
 
     def release(self, now: int, durable_seq: int) -> int:
         """Let finished, quiet orders go whose last change is on disk (`durable_seq`). Returns how many went."""
@@ -214,6 +241,21 @@ class Keeper:
                     break
                 gone += self._forget(number, last)
             finished.popleft()
+        return gone if self.max_open is None else gone + self._release_open(self.max_open, durable_seq)
+
+    def _release_open(self, most: int, durable_seq: int) -> int:
+        """Let the open orders go that have been quiet longest."""
+        gone = 0
+        for number in list(islice(self._open, max(0, len(self._open) - most))):
+            if self._open[number] > durable_seq:
+                break
+            del self._open[number]
+            child = self.engine.children.get(number)
+            if child is not None:
+                self.stored = True
+                self.engine.forget(child)
+                self.away += 1
+                gone += 1
         return gone
 
     def _forget(self, number: int, seq: int) -> int:

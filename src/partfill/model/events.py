@@ -131,7 +131,6 @@ class AlarmKind(StrEnum):
     DISPUTED = "disputed"
     DISPUTE_OVER = "dispute_over"
     RULED = "ruled"
-    LOW = "low"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

@@ -3,8 +3,8 @@
 The same engine, and with a journal the same journal code, as in live trading; only time comes from the recording.
 
 Rules
-- Memory is bounded on input of any length: finished orders go to a journal file (a temporary one where none was asked
-  for) and come back when a late message names them.
+- Memory is bounded on input of any length: finished orders, and open ones that have been quiet longest, go to a journal
+  file (a temporary one where none was asked for) and come back when a late message names them.
 - A damaged message is reported with its line, value and what would be right, recorded, and skipped.
 - A venue's own totals are compared with what its executions add up to, never taken over.
 """
@@ -15,22 +15,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from partfill.core.child import Child
+from partfill.core.effects import Effects
+from partfill.core.low import low
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, recover
 from partfill.journal.store import Store
 from partfill.model.codec import NotAnInput, to_json
 from partfill.model.events import Alarm, AlarmKind
-from partfill.model.inputs import MAX_RAW, Input, Unreadable
+from partfill.model.inputs import MAX_RAW, Input, OrderSnapshot, Unreadable
 from partfill.model.numbers import text, text_or_none
+from partfill.model.observations import ExecutionRevised, ExecutionVoided
 from partfill.model.words import OrdStatus, flag_names
 from partfill.runtime.reading import Frame, TooLong
-from partfill.venues.decoding import Damaged, Decoder, Message, Printed
+from partfill.venues.decoding import Damaged, Decoder, LooksAhead, Message, Printed
 
 BATCH = 500
 """Inputs in one transaction of a journal that is kept."""
@@ -41,8 +45,34 @@ CLASHES = frozenset(
     }
 )
 """Alarms that are contradictions: the venue's messages cannot all be right."""
+MAX_OPEN = 20_000
+"""Most open orders in memory."""
 UNKEPT_BATCH = 50_000
 """Inputs after which memory is written down where no journal is kept."""
+
+
+LOOKED_AT = 20_000
+"""Most frames of the head of a file that are looked at before it is read."""
+LOOKED_AT_SIZE = 16 << 20
+"""The same in characters."""
+
+
+def look_ahead(
+    frames: Iterator[Frame | TooLong], decoder: LooksAhead, note: Callable[[str], None]
+) -> Iterator[Frame | TooLong]:
+    """The same frames, after `decoder` has seen the first of them."""
+    head: list[Frame | TooLong] = []
+    size = 0
+    for frame in frames:
+        head.append(frame)
+        if not isinstance(frame, TooLong):
+            decoder.look(frame[1])
+            size += len(frame[1])
+        if len(head) >= LOOKED_AT or size >= LOOKED_AT_SIZE:
+            break
+    if settled := decoder.settle():
+        note(settled)
+    return chain(head, frames)
 
 
 class Summary(msgspec.Struct):
@@ -56,6 +86,10 @@ class Summary(msgspec.Struct):
     parked: int = 0
     contradictions: int = 0
     damaged: int = 0
+    odd_fields: int = 0
+    """Fields that could not be read and were left out, because no quantity hangs on them."""
+    reordered: int = 0
+    """Messages that were printed out of their order."""
     seconds: float = 0.0
 
     @property
@@ -67,7 +101,8 @@ class Summary(msgspec.Struct):
 class Audit:
     """One run over one input. `journal` keeps the result as a journal file; otherwise nothing is kept.
 
-    `trace` hears a row per message; `report` hears (line, what) of every damaged message and every contradiction.
+    `trace` hears a row per message; `report` hears (line, what) of every damaged message, every contradiction
+    and every field that was left out. `note` hears what is true of the whole file.
     """
 
     def __init__(
@@ -77,20 +112,24 @@ class Audit:
         *,
         trace: Callable[[dict[str, Any]], None] | None = None,
         report: Callable[[int, str], None] | None = None,
+        note: Callable[[str], None] | None = None,
         shown_id: Callable[[str], str] = str,
         max_finished: int = MAX_FINISHED,
+        max_open: int = MAX_OPEN,
     ) -> None:
         self.decoder = decoder
         self._shown_id = shown_id
         self.summary = Summary()
         self._trace = trace
         self._report = report or (lambda line, what: None)
+        self._note = note or (lambda what: None)
         self._temporary = None if journal is not None else tempfile.TemporaryDirectory(prefix="partfill-")
         path = journal if journal is not None else Path(self._temporary.name) / "spill.db"  # type: ignore[union-attr]
         self._kept = journal is not None
         self.store = Store(path, durable=self._kept)
         # Recorded time says nothing about when a late message may come: only the number in memory counts.
         self._keeper = recover(self.store, quiet_ns=1 << 62, max_finished=max_finished)
+        self._keeper.max_open = max_open
         self.engine = self._keeper.engine
         self._seq = self.store.last_seq()
         self._batch = Batch(self.engine)
@@ -113,6 +152,8 @@ class Audit:
     def run(self, frames: Iterator[Frame | TooLong], progress: Callable[[int], None] | None = None) -> Summary:
         """Read all frames. `progress` hears the number of messages now and then."""
         began = time.perf_counter()
+        if isinstance(self.decoder, LooksAhead):
+            frames = look_ahead(frames, self.decoder, self._note)
         for declaration in self.decoder.declare():
             self._step(declaration, 0, to_json(declaration))
         for count, frame in enumerate(frames):
@@ -124,6 +165,9 @@ class Audit:
                 progress(self.summary.messages)
         if self._kept or self._keeper.stored:
             self._commit()
+        if isinstance(self.decoder, LooksAhead):
+            for note in self.decoder.notes():
+                self._note(note)
         counters = self.engine.counters
         self.summary.orders = counters.orders
         self.summary.executions = counters.executions
@@ -156,20 +200,38 @@ class Audit:
         self.summary.messages += 1
         child: Child | None = None
         duplicate = bool(message.inputs)
+        stale: Decimal | None = None
         for inp, body in zip(message.inputs, bodies, strict=True):
-            touched, known = self._step(inp, message.at, body)
-            child = touched if touched is not None else child
-            duplicate = duplicate and known
+            if stale is not None and isinstance(inp, OrderSnapshot) and inp.cum_qty == stale:
+                # The total from before the bust, printed again: what was taken back by name stays taken back.
+                inp = msgspec.structs.replace(inp, cum_qty=None, leaves_qty=None, avg_px=None)
+                body = to_json(inp)
+            effects = self._step(inp, message.at, body)
+            if isinstance(inp, ExecutionVoided | ExecutionRevised) and effects.changed:
+                before, after = effects.before[2], effects.after[2]
+                stale = before if before != after else None
+            child = effects.child if effects.child is not None else child
+            duplicate = duplicate and (effects.duplicate or effects.aside)
+            if isinstance(inp, OrderSnapshot) and effects.ledger is not None and not effects.duplicate and not effects.aside:
+                said = low(effects.ledger, inp, message.at if inp.as_of is None else inp.as_of)
+                if said is not None:
+                    self._clashes.append(said)
         differs = {} if child is None or duplicate else compare(child, message.printed)
         if child is not None and (differs or self._clashes):
             self.summary.contradictions += 1
             self._contradicted.add(child.id)
             self._name(line, child, differs)
         self._clashes = []
+        if message.odd:
+            self.summary.odd_fields += len(message.odd)
+            self._report(line, "left out, the rest is read: " + "; ".join(message.odd))
+        if message.remarks:
+            self.summary.reordered += 1
+            self._report(line, "; ".join(message.remarks))
         if self._trace is not None:
             self._trace(self._shown(trace_line(line, message, child, differs)))
 
-    def _step(self, inp: Input, now: int, body: bytes) -> tuple[Child | None, bool]:
+    def _step(self, inp: Input, now: int, body: bytes) -> Effects:
         self._keeper.recall(inp)
         effects = self.engine.step(inp, now)
         self._seq += 1
@@ -179,7 +241,7 @@ class Audit:
         size = self._batch.size
         if size >= BATCH and (self._kept or self._keeper.crowded or size >= UNKEPT_BATCH):
             self._commit()
-        return effects.child, effects.duplicate or effects.aside
+        return effects
 
     def _name(self, line: int, child: Child, differs: dict[str, str | None]) -> None:
         """Say what contradicts what."""

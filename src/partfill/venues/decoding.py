@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
 from functools import wraps
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from partfill.model.codec import NotAnInput, to_json
 from partfill.model.inputs import Input, VenueDeclared
-from partfill.model.numbers import NotANumber
+from partfill.model.numbers import NotANumber, dec
 from partfill.model.observations import MAX_TIME
 from partfill.model.words import OrdStatus
 
@@ -47,6 +47,17 @@ def only_damaged(decode: Callable[[_D, str, int], Iterable[Message]]) -> Callabl
             raise Damaged(str(error)) from None
 
     return strict
+
+
+MAX_NUMBER = 200
+"""Longest text (characters) that is looked at as a number."""
+
+
+def exact(value: object, name: str) -> Decimal:
+    """Read one exact number (`model.numbers.dec`), its length checked first. Raises `Damaged` or `NotANumber`."""
+    if isinstance(value, str) and len(value) > MAX_NUMBER:
+        raise Damaged(f"{name} is {value[:40]!r}... of {len(value)} characters; give plain digits such as '0.35'")
+    return dec(value, name)
 
 
 class Framing(StrEnum):
@@ -89,6 +100,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     orig_cl_ord_id: str | None = None
     order_id: str | None = None
     printed: Printed = NOTHING_PRINTED
+    odd: tuple[str, ...] = ()
+    """What could not be read and was left out because no quantity hangs on it; each names the field and the value."""
+    remarks: tuple[str, ...] = ()
+    """What else a reader has to know of this message, such as that it was printed out of its order."""
 
     def __post_init__(self) -> None:
         if not -MAX_TIME <= self.at <= MAX_TIME:
@@ -110,4 +125,21 @@ class Decoder(Protocol):
 
         Nothing comes of a frame that concerns no order (a header, a market data update, a heartbeat).
         """
+        ...
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A decoder that wants to see the head of a file before it reads it, and has something to say in the end."""
+
+    def look(self, raw: str) -> None:
+        """One frame of the head of the file. Never raises."""
+        ...
+
+    def settle(self) -> str:
+        """The head is over: make up the mind. Returns one line on how the file is read, empty where it is read as usual."""
+        ...
+
+    def notes(self) -> Iterable[str]:
+        """What was passed over or not checked, one line each, for the end of a run."""
         ...

@@ -10,8 +10,7 @@ import json
 from decimal import Decimal
 from typing import Self
 
-from partfill.model.numbers import dec
-from partfill.venues.decoding import Damaged
+from partfill.venues.decoding import Damaged, exact
 
 MAX_TIME_MS = 9_000_000_000_000
 """Latest time that is believed (ms): nanoseconds of it still fit 64 bits."""
@@ -97,7 +96,7 @@ class JsonRow:
     def number(self, field: str) -> Decimal | None:
         """An exact number; None when missing."""
         value = self.get(field)
-        return None if value is None else dec(value, f"{self.where}: {self.name(field)}")
+        return None if value is None else exact(value, f"{self.where}: {self.name(field)}")
 
     def time_ms(self, field: str) -> int | None:
         """A time in milliseconds since 1970 as nanoseconds; None when missing."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from partfill.model.codec import NotAnInput, input_from_json
 from partfill.model.inputs import OrderSnapshot, VenueDeclared
-from partfill.venues.decoding import Damaged, Framing, Message, Printed
+from partfill.venues.decoding import MAX_NUMBER, Damaged, Framing, Message, Printed
+
+_LONG = re.compile(rf"[0-9]{{{MAX_NUMBER + 1}}}")
 
 
 class PartfillDecoder:
@@ -27,6 +30,8 @@ class PartfillDecoder:
         line = raw.strip()
         if not line or line.startswith("#"):
             return ()
+        if len(line) > MAX_NUMBER and (found := _LONG.search(line)) and '"unreadable"' not in line:
+            raise Damaged(f"{found[0][:40]}... has more than {MAX_NUMBER} digits; no market has such a number")
         try:
             inp = input_from_json(line)
         except NotAnInput as error:

@@ -1,31 +1,37 @@
-"""FIX 4.2 and 4.4 order logs, both directions, as inputs of the engine.
+"""FIX order logs (4.0 to 5.0 SP2), both directions, as inputs of the engine.
 
 Theory. An ExecutionReport is one OrderSnapshot; a Trade lists its one execution in it. A bust or a correction is the
 void or revision first, then the snapshot of what the report prints. Client messages (D, F, G) become our own orders and
 requests, which count for nothing until the venue acknowledges them.
 
 Rules
-- 4.2 says with ExecTransType what 4.4 says with ExecType; a guarantee comes there as a "partial fill" with status Stopped
-  and nothing filled.
 - `as_of` rises with the log: the order of a sequenced session is the order of its statements. Only a message that says
-  it is old (PossDup, PossResend) keeps its own time.
-- Which side sent a message is told by its type, never by its CompIDs; the pair of them names the account.
+  it is old (PossDup, PossResend) keeps its own time, and one printed behind its successors takes its place before them.
+- Which side sent a message is told by its type, never by its CompIDs; the pair of them names the account, with the field
+  that the dialect names.
+- A message of an application that is not read is counted and named at the end.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
-from partfill.model.inputs import Input, OrderPlaced, RequestSent, VenueDeclared
-from partfill.model.numbers import NotANumber
-from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, OrderSnapshot
-from partfill.model.terms import Terms
-from partfill.model.words import ExecType, OrdType, Request
-from partfill.venues.decoding import Damaged, Framing, Message, Printed, only_damaged
-from partfill.venues.fix import tables
-from partfill.venues.fix.message import FixMessage
+import msgspec
 
-VENUE = "fix"
+from partfill.model.capabilities import Capabilities, IdScope
+from partfill.model.inputs import Input, OrderSnapshot, VenueDeclared
+from partfill.model.numbers import NotANumber
+from partfill.model.words import ExecType
+from partfill.venues.decoding import Damaged, Framing, Message, Printed, only_damaged
+from partfill.venues.fix.dialect import ACCOUNT_TAGS, READY, Dialect
+from partfill.venues.fix.guess import Guess
+from partfill.venues.fix.message import FixMessage
+from partfill.venues.fix.order_of_lines import Sessions
+from partfill.venues.fix.orders import order, order_list, request
+from partfill.venues.fix.reports import VENUE, printed, refusal, report
+from partfill.venues.fix.soundness import Soundness
+from partfill.venues.fix.trades import sides, trade
 
 _NAMES = {
     "D": "NewOrderSingle",
@@ -33,246 +39,197 @@ _NAMES = {
     "G": "OrderCancelReplaceRequest",
     "8": "ExecutionReport",
     "9": "OrderCancelReject",
+    "E": "NewOrderList",
+    "AB": "NewOrderMultileg",
+    "AC": "MultilegOrderCancelReplace",
+    "AE": "TradeCaptureReport",
 }
+_SESSION = frozenset({"0", "1", "2", "4", "5", "A"})
+"""Messages that keep a session going and say nothing of orders."""
+MAX_KINDS = 50
+"""Most kinds of messages that are told apart when they are passed over."""
+MAX_ACCOUNTS = 200_000
+"""Most ids whose account is remembered."""
 
 
 class FixDecoder:
-    """One FIX log."""
+    """One FIX log. `dialect` None: guessed from its head (`look`, `settle`)."""
 
     format = "fix"
     framing = Framing.FIX
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect | None = None) -> None:
         self._clock = 0
+        self._given = dialect
+        self._read_as(READY["fix"] if dialect is None else dialect)
+        self._guess = Guess(self.dialect)
+        self._soundness = Soundness()
+        self._sessions = Sessions()
+        self._passed: Counter[str] = Counter()
+        self._accounts: dict[tuple[str | None, str | None], str] = {}
+        self._known: dict[tuple[str, int, str], str | None] = {}
+        """(session, tag, id) -> its account, None when several have it."""
+        self._seen = 0
+        self._trades = False
+        """Whether an ExecutionReport told of a trade."""
+
+    def _read_as(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._nameless = dialect.nameless()
 
     def declare(self) -> Iterable[VenueDeclared]:
-        """FIX is what the core assumes of a venue that declares nothing."""
+        """FIX is what the core assumes of a venue that declares nothing, unless its order ids are used again."""
+        if self.dialect.ids == "day":
+            return (VenueDeclared(venue=VENUE, capabilities=Capabilities(id_scope=IdScope.DAY)),)
         return ()
+
+    # ------------------------------------------------------------------ the head of a file
+
+    def look(self, raw: str) -> None:
+        """One frame of the head: evidence of the dialect and of what the checks are worth."""
+        try:
+            fix = FixMessage.parse(raw, self._nameless)
+        except Damaged:
+            return
+        if fix is not None:
+            self._seen += 1
+            self._soundness.learn(fix)
+            self._trades = self._trades or (fix.tags[35] == "8" and fix.tags.get(150) in ("F", "1", "2"))
+            if self._given is None:
+                self._guess.hear(fix)
+
+    def settle(self) -> str:
+        """Read the file by what was looked at, or as was said. Returns one line."""
+        if self._given is not None:
+            return f"dialect {self.dialect}"
+        found = self._guess.dialect()
+        if found == msgspec.structs.replace(READY["fix"], name=found.name):
+            return ""
+        self._read_as(found)
+        return f"dialect {self.dialect} (from the first {self._seen} messages; --dialect says otherwise)"
+
+    def notes(self) -> list[str]:
+        """What was passed over or not checked."""
+        passed = ", ".join(f"{count} x 35={kind}" for kind, count in self._passed.most_common())
+        return ([f"passed over: {passed}"] if passed else []) + self._soundness.notes()
+
+    # ------------------------------------------------------------------ messages
 
     @only_damaged
     def decode(self, raw: str, number: int) -> Iterable[Message]:
         """The order message in one frame, if it is one."""
-        fix = FixMessage.parse(raw)
-        if fix is None or fix.tags[35] not in _NAMES:
+        fix = FixMessage.parse(raw, self._nameless)
+        if fix is None:
             return ()
+        self._soundness.judge(fix)
         kind = fix.tags[35]
-        at = fix.time(52) or fix.time(60) or 0
-        as_of = self._as_of(fix, at)
-        account = "|".join(sorted(filter(None, (fix.text(49), fix.text(56)))))
+        if kind not in _NAMES:
+            if kind not in _SESSION:
+                self._pass_over(kind)
+            return ()
+        sent = fix.time(52) or fix.time(60)
+        late, as_of = self._as_of(fix, sent or 0)
         try:
-            if kind == "8":
-                inputs = _report(fix, account, as_of)
-                # A bust or correction speaks twice: the void first, then what it prints.
-                self._clock = max(self._clock, as_of + len(inputs) - 1)
-            elif kind == "9":
-                inputs = (_refusal(fix, account, as_of),)
-            elif kind == "D":
-                inputs = (_order(fix, account, as_of),)
-            else:
-                inputs = (_request(fix, account, as_of),)
+            inputs = self._inputs(fix, kind, as_of, late=late)
         except NotANumber as error:
             raise Damaged(str(error)) from None
-        exec_type = getattr(inputs[-1], "exec_type", None) if kind == "8" else None
+        if not inputs:
+            return ()
+        said = next((inp for inp in inputs if type(inp) is OrderSnapshot), None)
+        exec_type = said.exec_type if said is not None and kind == "8" else None
+        remarks: tuple[str, ...] = ()
+        if late:
+            said_by = f"34={fix.tags[34][:20]}" if 34 in fix.tags else "its SendingTime (52)"
+            remarks = (f"printed behind what was sent after it: taken in the order of its session, by {said_by}",)
         return (
             Message(
                 inputs=inputs,
-                at=at or as_of,
+                at=sent or as_of,
                 msg=_NAMES[kind],
                 exec_type=None if exec_type is None else exec_type.value,
                 exec_id=fix.text(17),
                 cl_ord_id=fix.id(11),
                 orig_cl_ord_id=fix.id(41),
                 order_id=fix.id(37),
-                printed=_printed(fix, kind),
+                # What was printed too late was true at another time: there is nothing to compare it with.
+                printed=printed(fix, kind) if kind in "89" and not late else _NOTHING,
+                odd=tuple(fix.odd),
+                remarks=remarks,
             ),
         )
 
-    def _as_of(self, fix: FixMessage, at: int) -> int:
-        if fix.text(43) == "Y":
-            return fix.time(122) or at or self._clock
-        if fix.text(97) == "Y" and (told := fix.time(60)) is not None:
-            return told
+    def _inputs(self, fix: FixMessage, kind: str, as_of: int, *, late: bool) -> tuple[Input, ...]:
+        if kind == "8":
+            inputs = report(fix, self._account(fix), as_of)
+            if not late and len(inputs) > 1:
+                # A bust or correction speaks twice: the void first, then what it prints.
+                self._clock = max(self._clock, as_of + len(inputs) - 1)
+            if not self._trades and type(inputs[-1]) is OrderSnapshot:
+                self._trades = inputs[-1].exec_type is ExecType.TRADE
+            return inputs
+        if kind == "9":
+            return (refusal(fix, self._account(fix), as_of),)
+        if kind in ("D", "AB"):
+            return (order(fix, self._account(fix), as_of),)
+        if kind == "E":
+            orders = order_list(fix)
+            found = tuple(order(each, self._account(each), as_of) for each in orders)
+            for each in orders:
+                fix.odd.extend(each.odd)
+            return found
+        if kind == "AE":
+            return self._captured(fix, as_of)
+        return (request(fix, self._account(fix), as_of),)
+
+    def _captured(self, fix: FixMessage, as_of: int) -> tuple[Input, ...]:
+        named = [side for side in sides(fix) if side.id(37) is not None or side.id(11) is not None]
+        if not named or (fix.id(17) is None and self._trades):
+            # Nobody's order, or a trade that an ExecutionReport has told under another identity.
+            self._pass_over("AE")
+            return ()
+        return tuple(trade(side, self._account(side), as_of) for side in named)
+
+    def _pass_over(self, kind: str) -> None:
+        name = kind[:4] if len(self._passed) < MAX_KINDS or kind[:4] in self._passed else "other"
+        self._passed[name] += 1
+
+    # ------------------------------------------------------------------ when and whose
+
+    def _as_of(self, fix: FixMessage, at: int) -> tuple[bool, int]:
+        """(whether it was printed behind its successors, when it was true)."""
+        if fix.tags.get(43) == "Y":
+            return False, fix.time(122) or at or self._clock
+        if fix.tags.get(97) == "Y" and (told := fix.time(60)) is not None:
+            return False, told
+        early = self._sessions.placed(fix, at)
+        if early is not None:
+            return True, early
         self._clock = max(at, self._clock + 1)
-        return self._clock
+        self._sessions.note(fix, at, self._clock)
+        return False, self._clock
+
+    def _account(self, fix: FixMessage) -> str:
+        ends = (fix.tags.get(49), fix.tags.get(56))
+        base = self._accounts.get(ends)
+        if base is None:
+            base = "|".join(sorted(filter(None, ends)))
+            if len(self._accounts) < MAX_KINDS:
+                self._accounts[ends] = base
+        if self.dialect.account is None:
+            return base
+        own = next((value for tag in ACCOUNT_TAGS[self.dialect.account] if (value := fix.text(tag)) is not None), None)
+        names = [(base, tag, name) for tag, name in ((37, fix.id(37)), (11, fix.id(11)), (11, fix.id(41))) if name is not None]
+        if own is None:
+            # A request or refusal that leaves it out is of the account that its order is of.
+            own = next((found for name in names if (found := self._known.get(name)) is not None), None)
+            return base if own is None else f"{base}|{own}"
+        for name in names:
+            if name not in self._known:
+                if len(self._known) < MAX_ACCOUNTS:
+                    self._known[name] = own
+            elif self._known[name] != own:
+                self._known[name] = None
+        return f"{base}|{own}"
 
 
-def _report(fix: FixMessage, account: str, as_of: int) -> tuple[Input, ...]:
-    kind = _exec_type(fix)
-    key = fix.id(17)
-    key = None if key == "0" else key
-    venue_time = fix.time(60)
-    order_id, cl_ord_id = fix.id(37), fix.id(11)
-    if order_id is None and cl_ord_id is None and fix.id(41) is None:
-        raise Damaged("an ExecutionReport without OrderID (37) and ClOrdID (11) names no order")
-    before: tuple[Input, ...] = ()
-    executions: tuple[Execution, ...] | None = None
-    if kind is ExecType.TRADE:
-        executions = _execution(fix, account, key, as_of)
-        if executions and executions[0].leg is not None:
-            return executions
-    elif kind in (ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT):
-        before = (_change(fix, kind, account, key, as_of),)
-    status = fix.text(39)
-    return (
-        *before,
-        OrderSnapshot(
-            venue=VENUE,
-            account=account,
-            order_id=order_id,
-            cl_ord_id=cl_ord_id,
-            orig_cl_ord_id=fix.id(41),
-            as_of=as_of + len(before),
-            venue_time=venue_time,
-            key=None if kind is ExecType.ORDER_STATUS else key,
-            exec_type=kind,
-            ord_status=tables.ORD_STATUS.get(status or ""),
-            status_text=status if status not in tables.ORD_STATUS and status not in tables.NO_STATUS else None,
-            instrument=fix.text(55),
-            side=tables.SIDES.get(fix.text(54) or ""),
-            ord_type=_ord_type(fix),
-            time_in_force=tables.TIMES_IN_FORCE.get(fix.text(59) or ""),
-            price=fix.number(44),
-            stop_px=fix.number(99),
-            order_qty=fix.qty(38),
-            cash_order_qty=fix.qty(152),
-            cum_qty=fix.qty(14),
-            leaves_qty=fix.qty(151),
-            avg_px=fix.number(6) if fix.qty(14) else None,
-            day_order_qty=fix.qty(424),
-            day_cum_qty=fix.qty(425),
-            executions=executions,
-            restatement=tables.RESTATEMENTS.get(fix.text(378) or ""),
-            reason="duplicate_id" if fix.text(103) == tables.DUPLICATE_ORDER else fix.text(58),
-        ),
-    )
-
-
-def _exec_type(fix: FixMessage) -> ExecType:
-    trans = fix.text(20)
-    if trans in tables.TRANS_TYPES:
-        return tables.TRANS_TYPES[trans]
-    if trans not in (None, "0"):
-        raise Damaged(f"tag 20 (ExecTransType) is {trans!r}; it is 0 to 3")
-    code = fix.need(150)
-    # A venue may have more reasons than the standard: what it prints is then a statement of status.
-    kind = tables.EXEC_TYPES.get(code, ExecType.ORDER_STATUS)
-    if code in ("1", "2") and fix.text(39) == "7" and not fix.qty(14):
-        return ExecType.STOPPED
-    return kind
-
-
-def _execution(fix: FixMessage, account: str, key: str | None, as_of: int) -> tuple[Execution, ...] | None:
-    qty = fix.qty(32)
-    # Without identity or quantity there is no execution to book; its cumulative quantity is still a claim.
-    if key is None or not qty:
-        return None
-    commission, currency = fix.number(12), fix.text(479) or fix.text(15)
-    total = commission if fix.text(13) in ("3", None) and currency is not None else None
-    return (
-        Execution(
-            venue=VENUE,
-            account=account,
-            order_id=fix.id(37),
-            cl_ord_id=fix.id(11),
-            as_of=as_of,
-            venue_time=fix.time(60),
-            key=key,
-            qty=qty,
-            px=fix.number(31),
-            fee=total,
-            fee_currency=currency if total is not None else None,
-            leg=(fix.text(654) or fix.text(55) or "leg") if fix.text(442) == tables.LEG_REPORT else None,
-            instrument=fix.text(55),
-            side=tables.SIDES.get(fix.text(54) or ""),
-        ),
-    )
-
-
-def _change(fix: FixMessage, kind: ExecType, account: str, key: str | None, as_of: int) -> Input:
-    """The void or correction that a bust or correction report makes."""
-    ref = fix.id(19)
-    if ref is None:
-        raise Damaged(f"a {kind} without ExecRefID (19) names no execution")
-    names = {"venue": VENUE, "account": account, "order_id": fix.id(37), "cl_ord_id": fix.id(11)}
-    times = {"as_of": as_of, "venue_time": fix.time(60)}
-    if kind is ExecType.TRADE_CANCEL:
-        return ExecutionVoided(**names, **times, key=ref, new_key=key, leaves_qty=fix.qty(151), reason=fix.text(58))  # type: ignore[arg-type]
-    qty = fix.qty(32)
-    if qty is None:
-        raise Damaged("a TradeCorrect without LastQty (32) corrects to nothing; the whole new quantity belongs there")
-    return ExecutionRevised(
-        **names, **times, key=ref, new_key=key, qty=qty, px=fix.number(31), leaves_qty=fix.qty(151), reason=fix.text(58)  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def _refusal(fix: FixMessage, account: str, as_of: int) -> Input:
-    reason = fix.text(102)
-    return OrderSnapshot(
-        venue=VENUE,
-        account=account,
-        order_id=fix.id(37),
-        cl_ord_id=fix.id(11),
-        orig_cl_ord_id=fix.id(41),
-        as_of=as_of,
-        venue_time=fix.time(60),
-        exec_type=ExecType.CANCEL_REJECT,
-        ord_status=tables.ORD_STATUS.get(fix.text(39) or ""),
-        reason=tables.CANCEL_REJECTS.get(reason or "", reason),
-    )
-
-
-def _order(fix: FixMessage, account: str, as_of: int) -> Input:
-    side = tables.SIDES.get(fix.need(54))
-    if side is None:
-        raise Damaged(f"tag 54 (Side) is {fix.text(54)!r}; it is 1 (buy), 2 (sell) or 3 to 6")
-    qty, cash = fix.qty(38), fix.qty(152)
-    if (qty is None) == (cash is None):
-        raise Damaged("a NewOrderSingle has either OrderQty (38) or CashOrderQty (152)")
-    return OrderPlaced(
-        venue=VENUE,
-        account=account,
-        cl_ord_id=fix.need(11),
-        as_of=as_of,
-        terms=Terms(
-            instrument=fix.text(55) or "",
-            side=side,
-            order_qty=qty,
-            cash_order_qty=cash,
-            price=fix.number(44),
-            stop_px=fix.number(99),
-            ord_type=_ord_type(fix) or OrdType.OTHER,
-            time_in_force=tables.TIMES_IN_FORCE.get(fix.text(59) or "0", tables.TIMES_IN_FORCE["0"]),
-        ),
-    )
-
-
-def _request(fix: FixMessage, account: str, as_of: int) -> Input:
-    replace = fix.tags[35] == "G"
-    return RequestSent(
-        venue=VENUE,
-        account=account,
-        request=Request.REPLACE if replace else Request.CANCEL,
-        cl_ord_id=fix.need(11),
-        orig_cl_ord_id=fix.id(41),
-        order_id=fix.id(37),
-        order_qty=fix.qty(38) if replace else None,
-        price=fix.number(44) if replace else None,
-        as_of=as_of,
-    )
-
-
-def _ord_type(fix: FixMessage) -> OrdType | None:
-    code = fix.text(40)
-    return None if code is None else tables.ORD_TYPES.get(code, OrdType.OTHER)
-
-
-def _printed(fix: FixMessage, kind: str) -> Printed:
-    status = tables.ORD_STATUS.get(fix.text(39) or "")
-    if kind == "9":
-        return Printed(ord_status=status)
-    if kind != "8" or fix.text(442) == tables.LEG_REPORT:
-        return Printed()
-    cum = fix.qty(14)
-    return Printed(
-        ord_status=status, order_qty=fix.qty(38), cum_qty=cum, leaves_qty=fix.qty(151), avg_px=fix.number(6) if cum else None
-    )
+_NOTHING = Printed()

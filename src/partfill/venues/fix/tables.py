@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side, TimeInForce
 
+TAGS = {
+    1: "Account", 6: "AvgPx", 8: "BeginString", 9: "BodyLength", 10: "CheckSum", 11: "ClOrdID", 12: "Commission",
+    13: "CommType", 14: "CumQty", 15: "Currency", 17: "ExecID", 19: "ExecRefID", 20: "ExecTransType", 31: "LastPx",
+    32: "LastQty", 34: "MsgSeqNum", 35: "MsgType", 37: "OrderID", 38: "OrderQty", 39: "OrdStatus", 40: "OrdType",
+    41: "OrigClOrdID", 43: "PossDupFlag", 44: "Price", 49: "SenderCompID", 52: "SendingTime", 54: "Side", 55: "Symbol",
+    56: "TargetCompID", 58: "Text", 59: "TimeInForce", 60: "TransactTime", 73: "NoOrders", 97: "PossResend", 99: "StopPx",
+    102: "CxlRejReason", 103: "OrdRejReason", 109: "ClientID", 115: "OnBehalfOfCompID", 122: "OrigSendingTime",
+    128: "DeliverToCompID", 136: "NoMiscFees", 137: "MiscFeeAmt", 138: "MiscFeeCurr", 139: "MiscFeeType", 150: "ExecType",
+    151: "LeavesQty", 152: "CashOrderQty", 378: "ExecRestatementReason", 424: "DayOrderQty", 425: "DayCumQty",
+    442: "MultiLegReportingType", 479: "CommCurrency", 487: "TradeReportTransType", 552: "NoSides", 571: "TradeReportID",
+    572: "TradeReportRefID", 654: "LegRefID", 1003: "TradeID", 1009: "SideLastQty", 1126: "OrigTradeID",
+}  # fmt: skip
+"""The tags that are read, and what errors call them."""
+
 EXEC_TYPES = {
     "0": ExecType.NEW,
     "1": ExecType.TRADE,
@@ -30,6 +44,22 @@ EXEC_TYPES = {
 
 TRANS_TYPES = {"1": ExecType.TRADE_CANCEL, "2": ExecType.TRADE_CORRECT, "3": ExecType.ORDER_STATUS}
 """Tag 20, FIX 4.2 only: what it makes of a report, whatever tag 150 says. 0 is a report as it stands."""
+
+STATUS_TYPES = {
+    "0": ExecType.NEW,
+    "3": ExecType.DONE_FOR_DAY,
+    "4": ExecType.CANCELED,
+    "5": ExecType.REPLACED,
+    "6": ExecType.PENDING_CANCEL,
+    "7": ExecType.STOPPED,
+    "8": ExecType.REJECTED,
+    "9": ExecType.SUSPENDED,
+    "A": ExecType.PENDING_NEW,
+    "B": ExecType.CALCULATED,
+    "C": ExecType.EXPIRED,
+    "E": ExecType.PENDING_REPLACE,
+}
+"""Why a report without tag 150 (FIX 4.0) was sent, by its tag 39. 1 and 2 are an execution where it has a quantity."""
 
 ORD_STATUS = {
     "0": OrdStatus.NEW,

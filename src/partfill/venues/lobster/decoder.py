@@ -24,10 +24,9 @@ from collections.abc import Iterable
 
 from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.inputs import Input, VenueDeclared
-from partfill.model.numbers import dec
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import Damaged, Framing, Message, only_damaged
+from partfill.venues.decoding import Damaged, Framing, Message, exact, only_damaged
 
 VENUE = "lobster"
 SECOND_NS = 1_000_000_000
@@ -88,7 +87,7 @@ class LobsterDecoder:
         return (Message(inputs=(observed,), at=at, msg=_KINDS[kind], exec_id=exec_id, order_id=order_id),)
 
     def _observe(self, kind: str, order_id: str, shares: str, price: str, side: Side, key: str, at: int) -> Input:
-        qty, px = dec(shares, "shares"), dec(f"{price}E-4", "price")
+        qty, px = exact(shares, "shares"), exact(f"{price}E-4", "price")
         if kind in "45":
             return Execution(venue=VENUE, order_id=order_id, as_of=at, key=key, qty=qty, px=px,
                              instrument=self.instrument, side=side)  # fmt: skip

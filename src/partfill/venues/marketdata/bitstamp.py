@@ -27,10 +27,10 @@ import msgspec
 
 from partfill.model.capabilities import Capabilities
 from partfill.model.inputs import VenueDeclared
-from partfill.model.numbers import NotANumber, dec, sub, text
+from partfill.model.numbers import NotANumber, sub, text
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side
-from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, only_damaged
+from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, exact, only_damaged
 
 VENUE = "bitstamp"
 MILLISECOND_NS = 1_000_000
@@ -122,7 +122,7 @@ class BitstampDecoder:
     def _row(self, kind: str, body: str, at: int) -> _Row:
         try:
             o = _read(body)
-            price, amount = dec(o.price, "price"), dec(o.amount, "amount")
+            price, amount = exact(o.price, "price"), exact(o.amount, "amount")
         except (msgspec.DecodeError, NotANumber, UnicodeError, RecursionError) as error:
             raise Damaged(f"{kind} is {body[:120]!r}: {error}; give id, order_type 0 or 1, price and amount as text") from None
         if amount.is_signed():

@@ -23,10 +23,9 @@ from typing import NamedTuple
 
 from partfill.model.capabilities import Capabilities, Cumulative, ReplaceQty
 from partfill.model.inputs import VenueDeclared
-from partfill.model.numbers import dec
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, only_damaged
+from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, exact, only_damaged
 
 VENUE = "inet"
 MILLISECOND_NS = 1_000_000
@@ -95,7 +94,7 @@ class InetDecoder:
             gone = OrderSnapshot(venue=VENUE, order_id=order_id, as_of=at, exec_type=ExecType.CANCELED, reason="gone")
             message = Message(inputs=(gone,), at=at, msg="gone", order_id=order_id)
         else:
-            self._held = _Held(order_id, dec(parts[2], "size"), at)
+            self._held = _Held(order_id, exact(parts[2], "size"), at)
             return () if held is None else (_changed(held),)
         return (message,) if held is None else (_changed(held), message)
 
@@ -103,12 +102,12 @@ class InetDecoder:
         _, order_id, price, size, side = parts
         new = OrderSnapshot(venue=VENUE, order_id=order_id, as_of=at, exec_type=ExecType.NEW, instrument=self.instrument,
                             side=Side.BUY if side == "BID" else Side.SELL, ord_type=OrdType.LIMIT,
-                            price=dec(price, "price"), order_qty=dec(size, "size"))  # fmt: skip
+                            price=exact(price, "price"), order_qty=exact(size, "size"))  # fmt: skip
         return Message(inputs=(new,), at=at, msg="add", order_id=order_id)
 
     def _trade(self, parts: list[str], at: int, key: str, left: Decimal | None) -> Message:
         _, order_id, price, size = parts
-        fill = Execution(venue=VENUE, order_id=order_id, as_of=at, key=key, qty=dec(size, "size"), px=dec(price, "price"),
+        fill = Execution(venue=VENUE, order_id=order_id, as_of=at, key=key, qty=exact(size, "size"), px=exact(price, "price"),
                          instrument=self.instrument)  # fmt: skip
         printed = NOTHING_PRINTED if left is None else Printed(leaves_qty=left)
         return Message(inputs=(fill,), at=at, msg="trade", exec_id=key, order_id=order_id, printed=printed)

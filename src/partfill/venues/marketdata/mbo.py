@@ -25,10 +25,9 @@ from decimal import Decimal
 
 from partfill.model.capabilities import Capabilities, Cumulative, ReplaceQty
 from partfill.model.inputs import VenueDeclared
-from partfill.model.numbers import dec
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, only_damaged
+from partfill.venues.decoding import NOTHING_PRINTED, Damaged, Framing, Message, Printed, exact, only_damaged
 
 VENUE = "mbo"
 NO_PRICE = "9223372036854775807"
@@ -85,7 +84,7 @@ class MboDecoder:
         at = self._at = max(int(received), self._at + 1)
         if action in _NO_ORDER:
             return ()
-        qty, px = dec(size, "size"), None if price == NO_PRICE else dec(f"{price}E-9", "price")
+        qty, px = exact(size, "size"), None if price == NO_PRICE else exact(f"{price}E-9", "price")
         if action in "AF" and not qty:
             raise Damaged(f"size is {size!r} in a row of action {action}; give a whole number above zero")
         if action == "F":

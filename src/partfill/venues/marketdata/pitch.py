@@ -25,10 +25,10 @@ from typing import NamedTuple
 
 from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.inputs import Input, VenueDeclared
-from partfill.model.numbers import ZERO, dec, sub
+from partfill.model.numbers import ZERO, sub
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.words import ExecType, OrdType, Side
-from partfill.venues.decoding import Damaged, Framing, Message, only_damaged
+from partfill.venues.decoding import Damaged, Framing, Message, exact, only_damaged
 
 VENUE = "pitch"
 MILLISECOND_NS = 1_000_000
@@ -90,24 +90,24 @@ class PitchDecoder:
             inputs = self._add(values, at, venue_time)
             return (Message(inputs=inputs, at=at, msg="add", order_id=order_id),)
         if kind == "X":
-            off = self._cancel(order_id, dec(values[1], "shares"), f"L{number}", at, venue_time)
+            off = self._cancel(order_id, exact(values[1], "shares"), f"L{number}", at, venue_time)
             return (Message(inputs=(off,), at=at, msg="cancel", order_id=order_id),)
         if kind == "E":
             _, shares, key = values
-            qty = dec(shares, "shares")
+            qty = exact(shares, "shares")
             px = self._take(order_id, qty).px
             fill = Execution(venue=VENUE, order_id=order_id, as_of=at, venue_time=venue_time, key=key, qty=qty, px=px)
             return (Message(inputs=(fill,), at=at, msg="execution", exec_id=key, order_id=order_id),)
         _, side, shares, symbol, price, key = values
         order_id = f"hidden-{order_id}"
         hidden = Execution(venue=VENUE, order_id=order_id, as_of=at, venue_time=venue_time, key=key,
-                           qty=dec(shares, "shares"), px=dec(f"{price}E-4", "price"), instrument=symbol.rstrip(),
+                           qty=exact(shares, "shares"), px=exact(f"{price}E-4", "price"), instrument=symbol.rstrip(),
                            side=_SIDES[side])  # fmt: skip
         return (Message(inputs=(hidden,), at=at, msg="hidden trade", exec_id=key, order_id=order_id),)
 
     def _add(self, values: list[str], at: int, venue_time: int) -> tuple[Input, ...]:
         order_id, side, shares, symbol, price, _ = values
-        qty, px = dec(shares, "shares"), dec(f"{price}E-4", "price")
+        qty, px = exact(shares, "shares"), exact(f"{price}E-4", "price")
         new = OrderSnapshot(venue=VENUE, order_id=order_id, as_of=at, venue_time=venue_time, exec_type=ExecType.NEW,
                             instrument=symbol.rstrip(), side=_SIDES[side], ord_type=OrdType.LIMIT, price=px,
                             order_qty=qty)  # fmt: skip
