@@ -34,7 +34,7 @@ from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
 from partfill.journal.store import Store
-from partfill.model.codec import to_json
+from partfill.model.admit import admit
 from partfill.model.inputs import Input
 
 MAX_BATCH = 500
@@ -115,7 +115,8 @@ class Journal:
         """Step the engine with `inp` at `now` (ns UTC) and return what follows once it is durable.
 
         `look` is called right after the step: the last moment at which the engine shows this step and no later one.
-        Raises `JournalDown` when it is not and will not be.
+        Raises `NotAnInput` for what no journal could give back as it is, which changes nothing, and `JournalDown` when it is
+        not durable and will not be.
         """
         while self._batch.size >= MAX_BATCH and self._failed is None and not self._closed:
             room = self._loop.create_future()
@@ -130,11 +131,12 @@ class Journal:
     def stage(self, inp: Input, now: int) -> Effects:
         """Step at once, without waiting for the disk: `flush` does. For callers that bound their own work.
 
-        Raises `NotAnInput` for text that is no Unicode, which changes nothing, and `JournalDown`.
+        Raises `NotAnInput` for what no journal could give back as it is (`model.admit`), which changes nothing, and
+        `JournalDown`.
         """
         if self._failed is not None or self._closed:
             raise self._down()
-        body = to_json(inp)
+        inp, body = admit(inp, now)
         try:
             self.keeper.recall(inp)
             effects = self.engine.step(inp, now)

@@ -28,6 +28,7 @@ from partfill.model.commands import (
     Unprotect,
     Untrack,
 )
+from partfill.model.limits import MAX_TEXT
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import (
     Charge,
@@ -40,6 +41,7 @@ from partfill.model.observations import (
     OrderSnapshot,
     check_times,
 )
+from partfill.model.shapes import named
 from partfill.model.terms import Terms
 from partfill.model.words import Request
 
@@ -65,6 +67,7 @@ class PositionSeen(_Own, frozen=True, tag="position_seen"):
     qty: Decimal
     as_of: int
 
+    @named
     def __post_init__(self) -> None:
         require(self.qty, "qty")
         check_times(self)
@@ -79,6 +82,7 @@ class MarketSeen(_Own, frozen=True, tag="market_seen"):
     instrument: str
     book: Book | None = None
 
+    @named
     def __post_init__(self) -> None:
         if self.book is not None and self.book.instrument != self.instrument:
             raise NotANumber(f"the book is of {self.book.instrument}; it is to be of {self.instrument}")
@@ -97,6 +101,7 @@ class InstrumentListed(_Own, frozen=True, tag="instrument_listed"):
     base: str | None = None
     multiplier: Decimal = Decimal(1)
 
+    @named
     def __post_init__(self) -> None:
         require(self.multiplier, f"multiplier of {self.instrument}")
         if self.multiplier <= ZERO:
@@ -116,6 +121,7 @@ class OrderPlaced(_Own, frozen=True, tag="order_placed"):
     order_id: str | None = None
     as_of: int | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
         if self.cl_ord_id is None and self.order_id is None:
@@ -136,6 +142,7 @@ class RequestSent(_Own, frozen=True, tag="request_sent"):
     price: Decimal | None = None
     as_of: int | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
         for name in ("order_qty", "price"):
@@ -167,11 +174,12 @@ class Outage(_Own, frozen=True, tag="outage"):
     since: int
     reason: str | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
 
 
-MAX_RAW = 4000
+MAX_RAW = MAX_TEXT
 """Characters kept of an unreadable message."""
 
 Input = (

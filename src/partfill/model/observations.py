@@ -17,7 +17,9 @@ from decimal import Decimal
 
 import msgspec
 
+from partfill.model.limits import MAX_TIME, shown
 from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.shapes import typed
 from partfill.model.words import ExecType, ExecutionState, LinkKind, OrdStatus, OrdType, Side, TimeInForce
 
 
@@ -35,16 +37,15 @@ class _Observation(
         check_times(self)
 
 
-MAX_TIME = (1 << 63) - (1 << 40)
-"""Latest time in ns: what 64 bits hold, with room for the ticks that decoders add."""
-
-
 def check_times(of: msgspec.Struct) -> None:
     """Raise `NotANumber` for a time that no journal can hold."""
     for name in ("as_of", "venue_time", "since"):
         value = getattr(of, name, None)
-        if value is not None and not -MAX_TIME <= value <= MAX_TIME:
-            raise NotANumber(f"{name} is {value}; a time is nanoseconds since 1970, below {MAX_TIME}")
+        try:
+            if value is not None and not -MAX_TIME <= value <= MAX_TIME:
+                raise NotANumber(f"{name} is {shown(value)}; a time is nanoseconds since 1970, below {MAX_TIME}")
+        except (TypeError, ArithmeticError) as error:
+            raise typed(of, error) from None
 
 
 def _quantities(of: msgspec.Struct, *names: str) -> None:
@@ -222,3 +223,6 @@ class Charge(_Observation, frozen=True, tag="charge"):
 
 
 Observation = OrderSnapshot | Execution | ExecutionRevised | ExecutionVoided | OrderLinked | Gap | Charge
+
+__all__ = ["MAX_TIME", "Charge", "Execution", "ExecutionRevised", "ExecutionVoided", "Gap", "Observation", "OrderLinked",
+           "OrderSnapshot", "check_times"]  # fmt: skip

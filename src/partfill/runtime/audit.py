@@ -24,7 +24,7 @@ from partfill.core.child import Child
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, recover
 from partfill.journal.store import Store
-from partfill.model.codec import NotAnInput, to_json
+from partfill.model.admit import NotAnInput, admit
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import MAX_RAW, Input, Unreadable
 from partfill.model.numbers import text, text_or_none
@@ -111,7 +111,7 @@ class Audit:
         """Read all frames. `progress` hears the number of messages now and then."""
         began = time.perf_counter()
         for declaration in self.decoder.declare():
-            self._step(declaration, 0, to_json(declaration))
+            self._step(*admit(declaration), 0)
         for count, frame in enumerate(frames):
             if isinstance(frame, TooLong):
                 self._unreadable(frame.line, "", str(frame))
@@ -141,20 +141,20 @@ class Audit:
             return
         for message in messages:
             try:
-                bodies = [to_json(inp) for inp in message.inputs]
+                admitted = [admit(inp, message.at) for inp in message.inputs]
             except NotAnInput as error:
                 self._unreadable(line, raw.encode("utf-8", "replace").decode(), str(error))
                 continue
-            self._message(line, message, bodies)
+            self._message(line, message, admitted)
 
     # ------------------------------------------------------------------ inside
 
-    def _message(self, line: int, message: Message, bodies: list[bytes]) -> None:
+    def _message(self, line: int, message: Message, admitted: list[tuple[Input, bytes]]) -> None:
         self.summary.messages += 1
         child: Child | None = None
         duplicate = bool(message.inputs)
-        for inp, body in zip(message.inputs, bodies, strict=True):
-            touched, known = self._step(inp, message.at, body)
+        for inp, body in admitted:
+            touched, known = self._step(inp, body, message.at)
             child = touched if touched is not None else child
             duplicate = duplicate and known
         differs = {} if child is None or duplicate else compare(child, message.printed)
@@ -166,7 +166,7 @@ class Audit:
         if self._trace is not None:
             self._trace(self._shown(trace_line(line, message, child, differs)))
 
-    def _step(self, inp: Input, now: int, body: bytes) -> tuple[Child | None, bool]:
+    def _step(self, inp: Input, body: bytes, now: int) -> tuple[Child | None, bool]:
         self._keeper.recall(inp)
         effects = self.engine.step(inp, now)
         self._seq += 1
@@ -196,7 +196,7 @@ class Audit:
         self._report(line, why)
         clean = raw[:MAX_RAW].encode("utf-8", "replace").decode()
         unreadable = Unreadable(venue=self.decoder.format, raw=clean, error=f"line {line}: {why}")
-        self._step(unreadable, 0, to_json(unreadable))
+        self._step(*admit(unreadable), 0)
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["order_id"] is not None:
