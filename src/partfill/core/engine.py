@@ -122,7 +122,7 @@ class Engine:
             Answered: self._answered,
             Looked: self._looked,
             KillSwitch: self.desk.kill,
-            Decide: self._decide,
+            Decide: partial(handling.decided, self.desk),
             Reported: self._reported,
             PositionSeen: self._position_seen,
             Protect: self.desk.protect,
@@ -130,7 +130,7 @@ class Engine:
             MarketSeen: self.desk.market_seen,
             Restarted: self.desk.restarted,
             Tick: lambda _, now, effects: self.desk.tick(now, effects),
-            Outage: self._outage,
+            Outage: partial(outages.outage, self),
         }
 
     def step(self, inp: Input, now: int) -> Effects:
@@ -154,16 +154,27 @@ class Engine:
                 child.settle()
             try:
                 check(child, ledger, effects.told, effects.published)
-            except Broken as broken:
+            except (Broken, ArithmeticError) as broken:
                 self._stop(effects, f"invariant {broken}")
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         if self.holdings is not None:
-            self.holdings.follow(effects, now)
-            if self.desk.next_protection > 1:
-                protection.follow(self.desk, now, effects)
+            try:
+                self.holdings.follow(effects, now)
+                if self.desk.next_protection > 1:
+                    protection.follow(self.desk, now, effects)
+            except Exception as error:
+                self._halt(child, effects, f"{type(error).__name__} in the position of {child.instrument}: {error}")
         return self._beside(effects, now) if effects.others else effects
+
+    def _halt(self, child: Child, effects: Effects, why: str) -> None:
+        """What is held cannot be told after this order: it is stopped with its parent, and the others go on."""
+        self._stop(effects, why)
+        if child.work is not None:
+            child.work.parent.halted = True
+            effects.parent(child.work.parent)
+        effects.after = state_of(child)
 
     def _follow(self, child: Child, now: int, effects: Effects) -> None:
         assert child.work is not None
@@ -175,8 +186,7 @@ class Engine:
         try:
             self.desk.follow(child, now, effects)
         except Exception as error:
-            child.work.parent.halted = True
-            self._stop(effects, f"{type(error).__name__} in the plan of {child.work.parent.ref}: {error}")
+            self._halt(child, effects, f"{type(error).__name__} in the plan of {child.work.parent.ref}: {error}")
 
     def _beside(self, effects: Effects, now: int) -> Effects:
         """Assert the invariants of every other order that the step touched."""
@@ -295,17 +305,11 @@ class Engine:
         self.counters.unreadable += 1
         effects.events.append(Alarm(0, None, None, AlarmKind.UNREADABLE, f"{u.venue}: {u.error}"))
 
-    def _outage(self, outage: Outage, now: int, effects: Effects) -> None:
-        outages.outage(self, outage, now, effects)
-
     def _answered(self, a: Answered, now: int, effects: Effects) -> None:
         answers.answered(self.desk, a, now, effects)
 
     def _looked(self, answer: Looked, now: int, effects: Effects) -> None:
         answers.looked(self.desk, answer, now, effects)
-
-    def _decide(self, d: Decide, now: int, effects: Effects) -> None:
-        handling.decided(self.desk, d, now, effects)
 
     def _reported(self, r: Reported, now: int, effects: Effects) -> None:
         reported.reported(self.desk, r, effects)

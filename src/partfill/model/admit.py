@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from partfill.model.inputs import Input
-from partfill.model.limits import MAX_INT, MAX_TIME, shown
+from partfill.model.limits import MAX_ID, MAX_INT, MAX_TIME, shown
 from partfill.model.numbers import NotAnInput
 from partfill.model.shapes import Fits, fits, mend, word
 
@@ -82,7 +82,19 @@ def text_of(value: object, name: str, *, number: bool = True) -> str:
     if type(value) is not str:
         right = "text, or a whole number that is the id" if number else "text"
         raise NotAnInput(f"{name} is {shown(value)} of type {type(value).__name__}; give {right}")
+    if len(value) > MAX_ID:
+        raise NotAnInput(f"{name} is {shown(value)}, {len(value)} characters; at most {MAX_ID}")
     return value
+
+
+def given(value: Any, kind: type[_T], name: str) -> _T | None:
+    """The same for a part that may be left out."""
+    return None if value is None else admitted(value, kind, name)
+
+
+def text_or_none(value: object, name: str, *, number: bool = True) -> str | None:
+    """The same as `text_of` for an id that may be left out."""
+    return None if value is None else text_of(value, name, number=number)
 
 
 def flag(value: object, name: str) -> bool:
@@ -92,4 +104,4 @@ def flag(value: object, name: str) -> bool:
     return value
 
 
-__all__ = ["KINDS", "NotAnInput", "admit", "admitted", "flag", "text_of", "word"]
+__all__ = ["KINDS", "NotAnInput", "admit", "admitted", "flag", "given", "text_of", "text_or_none", "word"]

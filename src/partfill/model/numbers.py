@@ -35,12 +35,12 @@ ZERO = Decimal(0)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 
 
-class NotANumber(ValueError):
-    """A value that cannot be an exact quantity, price or fee; the message names it and what would be right."""
-
-
 class NotAnInput(ValueError):
     """A value or text that is no input of ours; the message names the field and what would be right."""
+
+
+class NotANumber(NotAnInput):
+    """A value that cannot be an exact quantity, price or fee; the message names it and what would be right."""
 
 
 def dec(value: object, name: str = "value") -> Decimal:

@@ -103,7 +103,9 @@ class RemainderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
             value = getattr(self, name)
             if value is None:
                 continue
-            number = value if isinstance(value, Decimal) else Decimal(value)
+            if not isinstance(value, Decimal | int) or isinstance(value, bool):
+                raise TypeError(f"{name} is no number")
+            number = Decimal(value)
             require(number, name)
             if not lock.low <= number <= lock.high:
                 limits = f"{text(lock.low)} to {text(lock.high)} {lock.unit}"

@@ -103,6 +103,8 @@ class _Code:
                 return f"type({v}) is not int or not -{MAX_INT} <= {v} <= {MAX_INT}"
             case inspect.DecimalType():
                 bounds = f"not -{MAX_EXPONENT} <= {v}.adjusted() <= {MAX_EXPONENT}"
+                # Less than nothing of a quantity is none, and no column of quantities takes its sign.
+                bounds += f" or (not {v} and {v}.is_signed())" if "qty" in name else ""
                 digits = f"(len(str({v})) > {MAX_DIGITS} and long({v}))"
                 return f"type({v}) is not Decimal or {bounds} or not {v}.is_finite() or {digits}"
             case inspect.EnumType(cls=cls):
@@ -128,6 +130,13 @@ class _Code:
 
 # ---------------------------------------------------------------------- the slow way
 
+_HINTS = {
+    "RemainderPolicy": ", such as Hold(), CancelRest() or Chase()",
+    "Terms": ", such as Limit(...) or Market(...)",
+    "Resubmit": ", such as Resubmit(max_resubmit_attempts=3)",
+    "Retry": ", such as Retry(retry_ms=200)",
+}
+
 
 def mend(value: object, kind: type, now: int, name: str = "") -> Any:
     """`value` as exactly a `kind`, what is certain converted; `name` is what errors call it. Raises `NotAnInput`."""
@@ -141,7 +150,8 @@ def _struct(value: object, of: Any, now: int, path: str) -> Any:
     elif isinstance(value, dict):
         given = _fields(value, of, path)
     else:
-        raise NotAnInput(f"{path or 'input'} is {shown(value)} of type {_called(value)}; give a {kind.__name__}")
+        right = kind.__name__ + _HINTS.get(kind.__name__, "")
+        raise NotAnInput(f"{path or 'input'} is {shown(value)} of type {_called(value)}; give a {right}")
     inside = f"{path}." if path else ""
     fixed = {field.name: _mended(given[field.name], field.type, field.name, inside, now) for field in of.fields
              if field.name in given}  # fmt: skip
@@ -188,7 +198,8 @@ def _mended(value: object, of: inspect.Type, name: str, inside: str, now: int) -
         case inspect.IntType():
             return _int(value, name, path, now)
         case inspect.DecimalType():
-            return _decimal(value, path)
+            number = _decimal(value, path)
+            return number.copy_abs() if "qty" in name and not number and number.is_signed() else number
         case inspect.EnumType(cls=cls):
             return _word(value, cls, path)
         case inspect.StructType():
@@ -307,7 +318,9 @@ def named(check: Callable[[Any], None]) -> Callable[[Any], None]:
     def strict(self: Any) -> None:
         try:
             check(self)
-        except (TypeError, AttributeError, ArithmeticError) as error:
+        except NotAnInput:
+            raise
+        except (TypeError, AttributeError, ArithmeticError, ValueError) as error:
             raise typed(self, error) from None
 
     return strict
