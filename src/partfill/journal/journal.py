@@ -21,6 +21,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -45,6 +46,8 @@ steps of whoever comes next run beside it."""
 
 HAND_OVER_S = 0.05
 """Longest time for which the loop lets the writer go first."""
+
+log = logging.getLogger("partfill")
 
 _Waiters = list[asyncio.Future[None]]
 
@@ -98,6 +101,8 @@ class Journal:
         except BaseException:
             self._writer.close()
             raise
+        for what in self.keeper.unreadable:
+            log.error("%s: %s", self._path, what)
         self.engine: Engine = self.keeper.engine
         self.durable_seq = self.seq
         """Every input up to this number is on disk."""

@@ -21,6 +21,7 @@ from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
 from partfill.journal.position_state import thaw_position
 from partfill.journal.protection_state import thaw_protection
+from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
@@ -67,7 +68,7 @@ _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 class Keeper:
     """Brings orders into an engine's memory and lets them go."""
 
-    __slots__ = ("_finished", "_last", "_store", "engine", "max_finished", "quiet_ns", "stored")
+    __slots__ = ("_finished", "_last", "_store", "engine", "max_finished", "quiet_ns", "stored", "unreadable")
 
     def __init__(
         self, engine: Engine, store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED, *, stored: bool = True
@@ -80,6 +81,8 @@ class Keeper:
         """False while the store is known to hold no order that is not in memory."""
         self._finished: deque[tuple[int, int, int]] = deque()
         """(order, sequence number of its last change, its time), oldest first."""
+        self.unreadable: list[str] = []
+        """Orders whose rows cannot be read, and why: they stand in quarantine, made from their plain columns."""
         self._last: dict[int, int] = {}
         """Finished order -> sequence number of its last change."""
 
@@ -125,14 +128,29 @@ class Keeper:
         if found is None or number in desk.parents:
             return
         blob, works = found
-        parent = thaw_parent(blob)
+        try:
+            parent = thaw_parent(blob)
+        except UNREADABLE as error:
+            parent = parent_from_columns(self._store, number)
+            self._name(f"parent order {number} ({parent.ref}) is halted: its state cannot be read: {error}")
         desk.remember(parent)
         for each, state in works:
             child = self._load_one(each)
             if child is not None:
-                thaw_work(state, child, parent)
+                try:
+                    thaw_work(state, child, parent)
+                except UNREADABLE as error:
+                    work_from_child(child, parent)
+                    self._name(f"order {each} is halted: what was asked for it cannot be read: {error}")
+                if child.flags & Flag.QUARANTINED:
+                    parent.halted = True
                 self._stays_or_goes(child)
         desk.set_timers(parent)
+
+    def _name(self, what: str) -> None:
+        if what not in self.unreadable:
+            self.engine.counters.quarantined += 1
+            self.unreadable.append(what)
 
     def load(self, number: int) -> Child | None:
         """Bring back one order by its number, with its parent and that one's other children if it has one."""
@@ -150,9 +168,13 @@ class Keeper:
         if found is None:
             return None
         blob, rows = found
-        child, ledgers = thaw(blob, rows, FIX_LIKE)
-        child.rules = self.engine.rules.get(child.venue, FIX_LIKE)
-        child.settle()
+        try:
+            child, ledgers = thaw(blob, rows, FIX_LIKE)
+            child.rules = self.engine.rules.get(child.venue, FIX_LIKE)
+            child.settle()
+        except UNREADABLE as error:
+            child, ledgers = child_from_columns(self._store, number)
+            self._name(f"order {number} is in quarantine: its state cannot be read: {error}")
         if not child.flags & Flag.QUARANTINED:
             try:
                 check_whole(child)

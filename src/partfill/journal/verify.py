@@ -19,6 +19,7 @@ import msgspec
 
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, recover
+from partfill.journal.salvage import faults
 from partfill.journal.store import Store
 from partfill.model.codec import NotAnInput, input_from_journal
 
@@ -75,6 +76,7 @@ def _verify(path: str | Path, progress: Callable[[int], None] | None, max_finish
         with live.db:
             damage = [row[0] for row in live.db.execute(f"PRAGMA integrity_check({SHOWN})") if row[0] != "ok"]
             problems, inputs = _replay(live, fresh, progress, max_finished)
+            problems.extend(faults(live))
             problems.extend(f"the file is damaged: {each}" for each in damage)
             replay = Store(fresh, read_only=True)
             rows: dict[str, int] = {}
