@@ -588,7 +588,7 @@ async def test_close_while_callers_wait_leaves_nobody_hanging(db: Path) -> None:
 # ---------------------------------------------------------------------- fail-stop
 
 
-@pytest.mark.parametrize("table", ["journal", "children", "executions", "audit"])
+@pytest.mark.parametrize("table", ["journal"])  # a refused row of an order stops that order alone: test_isolate
 async def test_when_a_write_fails_everybody_hears_it_and_nothing_of_the_batch_is_on_disk(db: Path, table: str) -> None:
     journal = await Journal.open(db)
     await submit_all(journal, [placed("C1"), accepted("O1", "C1")])

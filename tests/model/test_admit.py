@@ -54,6 +54,7 @@ from partfill.model.inputs import (
     OrderSnapshot,
     Outage,
     PositionSeen,
+    Quarantined,
     RequestSent,
     Unreadable,
     VenueDeclared,
@@ -111,6 +112,7 @@ SAMPLES: list[Any] = [
     PositionSeen(**V, instrument="ACME", qty=ONE, as_of=NOW),
     MarketSeen(**V, instrument="ACME", book=BOOK),
     InstrumentListed(**V, instrument="ACME", quote="USD"),
+    Quarantined(orders=(900,), parents=(901,), why="r"),
 ]
 
 
@@ -235,7 +237,19 @@ def test_a_constructor_refuses_by_name_or_leaves_it_to_the_door(sample: Any) -> 
     assert refused or not given
 
 
-LENIENT = (DayRolled, Decide, Unreadable, Stop, Untrack, KillSwitch, Restarted, Unprotect, OrderLinked, VenueDeclared)
+LENIENT = (
+    Quarantined,
+    DayRolled,
+    Decide,
+    Unreadable,
+    Stop,
+    Untrack,
+    KillSwitch,
+    Restarted,
+    Unprotect,
+    OrderLinked,
+    VenueDeclared,
+)
 """Kinds whose constructors look at nothing."""
 
 CERTAIN: list[tuple[Any, Any]] = [

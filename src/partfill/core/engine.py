@@ -52,6 +52,7 @@ from partfill.model.inputs import (
     Outage,
     PositionSeen,
     Protect,
+    Quarantined,
     Reported,
     RequestSent,
     Restarted,
@@ -130,6 +131,7 @@ class Engine:
             MarketSeen: self.desk.market_seen,
             Restarted: self.desk.restarted,
             Tick: lambda _, now, effects: self.desk.tick(now, effects),
+            Quarantined: partial(declared.quarantined, self),
             Outage: partial(outages.outage, self),
         }
 

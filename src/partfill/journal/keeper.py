@@ -10,6 +10,7 @@ Rules
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from decimal import Decimal
 
 from partfill.core.child import Child
@@ -19,6 +20,7 @@ from partfill.core.invariants import Broken, check_whole
 from partfill.core.protection import find_leaving, set_timers
 from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
+from partfill.journal.isolate import remember
 from partfill.journal.position_state import thaw_position
 from partfill.journal.protection_state import thaw_protection
 from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
@@ -48,6 +50,7 @@ from partfill.model.inputs import (
     OrderSnapshot,
     Outage,
     PositionSeen,
+    Quarantined,
     Unreadable,
     VenueDeclared,
 )
@@ -60,7 +63,7 @@ MAX_FINISHED = 20_000
 
 _NO_ORDER = (
     *(VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen),
-    *(InstrumentListed, MarketSeen),
+    *(InstrumentListed, MarketSeen, Quarantined),
 )
 _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 
@@ -68,7 +71,7 @@ _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 class Keeper:
     """Brings orders into an engine's memory and lets them go."""
 
-    __slots__ = ("_finished", "_last", "_store", "engine", "max_finished", "quiet_ns", "stored", "unreadable")
+    __slots__ = ("_finished", "_last", "_store", "engine", "max_finished", "quiet_ns", "stored", "unreadable", "hidden")
 
     def __init__(
         self, engine: Engine, store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED, *, stored: bool = True
@@ -81,6 +84,8 @@ class Keeper:
         """False while the store is known to hold no order that is not in memory."""
         self._finished: deque[tuple[int, int, int]] = deque()
         """(order, sequence number of its last change, its time), oldest first."""
+        self.hidden: tuple[set[int], set[int]] = (set(), set())
+        """Orders and parent orders whose rows are not written any more."""
         self.unreadable: list[str] = []
         """Orders whose rows cannot be read, and why: they stand in quarantine, made from their plain columns."""
         self._last: dict[int, int] = {}
@@ -146,6 +151,11 @@ class Keeper:
                     parent.halted = True
                 self._stays_or_goes(child)
         desk.set_timers(parent)
+
+    def hide(self, orders: Iterable[int], parents: Iterable[int]) -> None:
+        """No row of these is written any more: the file refused one."""
+        self.hidden[0].update(orders)
+        self.hidden[1].update(parents)
 
     def _name(self, what: str) -> None:
         if what not in self.unreadable:
@@ -263,6 +273,8 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
     for number in store.open_children():
         if number not in engine.children:
             keeper.load(number)
+    for put in store.quarantined():
+        remember(keeper, *put)
     for row in store.protections():
         protection, parents = thaw_protection(row)
         for guard, having in zip(protection.guards, parents, strict=True):

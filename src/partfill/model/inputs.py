@@ -179,6 +179,22 @@ class Outage(_Own, frozen=True, tag="outage"):
         check_times(self)
 
 
+class Quarantined(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="type",
+    tag="quarantined",
+    forbid_unknown_fields=True,
+):
+    """The journal's file refused rows of these orders, by partfill's numbers: they and their parents stand still."""
+
+    orders: tuple[int, ...]
+    parents: tuple[int, ...] = ()
+    why: str
+
+
 MAX_RAW = MAX_TEXT
 """Characters kept of an unreadable message."""
 
@@ -213,6 +229,7 @@ Input = (
     | PositionSeen
     | MarketSeen
     | InstrumentListed
+    | Quarantined
 )
 
 __all__ = [
@@ -238,6 +255,7 @@ __all__ = [
     "Outage",
     "PositionSeen",
     "Protect",
+    "Quarantined",
     "Reported",
     "RequestSent",
     "Restarted",

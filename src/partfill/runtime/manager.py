@@ -51,7 +51,7 @@ from partfill.model.inputs import Input, VenueDeclared
 from partfill.model.limits import shown
 from partfill.model.numbers import dec
 from partfill.model.observations import Observation
-from partfill.model.operations import Place, Query
+from partfill.model.operations import Query
 from partfill.model.policy import RemainderPolicy
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
@@ -61,7 +61,7 @@ from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.comparing import Comparing
 from partfill.runtime.follower import Follower
 from partfill.runtime.lanes import TIMEOUT_S, Lanes
-from partfill.runtime.misfits import unreadable, without_words
+from partfill.runtime.misfits import unreadable, unwanted, without_words
 from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.outbox import Outbox, Sink, Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
@@ -110,7 +110,11 @@ class FillManager:
         self.bus = Bus()
         self.journal = Journal(path)
         self.lanes = Lanes(
-            self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s, unwanted=self._unwanted
+            self.venues,
+            self._answered,
+            per_second=self.per_second,
+            timeout_s=timeout_s,
+            unwanted=lambda op: unwanted(self.engine, op),
         )
         self.pollers: list[FillPoller] = []
         self.followers: list[Follower] = []
@@ -150,6 +154,7 @@ class FillManager:
 
     async def __aenter__(self) -> Self:
         """Open the journal, recover, and begin to listen. What fails on the way is raised, with everything let go again."""
+        self.journal.heard = self._stepped
         await self.journal.__aenter__()
         self.running, self._loop = True, asyncio.get_running_loop()
         try:
@@ -245,7 +250,7 @@ class FillManager:
                 self._behind.add(task)
                 task.add_done_callback(self._behind.discard)
             raise
-        self._release_until(effects.seq)
+        self._release_until(self.journal.durable_seq)
         return effects
 
     def _stepped(self, effects: Effects) -> None:
@@ -333,12 +338,6 @@ class FillManager:
                 await self.take(without_words(answer, str(bad)))
         except JournalDown as down:
             log.error("%s", down)
-
-    def _unwanted(self, op: Place) -> str | None:
-        """Why an order that has not left yet need not leave any more; None while it is wanted."""
-        child = self.engine.children.get(op.order)
-        stop = child.work.parent.stop if child is not None and child.work is not None else None
-        return None if stop is None else f"not sent: it was {stop} while it waited"
 
     # ------------------------------------------------------------------ commands
 

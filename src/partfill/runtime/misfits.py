@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from partfill.core.engine import Engine
 from partfill.model.admit import NotAnInput, admit
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.inputs import MAX_RAW, Unreadable
 from partfill.model.limits import MAX_ID, shown
+from partfill.model.operations import Place
+from partfill.model.words import Flag
 
 
 def unreadable(observation: Any, why: NotAnInput) -> Unreadable:
@@ -23,6 +26,15 @@ def unreadable(observation: Any, why: NotAnInput) -> Unreadable:
 def _name(of: Any, field: str) -> str:
     value = getattr(of, field, "")
     return value[:MAX_ID].encode("ascii", "backslashreplace").decode()[:MAX_ID] if isinstance(value, str) else ""
+
+
+def unwanted(engine: Engine, op: Place) -> str | None:
+    """Why an order that has not left yet need not leave any more; None while it is wanted."""
+    child = engine.children.get(op.order)
+    if child is not None and child.flags & Flag.QUARANTINED:
+        return "not sent: it went into quarantine while it waited"
+    stop = child.work.parent.stop if child is not None and child.work is not None else None
+    return None if stop is None else f"not sent: it was {stop} while it waited"
 
 
 def without_words(answer: Answered | Looked, why: str) -> Answered | Looked:
