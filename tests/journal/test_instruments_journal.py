@@ -11,6 +11,7 @@ import pytest
 
 from partfill.journal.journal import Journal
 from partfill.journal.position_state import position_row
+from partfill.journal.store import migrations
 from partfill.journal.verify import verify
 from partfill.model.inputs import InstrumentListed
 from partfill.model.observations import ExecutionVoided
@@ -108,4 +109,4 @@ async def test_a_journal_of_before_opens_and_is_proven(tmp_path: Path, fee: tupl
         assert (position.held, position.qty, position.gross) == (2, 2, 10)
         assert position.net == (10 if fee is None else None)
     assert verify(db).problems == []
-    assert rows(db, "PRAGMA user_version") == [(7,)]
+    assert rows(db, "PRAGMA user_version") == [(len(migrations()),)]
