@@ -21,6 +21,7 @@ import msgspec
 import pytest
 
 from partfill.journal.verify import verify
+from partfill.model.admit import NotAnInput, admit
 from partfill.model.capabilities import Capabilities
 from partfill.model.codec import to_json
 from partfill.model.inputs import Charge, DayRolled, Gap, OrderLinked, VenueDeclared
@@ -250,7 +251,7 @@ def check(format_: str, lines: list[str], journal: Path) -> None:
 
 
 def unreadable(format_: str, data: bytes) -> list[tuple[int, str]]:
-    """What must be reported: every frame that its decoder refuses, and by `Damaged`, with the line where it starts."""
+    """What must be reported: every frame that its decoder refuses, and by `Damaged`, and every message that the door does."""
     decoder = FORMATS[format_]()
     found: list[tuple[int, str]] = []
     for frame in frames(io.BytesIO(data), decoder.framing):
@@ -258,9 +259,16 @@ def unreadable(format_: str, data: bytes) -> list[tuple[int, str]]:
             found.append((frame.line, str(frame)))
             continue
         try:
-            tuple(decoder.decode(frame[1], frame[0]))
+            messages = tuple(decoder.decode(frame[1], frame[0]))
         except Damaged as damaged:
             found.append((frame[0], str(damaged)))
+            continue
+        for message in messages:
+            try:
+                for inp in message.inputs:
+                    admit(inp, message.at)
+            except NotAnInput as refused:
+                found.append((frame[0], str(refused)))
     return found
 
 

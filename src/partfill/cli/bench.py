@@ -12,7 +12,9 @@ import click
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--only", type=click.Choice(["engine", "durable", "recovery", "desk", "decisions"]), help="Only this part.")
+@click.option(
+    "--only", type=click.Choice(["engine", "door", "durable", "recovery", "desk", "decisions"]), help="Only this part."
+)
 @click.option("--folder", type=click.Path(file_okay=False, exists=True), help="Disk to measure (default: this folder's).")
 @click.option("--history", type=click.IntRange(min=1000), default=1_000_000, show_default=True,
               help="Journalled executions of the recovery measurement.")  # fmt: skip
@@ -20,13 +22,15 @@ import click
               help="Orders that finish in the desk's measurement of memory.")  # fmt: skip
 def bench(as_json: bool, only: str | None, folder: str | None, history: int, orders: int) -> None:
     """Measure the engine and the journal on this machine. Takes some minutes; read ratios, not absolutes."""
-    from partfill.runtime.bench import decisions, desk, durable, engine, recovery
+    from partfill.runtime.bench import decisions, desk, door, durable, engine, recovery
 
     figures: dict[str, Any] = {
         "machine": {"python": platform.python_version(), "cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
     }
     if only in (None, "engine"):
         figures["engine"] = engine.run()
+    if only in (None, "door"):
+        figures["door"] = door.run()
     if only in (None, "durable"):
         figures["durable"] = durable.run(folder)
     if only in (None, "recovery"):

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from partfill.core import protection
 from partfill.core.effects import Effects
-from partfill.model.inputs import DayRolled, InstrumentListed, VenueDeclared
+from partfill.model.events import AlarmKind
+from partfill.model.inputs import DayRolled, InstrumentListed, Quarantined, VenueDeclared
+from partfill.model.words import Flag
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
@@ -45,3 +47,20 @@ def instrument(engine: Engine, listed: InstrumentListed, now: int, effects: Effe
         engine.holdings.learn(listed, now, effects)
         if engine.desk.next_protection > 1:
             protection.follow(engine.desk, now, effects)
+
+
+def quarantined(engine: Engine, put: Quarantined, now: int, effects: Effects) -> None:
+    """The file refused rows of orders: nothing is applied to them any more, and nothing is sent for their parents."""
+    for number in put.orders:
+        child = engine.children.get(number)
+        if child is not None:
+            effects.touch(child)
+            if child.mark(Flag.QUARANTINED):
+                engine.counters.quarantined += 1
+    for number in put.parents:
+        parent = engine.desk.parents.get(number)
+        if parent is not None:
+            parent.halted = True
+            effects.parent(parent)
+    numbers = ", ".join(map(str, put.orders))
+    engine.alarm(effects, None, AlarmKind.INVARIANT, f"orders {numbers} are in quarantine: their rows were refused: {put.why}")

@@ -63,6 +63,7 @@ from partfill.model.inputs import (
     Outage,
     PositionSeen,
     Protect,
+    Quarantined,
     Reported,
     RequestSent,
     Resolve,
@@ -141,7 +142,7 @@ class Engine:
             Answered: partial(answers.answered, self.desk),
             Looked: partial(answers.looked, self.desk),
             KillSwitch: self.desk.kill,
-            Decide: self._decide,
+            Decide: partial(handling.decided, self.desk),
             Reported: self._reported,
             PositionSeen: self._position_seen,
             Protect: self.desk.protect,
@@ -149,6 +150,7 @@ class Engine:
             MarketSeen: self.desk.market_seen,
             Restarted: self.desk.restarted,
             Tick: lambda _, now, effects: self.desk.tick(now, effects),
+            Quarantined: partial(declared.quarantined, self),
             Outage: partial(outages.outage, self),
             Resolve: partial(rulings.resolve, self),
         }
@@ -176,16 +178,27 @@ class Engine:
                 rulings.news(self, child, effects)
             try:
                 check(child, ledger, effects.told, effects.published)
-            except Broken as broken:
+            except (Broken, ArithmeticError) as broken:
                 self._stop(effects, f"invariant {broken}")
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         if self.holdings is not None:
-            self.holdings.follow(effects, now)
-            if self.desk.next_protection > 1:
-                protection.follow(self.desk, now, effects)
+            try:
+                self.holdings.follow(effects, now)
+                if self.desk.next_protection > 1:
+                    protection.follow(self.desk, now, effects)
+            except Exception as error:
+                self._halt(child, effects, f"{type(error).__name__} in the position of {child.instrument}: {error}")
         return self._beside(effects, now) if effects.others else effects
+
+    def _halt(self, child: Child, effects: Effects, why: str) -> None:
+        """What is held cannot be told after this order: it is stopped with its parent, and the others go on."""
+        self._stop(effects, why)
+        if child.work is not None:
+            child.work.parent.halted = True
+            effects.parent(child.work.parent)
+        effects.after = state_of(child)
 
     def _follow(self, child: Child, now: int, effects: Effects) -> None:
         assert child.work is not None
@@ -197,8 +210,7 @@ class Engine:
         try:
             self.desk.follow(child, now, effects)
         except Exception as error:
-            child.work.parent.halted = True
-            self._stop(effects, f"{type(error).__name__} in the plan of {child.work.parent.ref}: {error}")
+            self._halt(child, effects, f"{type(error).__name__} in the plan of {child.work.parent.ref}: {error}")
 
     def _beside(self, effects: Effects, now: int) -> Effects:
         """Assert the invariants of every other order that the step touched."""
@@ -341,9 +353,6 @@ class Engine:
     def _unreadable(self, u: Unreadable, now: int, effects: Effects) -> None:
         self.counters.unreadable += 1
         effects.events.append(Alarm(0, None, None, AlarmKind.UNREADABLE, f"{u.venue}: {u.error}"))
-
-    def _decide(self, d: Decide, now: int, effects: Effects) -> None:
-        handling.decided(self.desk, d, now, effects)
 
     def _reported(self, r: Reported, now: int, effects: Effects) -> None:
         reported.reported(self.desk, r, effects)

@@ -257,7 +257,8 @@ def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int
         born,
         seq,
         None if row.fee is None else str(row.fee),
-        row.fee_currency,
+        # A correction may give a fee and no currency: that is unknown, which is not none.
+        "" if row.fee is not None and row.fee_currency is None else row.fee_currency,
         1 if row.void else 0,
         leg if leg is not None else key.partition("\x1f")[2] if row.leg else None,
         packed,

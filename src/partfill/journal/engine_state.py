@@ -52,9 +52,25 @@ def _declared(rules: Capabilities) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(said))
 
 
+def _read(blob: bytes | str) -> EngineState:
+    try:
+        return _decode(blob)
+    except msgspec.ValidationError:
+        # A kill switch that nobody put on, which an older version took: it is on all the same.
+        raw = msgspec.json.decode(blob)
+        if not isinstance(raw, list) or len(raw) < 5 or not isinstance(raw[4], list):
+            raise
+        raw[3:5] = [_text(raw[3]), [[_text(part) for part in entry] for entry in raw[4]]]
+        return msgspec.convert(raw, EngineState)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "unknown" if value is None else str(value)
+
+
 def thaw_engine(blob: bytes | str) -> Engine:
     """An engine without orders that goes on where the frozen one was."""
-    state = _decode(blob)
+    state = _read(blob)
     engine = Engine()
     engine.next_id = state.next_id
     engine.days = {(venue, account): day for venue, account, day in state.days}

@@ -21,6 +21,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -31,11 +32,12 @@ from types import TracebackType
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
-from partfill.journal.batch import Batch
+from partfill.journal.batch import Batch, SealedBatch
+from partfill.journal.isolate import REFUSED, culprits, quarantine, rows, without
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
-from partfill.journal.store import Store
-from partfill.model.codec import to_json
-from partfill.model.inputs import Input
+from partfill.journal.store import STATEMENTS, Store
+from partfill.model.admit import admit
+from partfill.model.inputs import Input, Quarantined
 
 MAX_BATCH = 500
 """Inputs in one transaction; while the writer is busy and so many wait, further callers wait to get in."""
@@ -45,6 +47,8 @@ steps of whoever comes next run beside it."""
 
 HAND_OVER_S = 0.05
 """Longest time for which the loop lets the writer go first."""
+
+log = logging.getLogger("partfill")
 
 _Waiters = list[asyncio.Future[None]]
 
@@ -73,6 +77,8 @@ class Journal:
         """Batches with the writer: 0 or 1."""
         self._room: deque[asyncio.Future[None]] = deque()
         self._failed: BaseException | None = None
+        self.heard: Callable[[Effects], None] | None = None
+        """Hears of a step that nobody submitted: orders that had to be put into quarantine."""
         self._flushing = False
         self._closed = False
 
@@ -98,6 +104,8 @@ class Journal:
         except BaseException:
             self._writer.close()
             raise
+        for what in self.keeper.unreadable:
+            log.error("%s: %s", self._path, what)
         self.engine: Engine = self.keeper.engine
         self.durable_seq = self.seq
         """Every input up to this number is on disk."""
@@ -115,7 +123,8 @@ class Journal:
         """Step the engine with `inp` at `now` (ns UTC) and return what follows once it is durable.
 
         `look` is called right after the step: the last moment at which the engine shows this step and no later one.
-        Raises `JournalDown` when it is not and will not be.
+        Raises `NotAnInput` for what no journal could give back as it is, which changes nothing, and `JournalDown` when it is
+        not durable and will not be.
         """
         while self._batch.size >= MAX_BATCH and self._failed is None and not self._closed:
             room = self._loop.create_future()
@@ -130,11 +139,12 @@ class Journal:
     def stage(self, inp: Input, now: int) -> Effects:
         """Step at once, without waiting for the disk: `flush` does. For callers that bound their own work.
 
-        Raises `NotAnInput` for text that is no Unicode, which changes nothing, and `JournalDown`.
+        Raises `NotAnInput` for what no journal could give back as it is (`model.admit`), which changes nothing, and
+        `JournalDown`.
         """
         if self._failed is not None or self._closed:
             raise self._down()
-        body = to_json(inp)
+        inp, body = admit(inp, now)
         try:
             self.keeper.recall(inp)
             effects = self.engine.step(inp, now)
@@ -208,7 +218,13 @@ class Journal:
         batch, waiters = self._batch, self._waiters
         self._batch, self._waiters = self.batch_type(self.engine), []
         try:
-            self._writer.apply(batch.seal(self.engine))
+            sealed = batch.seal(self.engine)
+            if self.keeper.hidden[0]:
+                sealed = without(sealed, *self.keeper.hidden)
+            try:
+                self._writer.apply(sealed)
+            except REFUSED as error:
+                self._isolate(batch, sealed, error)
         except BaseException as error:
             # Memory is ahead of what can be written: the same as a failed write.
             self._waiters.extend(waiters)
@@ -219,6 +235,28 @@ class Journal:
         # The writer has to run Python to start the commit, and the loop would not let it for a whole round of steps.
         with suppress(Empty):
             self._started.get(timeout=HAND_OVER_S)
+
+    def _isolate(self, batch: Batch, sealed: SealedBatch, error: Exception) -> None:
+        """Write the batch without the orders whose rows the file refuses, which stand in quarantine from now on."""
+        children, parents = culprits(self._writer, sealed, STATEMENTS)
+        if not children and not parents:
+            raise error
+        put, body = admit(quarantine(self.engine, children, parents, f"{type(error).__name__}: {error}"), self._now)
+        assert isinstance(put, Quarantined)
+        log.error("%s: orders %s are in quarantine: %s", self._path, put.orders, put.why)
+        effects = self.engine.step(put, self._now)
+        self.seq += 1
+        effects.seq, effects.now = self.seq, self._now
+        batch.stage(self.seq, put, self._now, effects, body)
+        again = batch.seal(self.engine)
+        # Ids are handed out once.
+        again["names"] = sealed["names"] + again["names"]
+        self.keeper.hide(put.orders, put.parents)
+        kept = without(again, *self.keeper.hidden)
+        kept["quarantined"] = rows(self.engine, put, self.seq)
+        self._writer.apply(kept)
+        if self.heard is not None:
+            self.heard(effects)
 
     def _written(self, seq: int, waiters: _Waiters, error: BaseException | None) -> None:
         self._waiting -= 1

@@ -12,6 +12,7 @@ Rules
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import islice
 
@@ -23,8 +24,10 @@ from partfill.core.invariants import Broken, check_whole
 from partfill.core.protection import find_leaving, set_timers
 from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
+from partfill.journal.isolate import remember
 from partfill.journal.position_state import thaw_position
 from partfill.journal.protection_state import thaw_protection
+from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
 from partfill.model.capabilities import FIX_LIKE
@@ -51,6 +54,7 @@ from partfill.model.inputs import (
     OrderSnapshot,
     Outage,
     PositionSeen,
+    Quarantined,
     Unreadable,
     VenueDeclared,
 )
@@ -63,7 +67,7 @@ MAX_FINISHED = 20_000
 
 _NO_ORDER = (
     *(VenueDeclared, DayRolled, Gap, Unreadable, KillSwitch, Restarted, Tick, Outage, Protect, Unprotect, PositionSeen),
-    *(InstrumentListed, MarketSeen),
+    *(InstrumentListed, MarketSeen, Quarantined),
 )
 _NO_ORDER_AT_ALL = (Unreadable, InstrumentListed, MarketSeen)
 """Those of them that concern no order in any case."""
@@ -73,7 +77,22 @@ _BY_REF = (Submit, Untrack, Stop, Amend, Decide, Reported)
 class Keeper:
     """Brings orders into an engine's memory and lets them go."""
 
-    __slots__ = ("_finished", "_last", "_open", "_store", "away", "engine", "max_finished", "max_open", "quiet_ns", "stored")
+    __slots__ = (
+        *(
+            "_finished",
+            "_last",
+            "_open",
+            "_store",
+            "away",
+            "engine",
+            "hidden",
+            "max_finished",
+            "max_open",
+            "quiet_ns",
+            "stored",
+        ),
+        "unreadable",
+    )
 
     def __init__(
         self, engine: Engine, store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED, *, stored: bool = True
@@ -92,6 +111,10 @@ class Keeper:
         """With `max_open`: open order -> sequence number of its last change, the longest quiet first."""
         self._finished: deque[tuple[int, int, int]] = deque()
         """(order, sequence number of its last change, its time), oldest first."""
+        self.hidden: tuple[set[int], set[int]] = (set(), set())
+        """Orders and parent orders whose rows are not written any more."""
+        self.unreadable: list[str] = []
+        """Orders whose rows cannot be read, and why: they stand in quarantine, made from their plain columns."""
         self._last: dict[int, int] = {}
         """Finished order -> sequence number of its last change."""
 
@@ -159,14 +182,34 @@ class Keeper:
         if found is None or number in desk.parents:
             return
         blob, works = found
-        parent = thaw_parent(blob)
+        try:
+            parent = thaw_parent(blob)
+        except UNREADABLE as error:
+            parent = parent_from_columns(self._store, number)
+            self._name(f"parent order {number} ({parent.ref}) is halted: its state cannot be read: {error}")
         desk.remember(parent)
         for each, state in works:
             child = self._load_one(each)
             if child is not None:
-                thaw_work(state, child, parent)
+                try:
+                    thaw_work(state, child, parent)
+                except UNREADABLE as error:
+                    work_from_child(child, parent)
+                    self._name(f"order {each} is halted: what was asked for it cannot be read: {error}")
+                if child.flags & Flag.QUARANTINED:
+                    parent.halted = True
                 self._stays_or_goes(child)
         desk.set_timers(parent)
+
+    def hide(self, orders: Iterable[int], parents: Iterable[int]) -> None:
+        """No row of these is written any more: the file refused one."""
+        self.hidden[0].update(orders)
+        self.hidden[1].update(parents)
+
+    def _name(self, what: str) -> None:
+        if what not in self.unreadable:
+            self.engine.counters.quarantined += 1
+            self.unreadable.append(what)
 
     def load(self, number: int) -> Child | None:
         """Bring back one order by its number, with its parent and that one's other children if it has one."""
@@ -184,9 +227,13 @@ class Keeper:
         if found is None:
             return None
         blob, rows = found
-        child, ledgers = thaw(blob, rows, FIX_LIKE, self._store.seen(number))
-        child.rules = self.engine.rules.get(child.venue, FIX_LIKE)
-        child.settle()
+        try:
+            child, ledgers = thaw(blob, rows, FIX_LIKE, self._store.seen(number))
+            child.rules = self.engine.rules.get(child.venue, FIX_LIKE)
+            child.settle()
+        except UNREADABLE as error:
+            child, ledgers = child_from_columns(self._store, number)
+            self._name(f"order {number} is in quarantine: its state cannot be read: {error}")
         if not child.flags & Flag.QUARANTINED:
             try:
                 check_whole(child)
@@ -297,6 +344,8 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
     for number in store.open_children():
         if number not in engine.children:
             keeper.load(number)
+    for put in store.quarantined():
+        remember(keeper, *put)
     for row in store.protections():
         protection, parents = thaw_protection(row)
         for guard, having in zip(protection.guards, parents, strict=True):

@@ -95,6 +95,7 @@ STATEMENTS = {
     "instruments": "INSERT OR REPLACE INTO instruments (venue, instrument, quote, base, multiplier) VALUES (?, ?, ?, ?, ?)",
     "positions": _upsert("positions", _POSITION_COLUMNS, 4),
     "protections": _upsert("protections", _PROTECTION_COLUMNS, 5),
+    "quarantined": "INSERT OR REPLACE INTO quarantined (child, parent, seq, why, body) VALUES (?, ?, ?, ?, ?)",
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
 }
 """How each table of a `SealedBatch` is written, in the order in which one transaction writes them."""
@@ -224,7 +225,7 @@ class Store:
         execute("BEGIN IMMEDIATE")
         try:
             for table, statement in STATEMENTS.items():
-                rows = sealed[table]
+                rows = sealed.get(table)
                 if rows:
                     executemany(statement, rows)
         except BaseException:
@@ -288,6 +289,13 @@ class Store:
         """Rows of all protections that are wanted, in the order of their columns."""
         columns = ", ".join(_PROTECTION_COLUMNS)
         return list(self.db.execute(f"SELECT {columns} FROM protections WHERE off = 0 ORDER BY id"))
+
+    def quarantined(self) -> list[tuple[int, int, str, str]]:
+        """(order, its parent or 0, why, what is known of it) of every order whose rows this file refused."""
+        if self.db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'quarantined'").fetchone() is None:
+            # A file of before, which is only read.
+            return []
+        return list(self.db.execute("SELECT child, parent, why, body FROM quarantined ORDER BY child"))
 
     def parent_of(self, child: int) -> int | None:
         """The parent that this order was placed for."""

@@ -13,6 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.shapes import named
 from partfill.model.words import Side
 
 DEPTH_LEVELS = 5
@@ -41,6 +42,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     trade_rate: Decimal | None = None
     queue_ahead: Decimal | None = None
 
+    @named
     def __post_init__(self) -> None:
         for name, levels, falls in (("bids", self.bids, True), ("asks", self.asks, False)):
             last: Decimal | None = None

@@ -13,7 +13,8 @@ import msgspec
 from partfill.model.delivered import EXAMPLE, DeliveredReport
 from partfill.model.events import Event
 from partfill.model.inputs import Input
-from partfill.model.numbers import NotANumber, dec
+from partfill.model.limits import MAX_BODY
+from partfill.model.numbers import NotAnInput, NotANumber, dec
 
 _input_json: msgspec.json.Decoder[Input] = msgspec.json.Decoder(Input)
 _input_msgpack: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(Input)
@@ -31,10 +32,6 @@ NUMBERS = frozenset(
     ]
 )
 """Names of the fields that hold an exact number."""
-
-
-class NotAnInput(ValueError):
-    """Text that is no input of ours; the message names the field and what would be right."""
 
 
 def to_json(value: Input | Event) -> bytes:
@@ -87,6 +84,8 @@ def input_from_json(line: bytes | str) -> Input:
 
     Raises `NotAnInput` naming the field: not JSON, unknown type or field, a float, a number out of bounds.
     """
+    if len(line) > MAX_BODY:
+        raise NotAnInput(f"{len(line)} characters; one input has at most {MAX_BODY}")
     try:
         raw = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -123,3 +122,16 @@ def schemas() -> dict[str, Any]:
     delivered = msgspec.json.schema(DeliveredReport)
     delivered |= {"$schema": "https://json-schema.org/draft/2020-12/schema", "examples": [msgspec.to_builtins(EXAMPLE)]}
     return {"input": msgspec.json.schema(Input), "event": msgspec.json.schema(Event), "execution-report": delivered}
+
+
+__all__ = [
+    "NotAnInput",
+    "event_from_json",
+    "event_from_msgpack",
+    "input_from_journal",
+    "input_from_json",
+    "input_from_msgpack",
+    "schemas",
+    "to_json",
+    "to_msgpack",
+]

@@ -20,6 +20,7 @@ from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import MAX_TIME, OrderSnapshot, check_times
 from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
 from partfill.model.protection import Budget, Leg, OverClose, Retry, check_legs
+from partfill.model.shapes import named
 from partfill.model.terms import Terms
 from partfill.model.words import Request, Side
 
@@ -38,6 +39,7 @@ class Resubmit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     min_resubmit_size: Decimal = Decimal(10)
     max_resubmit_attempts: int = 3
 
+    @named
     def __post_init__(self) -> None:
         require(self.min_resubmit_size, "min_resubmit_size")
         if self.min_resubmit_size < ZERO:
@@ -61,6 +63,7 @@ class Submit(_Command, frozen=True, tag="submit"):
     remainder: RemainderPolicy | None = None
     bracket: Protect | None = None
 
+    @named
     def __post_init__(self) -> None:
         if not self.ref:
             raise NotANumber("ref is empty; give the order an id of your own that you never use again")
@@ -85,6 +88,7 @@ class Track(_Command, frozen=True, tag="track"):
     resubmit: Resubmit | None = None
     remainder: RemainderPolicy | None = None
 
+    @named
     def __post_init__(self) -> None:
         if not self.ref:
             raise NotANumber("ref is empty; give the order an id of your own that you never use again")
@@ -112,6 +116,7 @@ class Amend(_Command, frozen=True, tag="amend"):
     order_qty: Decimal | None = None
     price: Decimal | None = None
 
+    @named
     def __post_init__(self) -> None:
         for name in ("order_qty", "price"):
             value = getattr(self, name)
@@ -145,6 +150,7 @@ class Answered(_Command, frozen=True, tag="answered"):
     reason: str | None = None
     as_of: int | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
 
@@ -164,6 +170,7 @@ class Looked(_Command, frozen=True, tag="looked"):
     error: str | None = None
     as_of: int | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
         if self.cl_ord_id is None and self.order_id is None:
@@ -238,6 +245,7 @@ class Reported(_Command, frozen=True, tag="reported"):
     event_ts: int
     policy: RemainderPolicy | None = None
 
+    @named
     def __post_init__(self) -> None:
         if not 0 < self.event_ts <= MAX_TIME // 1_000_000:
             raise NotANumber(f"event_ts is {self.event_ts}; it is a time in ms UTC")
@@ -260,6 +268,7 @@ class Protect(_Command, frozen=True, tag="protect"):
     budget: Budget = Budget.SHARED
     retry: Retry = Retry()
 
+    @named
     def __post_init__(self) -> None:
         check_legs(self.legs)
         for name in ("min_qty", "min_notional"):

@@ -29,6 +29,7 @@ from partfill.model.commands import (
     Unprotect,
     Untrack,
 )
+from partfill.model.limits import MAX_TEXT
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import (
     Charge,
@@ -41,6 +42,7 @@ from partfill.model.observations import (
     OrderSnapshot,
     check_times,
 )
+from partfill.model.shapes import named
 from partfill.model.terms import Terms
 from partfill.model.words import Request
 
@@ -66,6 +68,7 @@ class PositionSeen(_Own, frozen=True, tag="position_seen"):
     qty: Decimal
     as_of: int
 
+    @named
     def __post_init__(self) -> None:
         require(self.qty, "qty")
         check_times(self)
@@ -80,6 +83,7 @@ class MarketSeen(_Own, frozen=True, tag="market_seen"):
     instrument: str
     book: Book | None = None
 
+    @named
     def __post_init__(self) -> None:
         if self.book is not None and self.book.instrument != self.instrument:
             raise NotANumber(f"the book is of {self.book.instrument}; it is to be of {self.instrument}")
@@ -98,6 +102,7 @@ class InstrumentListed(_Own, frozen=True, tag="instrument_listed"):
     base: str | None = None
     multiplier: Decimal = Decimal(1)
 
+    @named
     def __post_init__(self) -> None:
         require(self.multiplier, f"multiplier of {self.instrument}")
         if self.multiplier <= ZERO:
@@ -117,6 +122,7 @@ class OrderPlaced(_Own, frozen=True, tag="order_placed"):
     order_id: str | None = None
     as_of: int | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
         if self.cl_ord_id is None and self.order_id is None:
@@ -137,6 +143,7 @@ class RequestSent(_Own, frozen=True, tag="request_sent"):
     price: Decimal | None = None
     as_of: int | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
         for name in ("order_qty", "price"):
@@ -168,11 +175,28 @@ class Outage(_Own, frozen=True, tag="outage"):
     since: int
     reason: str | None = None
 
+    @named
     def __post_init__(self) -> None:
         check_times(self)
 
 
-MAX_RAW = 4000
+class Quarantined(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="type",
+    tag="quarantined",
+    forbid_unknown_fields=True,
+):
+    """The journal's file refused rows of these orders, by partfill's numbers: they and their parents stand still."""
+
+    orders: tuple[int, ...]
+    parents: tuple[int, ...] = ()
+    why: str
+
+
+MAX_RAW = MAX_TEXT
 """Characters kept of an unreadable message."""
 
 Input = (
@@ -207,6 +231,7 @@ Input = (
     | MarketSeen
     | InstrumentListed
     | Resolve
+    | Quarantined
 )
 
 __all__ = [
@@ -232,6 +257,7 @@ __all__ = [
     "Outage",
     "PositionSeen",
     "Protect",
+    "Quarantined",
     "Reported",
     "RequestSent",
     "Resolve",

@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, mul, require, sub
+from partfill.model.shapes import named
 from partfill.model.words import Side
 
 _WHOLE_DOWN = Context(prec=200, rounding=ROUND_FLOOR)
@@ -47,6 +48,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     base: str | None = None
     quote: str | None = None
 
+    @named
     def __post_init__(self) -> None:
         for band in self.ticks:
             require(band.from_price, "from_price")

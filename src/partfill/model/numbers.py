@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 
+from partfill.model.limits import MAX_NUMBER, shown
+
 MAX_DIGITS = 60
 """Most significant digits in one number that comes in."""
 MAX_EXPONENT = 60
@@ -29,10 +31,15 @@ mul = _EXACT.multiply
 
 ZERO = Decimal(0)
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
+# Each digit can be matched in one way only, so that a text which is no number is refused in one pass.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 
 
-class NotANumber(ValueError):
+class NotAnInput(ValueError):
+    """A value or text that is no input of ours; the message names the field and what would be right."""
+
+
+class NotANumber(NotAnInput):
     """A value that cannot be an exact quantity, price or fee; the message names it and what would be right."""
 
 
@@ -47,8 +54,10 @@ def dec(value: object, name: str = "value") -> Decimal:
     Decimal('0.60')
     """
     if type(value) is str:
+        if len(value) > MAX_NUMBER:
+            raise NotANumber(f"{name} is {shown(value)}, {len(value)} characters; a number has at most {MAX_NUMBER}")
         if _NUMBER.fullmatch(value) is None:
-            raise NotANumber(f"{name} is {value!r}, which is no number; give plain digits such as '0.35'")
+            raise NotANumber(f"{name} is {shown(value)}, which is no number; give plain digits such as '0.35'")
         number = Decimal(value)
         # Short text without an exponent cannot be out of bounds.
         return number if len(value) <= MAX_DIGITS and "e" not in value and "E" not in value else checked(number, name)
@@ -57,12 +66,14 @@ def dec(value: object, name: str = "value") -> Decimal:
     if isinstance(value, bool):
         raise NotANumber(f"{name} is {value!r}, a truth value; give a number as text such as '1'")
     if isinstance(value, int):
+        if value.bit_length() > MAX_NUMBER:
+            raise NotANumber(f"{name} is {shown(value)}, beyond 10^{MAX_EXPONENT}; no market has such a number")
         return checked(Decimal(value), name)
     if isinstance(value, float):
         raise NotANumber(
             f"{name} is the float {value!r}, which is not exact; give text such as '{value!r}' or a Decimal made from text"
         )
-    raise NotANumber(f"{name} is {value!r} of type {type(value).__name__}; give text such as '0.35'")
+    raise NotANumber(f"{name} is {shown(value)} of type {type(value).__name__}; give text such as '0.35'")
 
 
 def checked(value: Decimal, name: str) -> Decimal:
@@ -81,7 +92,8 @@ def require(value: object, name: str) -> None:
     """Raise `NotANumber` unless `value` is a `Decimal` that `dec` would have let in (the fast check of the value types)."""
     if type(value) is not Decimal:
         dec(value, name)
-        raise NotANumber(f"{name} is {value!r} of type {type(value).__name__}; make it exact first with dec({value!r})")
+        said = shown(value)
+        raise NotANumber(f"{name} is {said} of type {type(value).__name__}; make it exact first with dec({said})")
     if not value.is_finite() or not -MAX_EXPONENT <= value.adjusted() <= MAX_EXPONENT or len(str(value)) > MAX_DIGITS:
         checked(value, name)
 

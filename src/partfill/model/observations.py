@@ -18,7 +18,9 @@ from hashlib import blake2b
 
 import msgspec
 
+from partfill.model.limits import MAX_TIME, shown
 from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.shapes import typed
 from partfill.model.words import ExecType, ExecutionState, LinkKind, OrdStatus, OrdType, Side, TimeInForce
 
 
@@ -38,16 +40,16 @@ class _Observation(
 
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
-MAX_TIME = (1 << 63) - (1 << 40)
-"""Latest time in ns: what 64 bits hold, with room for the ticks that decoders add."""
-
 
 def check_times(of: msgspec.Struct) -> None:
     """Raise `NotANumber` for a time that no journal can hold."""
     for name in ("as_of", "venue_time", "since", "asked"):
         value = getattr(of, name, None)
-        if value is not None and not -MAX_TIME <= value <= MAX_TIME:
-            raise NotANumber(f"{name} is {value}; a time is nanoseconds since 1970, below {MAX_TIME}")
+        try:
+            if value is not None and not -MAX_TIME <= value <= MAX_TIME:
+                raise NotANumber(f"{name} is {shown(value)}; a time is nanoseconds since 1970, below {MAX_TIME}")
+        except (TypeError, ArithmeticError) as error:
+            raise typed(of, error) from None
 
 
 def _quantities(of: msgspec.Struct, *names: str) -> None:
@@ -249,3 +251,6 @@ class Charge(_Observation, frozen=True, tag="charge"):
 
 
 Observation = OrderSnapshot | Execution | ExecutionRevised | ExecutionVoided | OrderLinked | Gap | Charge
+
+__all__ = ["MAX_TIME", "Charge", "Execution", "ExecutionRevised", "ExecutionVoided", "Gap", "Observation", "OrderLinked",
+           "OrderSnapshot", "check_times"]  # fmt: skip

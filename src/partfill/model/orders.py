@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
-from partfill.model.numbers import NotANumber, dec
+from partfill.model.admit import text_of, word
+from partfill.model.limits import shown
+from partfill.model.numbers import NotAnInput, NotANumber, dec
 from partfill.model.terms import Terms
 from partfill.model.words import OrdType, Side, TimeInForce
 
@@ -29,8 +31,9 @@ def Limit(  # noqa: N802 - reads like the thing it makes
     Raises `NotANumber`.
     """
     return Terms(
-        instrument=instrument, side=_word(Side, side, "side"), order_qty=dec(qty, "qty"), price=dec(price, "price"),
-        ord_type=OrdType.LIMIT, time_in_force=_word(TimeInForce, tif, "tif"), base=base, tags=tuple((tags or {}).items()),
+        instrument=_text(instrument, "instrument"), side=_word(Side, side, "side"), order_qty=dec(qty, "qty"),
+        price=dec(price, "price"), ord_type=OrdType.LIMIT, time_in_force=_word(TimeInForce, tif, "tif"), base=_base(base),
+        tags=_tags(tags),
     )  # fmt: skip
 
 
@@ -40,14 +43,35 @@ def Market(  # noqa: N802
 ) -> Terms:  # fmt: skip
     """A market order for `qty` units; `tags` go along to the venue. Raises `NotANumber`."""
     return Terms(
-        instrument=instrument, side=_word(Side, side, "side"), order_qty=dec(qty, "qty"), ord_type=OrdType.MARKET,
-        time_in_force=_word(TimeInForce, tif, "tif"), base=base, tags=tuple((tags or {}).items()),
+        instrument=_text(instrument, "instrument"), side=_word(Side, side, "side"), order_qty=dec(qty, "qty"),
+        ord_type=OrdType.MARKET, time_in_force=_word(TimeInForce, tif, "tif"), base=_base(base), tags=_tags(tags),
     )  # fmt: skip
 
 
-def _word(words: type[_Word], said: str, name: str) -> _Word:
+def _word(words: type[_Word], said: object, name: str) -> _Word:
     try:
-        return words(said)
-    except ValueError:
-        allowed = ", ".join(word.value for word in words)
-        raise NotANumber(f"{name} is {said!r}; it is one of {allowed}") from None
+        found: _Word = word(said, words, name)
+    except NotAnInput as error:
+        raise NotANumber(str(error)) from None
+    return found
+
+
+def _text(said: object, name: str, *, number: bool = True) -> str:
+    try:
+        return text_of(said, name, number=number)
+    except NotAnInput as error:
+        raise NotANumber(str(error)) from None
+
+
+def _base(said: object) -> str | None:
+    return None if said is None else _text(said, "base", number=False)
+
+
+def _tags(said: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    if said is None:
+        return ()
+    if not isinstance(said, Mapping):
+        raise NotANumber(f"tags is {shown(said)}; give a mapping of names to values")
+    return tuple(
+        (_text(name, "tag", number=False), _text(value, f"tag {name!r}", number=False)) for name, value in said.items()
+    )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, require, text
+from partfill.model.shapes import named
 
 
 class Remainder(StrEnum):
@@ -96,12 +97,15 @@ class RemainderPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     taker_fee_rate: Decimal = ZERO
     dust: DustUse = DustUse.RECORD
 
+    @named
     def __post_init__(self) -> None:
         for name, lock in LOCKS.items():
             value = getattr(self, name)
             if value is None:
                 continue
-            number = value if isinstance(value, Decimal) else Decimal(value)
+            if not isinstance(value, Decimal | int) or isinstance(value, bool):
+                raise TypeError(f"{name} is no number")
+            number = Decimal(value)
             require(number, name)
             if not lock.low <= number <= lock.high:
                 limits = f"{text(lock.low)} to {text(lock.high)} {lock.unit}"
@@ -114,6 +118,7 @@ class LiveLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     instruments: tuple[str, ...] = ()
     max_usd: Decimal = ZERO
 
+    @named
     def __post_init__(self) -> None:
         require(self.max_usd, "max_usd")
         if self.max_usd < ZERO:

@@ -14,6 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.shapes import named
 
 MAX_LEGS = 16
 HOUR_MS = 3_600_000
@@ -47,6 +48,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     retry_max_ms: int = 30_000
     alarm_after_failures: int = 5
 
+    @named
     def __post_init__(self) -> None:
         for name, most in (("retry_ms", HOUR_MS), ("retry_max_ms", HOUR_MS), ("alarm_after_failures", 1000)):
             value = getattr(self, name)
@@ -64,6 +66,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
     price: Decimal | None = None
     share: Decimal = Decimal(1)
 
+    @named
     def __post_init__(self) -> None:
         if not self.name:
             raise NotANumber("a leg has no name; call it stop, target, or what you like")

@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.shapes import named
 from partfill.model.words import OrdType, Side, TimeInForce
 
 MAX_TAGS = 16
@@ -46,6 +47,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     tags: tuple[tuple[str, str], ...] = ()
     """(name, value), each name once."""
 
+    @named
     def __post_init__(self) -> None:
         for name in ("order_qty", "cash_order_qty", "price", "stop_px"):
             value = getattr(self, name)

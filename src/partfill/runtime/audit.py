@@ -27,7 +27,7 @@ from partfill.core.low import low
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED, recover
 from partfill.journal.store import Store
-from partfill.model.codec import NotAnInput, to_json
+from partfill.model.admit import NotAnInput, admit
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import MAX_RAW, Input, OrderSnapshot, Unreadable
 from partfill.model.numbers import text, text_or_none
@@ -155,7 +155,7 @@ class Audit:
         if isinstance(self.decoder, LooksAhead):
             frames = look_ahead(frames, self.decoder, self._note)
         for declaration in self.decoder.declare():
-            self._step(declaration, 0, to_json(declaration))
+            self._step(*admit(declaration), 0)
         for count, frame in enumerate(frames):
             if isinstance(frame, TooLong):
                 self._unreadable(frame.line, "", str(frame))
@@ -188,25 +188,25 @@ class Audit:
             return
         for message in messages:
             try:
-                bodies = [to_json(inp) for inp in message.inputs]
+                admitted = [admit(inp, message.at) for inp in message.inputs]
             except NotAnInput as error:
                 self._unreadable(line, raw.encode("utf-8", "replace").decode(), str(error))
                 continue
-            self._message(line, message, bodies)
+            self._message(line, message, admitted)
 
     # ------------------------------------------------------------------ inside
 
-    def _message(self, line: int, message: Message, bodies: list[bytes]) -> None:
+    def _message(self, line: int, message: Message, admitted: list[tuple[Input, bytes]]) -> None:
         self.summary.messages += 1
         child: Child | None = None
         duplicate = bool(message.inputs)
         stale: Decimal | None = None
-        for inp, body in zip(message.inputs, bodies, strict=True):
+        for inp, body in admitted:
             if stale is not None and isinstance(inp, OrderSnapshot) and inp.cum_qty == stale:
                 # The total from before the bust, printed again: what was taken back by name stays taken back.
                 inp = msgspec.structs.replace(inp, cum_qty=None, leaves_qty=None, avg_px=None)
-                body = to_json(inp)
-            effects = self._step(inp, message.at, body)
+                inp, body = admit(inp)
+            effects = self._step(inp, body, message.at)
             if isinstance(inp, ExecutionVoided | ExecutionRevised) and effects.changed:
                 before, after = effects.before[2], effects.after[2]
                 stale = before if before != after else None
@@ -231,7 +231,7 @@ class Audit:
         if self._trace is not None:
             self._trace(self._shown(trace_line(line, message, child, differs)))
 
-    def _step(self, inp: Input, now: int, body: bytes) -> Effects:
+    def _step(self, inp: Input, body: bytes, now: int) -> Effects:
         self._keeper.recall(inp)
         effects = self.engine.step(inp, now)
         self._seq += 1
@@ -261,7 +261,7 @@ class Audit:
         self._report(line, why)
         clean = raw[:MAX_RAW].encode("utf-8", "replace").decode()
         unreadable = Unreadable(venue=self.decoder.format, raw=clean, error=f"line {line}: {why}")
-        self._step(unreadable, 0, to_json(unreadable))
+        self._step(*admit(unreadable), 0)
 
     def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["order_id"] is not None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from partfill.model.commands import Protect
 from partfill.model.instrument import Instrument
+from partfill.model.limits import shown
 from partfill.model.numbers import NotANumber, dec
 from partfill.model.orders import Number
 from partfill.model.protection import Budget, Leg, OverClose, Retry
@@ -49,6 +50,10 @@ class Bracket(NamedTuple):
             found.append(Leg(name="stop", stop_px=dec(self.stop, "stop"), price=limit))
         elif self.stop_limit is not None:
             raise NotANumber(f"stop_limit is {self.stop_limit} and there is no stop; give the price that triggers it")
+        if isinstance(self.targets, str | bytes) or not isinstance(self.targets, Iterable):
+            raise NotANumber(f"targets is {shown(self.targets)}; give a list of prices, or of (price, share)")
+        if not isinstance(self.legs, Iterable):
+            raise NotANumber(f"legs is {shown(self.legs)}; give a list of Leg")
         given = [each if isinstance(each, tuple) else (each, 1) for each in self.targets]
         for number, (price, share) in enumerate(given, 1):
             name = "target" if len(given) == 1 else f"target{number}"
@@ -97,11 +102,11 @@ def _word(kind: type[W], name: str, said: str) -> W:
     try:
         return kind(said)
     except ValueError:
-        raise NotANumber(f"{name} is {said!r}; it is {' or '.join(each.value for each in kind)}") from None
+        raise NotANumber(f"{name} is {shown(said)}; it is {' or '.join(each.value for each in kind)}") from None
 
 
 def side_of(said: str) -> Side:
     """The side that "long" or "short" means. Raises `NotANumber`."""
-    if said not in SIDES:
-        raise NotANumber(f"side is {said!r}; it is long or short")
+    if not isinstance(said, str) or said not in SIDES:
+        raise NotANumber(f"side is {shown(said)}; it is long or short")
     return SIDES[said]

@@ -32,14 +32,13 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.parent import Parent
 from partfill.journal.journal import Journal, JournalDown
-from partfill.model.codec import NotAnInput
+from partfill.model.admit import NotAnInput, admitted, flag, given, text_of, text_or_none
 from partfill.model.commands import (
     EVERYWHERE,
     Amend,
     Answered,
     KillSwitch,
     Looked,
-    Outcome,
     Restarted,
     Resubmit,
     Stop,
@@ -49,10 +48,11 @@ from partfill.model.commands import (
     Untrack,
 )
 from partfill.model.events import CommandRefused, Event
-from partfill.model.inputs import MAX_RAW, Input, Unreadable, VenueDeclared
+from partfill.model.inputs import Input, VenueDeclared
+from partfill.model.limits import shown
 from partfill.model.numbers import dec
 from partfill.model.observations import Observation
-from partfill.model.operations import Place, Query
+from partfill.model.operations import Query
 from partfill.model.policy import RemainderPolicy
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
@@ -62,6 +62,7 @@ from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.comparing import Comparing
 from partfill.runtime.follower import Follower
 from partfill.runtime.lanes import TIMEOUT_S, Lanes
+from partfill.runtime.misfits import unreadable, unwanted, without_words
 from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.outbox import Outbox, Sink, Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
@@ -109,9 +110,8 @@ class FillManager:
         self.venues = {venue.name: venue for venue in given}
         self.bus = Bus()
         self.journal = Journal(path)
-        self.lanes = Lanes(
-            self.venues, self._answered, per_second=self.per_second, timeout_s=timeout_s, unwanted=self._unwanted, clock=clock
-        )
+        waits = {"per_second": self.per_second, "timeout_s": timeout_s, "clock": clock}
+        self.lanes = Lanes(self.venues, self._answered, unwanted=lambda op: unwanted(self.engine, op), **waits)  # type: ignore[arg-type]
         self.pollers: list[FillPoller] = []
         self.followers: list[Follower] = []
         self.remainders = Remainders(self, remainders if remainders is not None else RemainderSettings())
@@ -150,6 +150,7 @@ class FillManager:
 
     async def __aenter__(self) -> Self:
         """Open the journal, recover, and begin to listen. What fails on the way is raised, with everything let go again."""
+        self.journal.heard = self._stepped
         await self.journal.__aenter__()
         self.running, self._loop = True, asyncio.get_running_loop()
         try:
@@ -245,7 +246,7 @@ class FillManager:
                 self._behind.add(task)
                 task.add_done_callback(self._behind.discard)
             raise
-        self._release_until(effects.seq)
+        self._release_until(self.journal.durable_seq)
         return effects
 
     def _stepped(self, effects: Effects) -> None:
@@ -266,9 +267,7 @@ class FillManager:
         try:
             return await self.take(observation)
         except NotAnInput as bad:
-            raw = repr(observation).encode("ascii", "backslashreplace").decode()
-            where = {"venue": observation.venue, "account": observation.account}
-            return await self.take(Unreadable(**where, raw=raw[:MAX_RAW], error=str(bad)))
+            return await self.take(unreadable(observation, bad))
 
     async def _release_behind(self) -> None:
         try:
@@ -333,15 +332,9 @@ class FillManager:
             except NotAnInput as bad:
                 # No journal can hold what it says: to us it is an answer that did not come.
                 log.warning("an answer of %s: %s", answer.venue, bad)
-                await self.take(_without_words(answer, str(bad)))
+                await self.take(without_words(answer, str(bad)))
         except JournalDown as down:
             log.error("%s", down)
-
-    def _unwanted(self, op: Place) -> str | None:
-        """Why an order that has not left yet need not leave any more; None while it is wanted."""
-        child = self.engine.children.get(op.order)
-        stop = child.work.parent.stop if child is not None and child.work is not None else None
-        return None if stop is None else f"not sent: it was {stop} while it waited"
 
     # ------------------------------------------------------------------ commands
 
@@ -353,8 +346,13 @@ class FillManager:
         `ref` is an id of your own; the same `ref` again is the same order. `venue` may be left out when there is one.
         `bracket`: how the position that it enters is protected from its first fill on, in the same step.
         Raises `Refused` (kill switch, a `ref` with other terms, an account that the venue was not given, a size or price
-        that it does not take), `Busy`.
+        that it does not take), `Busy`, and `NotAnInput` for an argument of a wrong type: nothing has changed then.
         """
+        terms, account = admitted(terms, Terms, "terms"), text_of(account, "account")
+        resubmit, remainder = given(resubmit, Resubmit, "resubmit"), given(remainder, RemainderPolicy, "remainder")
+        if bracket is not None and not isinstance(bracket, Bracket):
+            raise NotAnInput(f"bracket is {shown(bracket)} of type {type(bracket).__name__}; give a Bracket")
+        ref = text_or_none(ref, "ref")
         where = self.where(venue)
         self.check_place(where, account)
         fault = listing.wrong_with(where, terms, self.venues[where].instruments)
@@ -371,7 +369,7 @@ class FillManager:
                    remainder=remainder if remainder is not None else self.remainders.settings.policy,
                    bracket=None if bracket is None else bracket.command(where, account, terms, self.venues[where].instruments))
         )  # fmt: skip
-        self._raise_if_refused(effects)
+        self.refuse(where, account, effects)
         return self._order(where, account, name)
 
     async def track(self, terms: Terms, *, cl_ord_id: str | None = None, order_id: str | None = None, ref: str | None = None,
@@ -381,7 +379,11 @@ class FillManager:
 
         Raises `Refused`, also for an account that the venue was not given: nobody would listen there.
         """
-        where = venue if venue is not None else self.where(None)
+        terms, account = admitted(terms, Terms, "terms"), text_of(account, "account")
+        resubmit, remainder = given(resubmit, Resubmit, "resubmit"), given(remainder, RemainderPolicy, "remainder")
+        cl_ord_id, order_id = text_or_none(cl_ord_id, "cl_ord_id"), text_or_none(order_id, "order_id")
+        ref = text_or_none(ref, "ref")
+        where = text_of(venue, "venue", number=False) if venue is not None else self.where(None)
         self.check_place(where, account)
         name = ref if ref is not None else cl_ord_id or order_id or ""
         rule = resubmit if resubmit is not None else self.settings.resubmit
@@ -390,7 +392,7 @@ class FillManager:
             resubmit=rule if self.settings.enabled else None,
             remainder=remainder if remainder is not None else self.remainders.settings.policy,
         )  # fmt: skip
-        self._raise_if_refused(await self.take(track))
+        self.refuse(where, account, await self.take(track))
         return self._order(where, account, name)
 
     async def observe(self, observation: Observation) -> list[Event]:
@@ -399,13 +401,13 @@ class FillManager:
 
     async def cancel(self, ref: str, *, venue: str | None = None, account: str = "", reason: str | None = None) -> None:
         """Nothing of the order may work any more. Raises `Refused` for an order nobody knows, or that has ended."""
-        where = venue if venue is not None else self.where(None)
+        where, account, ref = self._named(ref, venue, account)
         self.refuse(where, account, await self.take(Stop(venue=where, account=account, ref=ref, reason=reason)))
 
     async def amend(self, ref: str, *, venue: str | None = None, account: str = "", qty: Decimal | str | int | None = None,
                     price: Decimal | str | int | None = None) -> None:  # fmt: skip
         """Other terms are wanted; `qty` is the new total. Raises `Refused`."""
-        where = venue if venue is not None else self.where(None)
+        where, account, ref = self._named(ref, venue, account)
         new_qty = None if qty is None else dec(qty, "qty")
         new_price = None if price is None else dec(price, "price")
         amend = Amend(venue=where, account=account, ref=ref, order_qty=new_qty, price=new_price)
@@ -413,7 +415,7 @@ class FillManager:
 
     async def release(self, ref: str, *, venue: str | None = None, account: str = "") -> None:
         """Do nothing more for an order: what works of it goes on, its fills are still booked."""
-        where = venue if venue is not None else self.where(None)
+        where, account, ref = self._named(ref, venue, account)
         self.refuse(where, account, await self.take(Untrack(venue=where, account=account, ref=ref)))
 
     async def kill(self, on: bool, *, by: str, reason: str | None = None, venue: str = EVERYWHERE, account: str = "") -> None:
@@ -421,12 +423,21 @@ class FillManager:
 
         Raises `Refused` for an account that the venue was not given and that has no order: it would stop nothing.
         """
+        flag(on, "on")
+        by, reason = text_of(by, "by", number=False), text_or_none(reason, "reason", number=False)
+        venue, account = text_of(venue, "venue", number=False), text_of(account, "account")
         if on and venue in self.accounts and account not in self.known_accounts(venue):
             raise Refused(no_such_account(venue, account, self.known_accounts(venue)))
         await self.take(KillSwitch(venue=venue, account=account, on=on, by=by, reason=reason))
 
+    def _named(self, ref: object, venue: object, account: object) -> tuple[str, str, str]:
+        """Venue, account and `ref` as text. Raises `NotAnInput`, `Refused`."""
+        where = self.where(None) if venue is None else text_of(venue, "venue", number=False)
+        return where, text_of(account, "account"), text_of(ref, "ref")
+
     def where(self, name: str | None) -> str:
         """The name of the venue that is meant. Raises `Refused`."""
+        name = text_or_none(name, "venue", number=False)
         if name is None:
             if len(self.venues) != 1:
                 raise Refused(f"there are {len(self.venues)} venues ({', '.join(self.venues)}); say which one")
@@ -457,12 +468,6 @@ class FillManager:
                     raise Refused(f"{event.reason}: {no_such_account(venue, account, self.known_accounts(venue))}")
                 raise Refused(event.reason)
 
-    @staticmethod
-    def _raise_if_refused(effects: Effects) -> None:
-        for event in effects.events:
-            if type(event) is CommandRefused:
-                raise Refused(event.reason)
-
     def _order(self, venue: str, account: str, ref: str) -> Order:
         return Order(self, self.engine.desk.by_ref[venue, account, ref])
 
@@ -470,7 +475,7 @@ class FillManager:
 
     def order(self, ref: str, *, venue: str | None = None, account: str = "") -> Order | None:
         """The order of this `ref`, if it is in memory."""
-        where = venue if venue is not None else self.where(None)
+        where, account, ref = self._named(ref, venue, account)
         parent = self.engine.desk.by_ref.get((where, account, ref))
         return Order(self, parent) if parent is not None else None
 
@@ -489,12 +494,3 @@ class FillManager:
     def subscribe(self, callback: Callable[[Told], None]) -> Callable[[], None]:
         """Call `callback` with every event; returns how to end that."""
         return self.bus.call(callback)
-
-
-def _without_words(answer: Answered | Looked, why: str) -> Answered | Looked:
-    """The same answer when nothing that it says can be kept."""
-    if isinstance(answer, Answered):
-        return Answered(venue=answer.venue, account=answer.account, request=answer.request, cl_ord_id=answer.cl_ord_id,
-                        outcome=Outcome.UNKNOWN, reason=why, as_of=answer.as_of)  # fmt: skip
-    return Looked(venue=answer.venue, account=answer.account, cl_ord_id=answer.cl_ord_id, order_id=answer.order_id, error=why,
-                  as_of=answer.as_of)  # fmt: skip

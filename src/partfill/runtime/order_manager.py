@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
+from partfill.model.admit import text_of, word
 from partfill.model.events import Event
 from partfill.model.numbers import ZERO, dec
 from partfill.model.observations import Execution, OrderSnapshot
@@ -61,6 +62,7 @@ class OrderManager:
 
     async def add_pending_with_cloid(self, cloid: str, terms: Terms) -> Order:
         """Register an order before it is sent, so that no fill can come before its order."""
+        cloid = text_of(cloid, "cloid")
         return await self._manager.track(terms, cl_ord_id=cloid, ref=cloid, venue=self._venue, account=self._account)
 
     async def finalize_pending_by_cloid(self, cloid: str, oid: str, *, filled: Number | None = None,
@@ -105,6 +107,7 @@ class OrderManager:
 
     def get_all_by_side(self, side: Side) -> list[Child]:
         """Every active order of one side, partly filled ones included: what reconciliation goes through."""
+        side = word(side, Side, "side")
         return [
             child
             for child in self._manager.engine.children.values()
@@ -112,6 +115,7 @@ class OrderManager:
         ]
 
     def _child(self, oid: str) -> Child | None:
+        oid = text_of(oid, "oid")
         index = self._manager.engine.index
         ledger = index.by_order.get((self._venue, self._account, oid))
         return ledger.child if ledger is not None else index.by_client.get((self._venue, self._account, oid))

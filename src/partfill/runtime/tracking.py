@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from partfill.core.parent import Done, Parent
+from partfill.model.admit import text_of
 from partfill.model.events import Fill as FillTold
 from partfill.model.events import ParentDone, ResubmitTriggered
 from partfill.model.numbers import ZERO, add, dec, mul, ratio
@@ -121,6 +122,7 @@ class Tracking:
 
     async def track_order(self, order_id: str, order: Terms, *, venue: str | None = None, account: str = "") -> Order:
         """Start tracking an order that was placed under `order_id`, the venue's id."""
+        order_id = text_of(order_id, "order_id")
         return await self._manager.track(order, order_id=order_id, ref=order_id, venue=venue, account=account)
 
     async def update_status(
@@ -128,6 +130,7 @@ class Tracking:
         status: OrdStatus | None = None, as_of: int | None = None, venue: str | None = None, account: str = "",
     ) -> None:  # fmt: skip
         """Take a status answer: `filled_size` is cumulative. It never takes anything back and adds nothing twice."""
+        order_id = text_of(order_id, "order_id")
         order = self._order(order_id, venue, account)
         await self._manager.observe(
             OrderSnapshot(
@@ -166,6 +169,7 @@ class Tracking:
 
     async def stop_tracking(self, order_id: str, *, venue: str | None = None, account: str = "") -> None:
         """Do nothing more for it. Its fills are still booked, should any come."""
+        order_id = text_of(order_id, "order_id")
         order = self._order(order_id, venue, account)
         if not order.ended:
             await self._manager.release(order_id, venue=order.venue, account=order.account)

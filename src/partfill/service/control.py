@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import stat
@@ -37,7 +38,7 @@ import msgspec
 
 from partfill.journal.journal import JournalDown
 from partfill.model.commands import EVERYWHERE, KillSwitch, Resubmit, Stop
-from partfill.model.numbers import NotANumber, dec
+from partfill.model.numbers import NotAnInput, dec
 from partfill.model.orders import Limit, Market
 from partfill.model.policy import RemainderPolicy
 from partfill.runtime.bracket import Bracket
@@ -56,6 +57,7 @@ MAX_POSITIONS = 1_000
 """Most positions in one answer; `after` asks for the next."""
 
 Number = str | int
+log = logging.getLogger("partfill.control")
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="cmd", forbid_unknown_fields=True):
@@ -261,14 +263,17 @@ class Control:
         """Do what one line asks for."""
         try:
             request = _read(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotAnInput) as error:
             return _error(f"cannot be understood: {error}")
         try:
             return {"ok": True, **await self._do(request)}
-        except (Refused, NotANumber, Busy) as error:
+        except (Refused, NotAnInput, Busy) as error:
             return _error(str(error))
         except JournalDown as down:
             return _error(str(down))
+        except Exception as error:  # one caller's request never ends what others are answered by
+            log.exception("a request failed")
+            return _error(f"failed: {type(error).__name__}: {error}")
 
     async def _do(self, request: Request) -> dict[str, Any]:
         manager = self._manager

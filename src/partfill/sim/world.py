@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 from partfill.core.engine import Engine
+from partfill.model.admit import admit
 from partfill.model.commands import (
     Amend,
     Answered,
@@ -191,8 +192,10 @@ class World:
         self.events += 1
         if self.story is not None:
             self.tell(f"<- {inp}")
-        self.log.append((inp, self.now))
-        effects = self.engine.step(inp, self.now)
+        now = self.now
+        inp, _ = admit(inp, now)
+        self.log.append((inp, now))
+        effects = self.engine.step(inp, now)
         for event in effects.events:
             if self.story is not None:
                 self.tell(f"   ! {event}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from partfill.model.codec import NotAnInput, input_from_json
+from partfill.model.admit import KINDS, NotAnInput, admit
+from partfill.model.codec import input_from_json
 from partfill.model.inputs import OrderSnapshot, VenueDeclared
 from partfill.venues.decoding import MAX_NUMBER, Damaged, Framing, Message, Printed
 
@@ -34,6 +35,9 @@ class PartfillDecoder:
             raise Damaged(f"{found[0][:40]}... has more than {MAX_NUMBER} digits; no market has such a number")
         try:
             inp = input_from_json(line)
+            # By the file's own clock so far: milliseconds where nanoseconds are meant are no time of it.
+            if not KINDS[type(inp)](inp, self._clock):
+                inp, _ = admit(inp, self._clock)
         except NotAnInput as error:
             raise Damaged(str(error)) from None
         self._clock = max(self._clock + 1, getattr(inp, "as_of", None) or 0)

@@ -31,6 +31,7 @@ from partfill.core.engine import Engine
 from partfill.core.handling import Handling, undecided
 from partfill.core.parent import Parent
 from partfill.core.remainder import cap, within
+from partfill.model.admit import admit
 from partfill.model.book import Book
 from partfill.model.commands import Answered, Decide, Looked, Restarted, Stop, Submit, Tick
 from partfill.model.events import Alarm
@@ -204,7 +205,8 @@ class Alone:
     # ------------------------------------------------------------------ the process
 
     def _feed(self, inp: Input) -> None:
-        effects = self.engine.step(inp, self._now())
+        now = self._now()
+        effects = self.engine.step(admit(inp, now)[0], now)
         for event in effects.events:
             if type(event) is Alarm:
                 raise self._wrong(f"alarm {event.kind.value}: {event.text}")
