@@ -196,6 +196,7 @@ class Resolve(_Command, frozen=True, tag="resolve"):
     cl_ord_id: str | None = None
     void: tuple[str, ...] = ()
 
+    @named
     def __post_init__(self) -> None:
         for name in ("cum_qty", "venue_cum_qty"):
             value = getattr(self, name)
