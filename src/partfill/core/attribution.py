@@ -113,6 +113,8 @@ def placed_anew(engine: Engine, p: OrderPlaced, known: Child, effects: Effects) 
         return False
     if hard and known.open_at_venue and not by_day:
         _tell(engine, known, p.cl_ord_id or "", p.terms.instrument, p.terms.side, effects)
+    effects.touch(known)
+    known.parted = True
     engine.index.by_client.pop((p.venue, p.account, p.cl_ord_id or ""), None)
     return True
 

@@ -41,7 +41,19 @@ class Child:
         *("order_qty", "cum", "leaves", "facts", "end_mask", "flags", "status", "ledger", "requests", "cash_qty", "day_era"),
         *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "client_ids", "day"),
         *("day_cum", "ended_at", "ended_under", "era", "heard", "ids", "in_flight", "left", "life", "opened_at", "ord_type"),
-        *("order_ids", "peak_qty", "placed", "price", "put_back", "reductions", "saved_ids", "seen", "stop_px", "terms_at"),
+        *(
+            "order_ids",
+            "parted",
+            "peak_qty",
+            "placed",
+            "price",
+            "put_back",
+            "reductions",
+            "saved_ids",
+            "seen",
+            "stop_px",
+            "terms_at",
+        ),
         *("tif", "unsaved", "venue", "work"),
     )
 
@@ -100,6 +112,8 @@ class Child:
         """Of when the venue's own opening report is (New, PendingNew; ns UTC); 0 while none was heard."""
         self.life = 0
         """How many orders had one of its ids before it (see `lives`)."""
+        self.parted = False
+        """True when another order has one of its ids now: whoever brings one back brings both."""
         self.left: tuple[str, ...] = ()
         """Order ids that the chain has left, where the counts go on."""
         self.reductions: tuple[tuple[int, Decimal], ...] = ()

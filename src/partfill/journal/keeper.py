@@ -242,7 +242,15 @@ class Keeper:
                 child.mark(Flag.QUARANTINED)
                 self.engine.counters.quarantined += 1
         self.engine.restore(child, ledgers)
+        if child.parted:
+            self._newer_lives(child)
         return child
+
+    def _newer_lives(self, child: Child) -> None:
+        """Bring back the orders that have ids of this one now: an id means the newest of them."""
+        names = [("order", name) for name in child.order_ids] + [("client", name) for name in child.client_ids]
+        for kind, name in names:
+            self._load(child.venue, child.account, kind, name)
 
     def _stays_or_goes(self, child: Child) -> None:
         if child.open and self.max_open is not None and child.work is None:

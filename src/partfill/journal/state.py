@@ -92,6 +92,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     left: tuple[str, ...] = ()
     ended_under: str | None = None
     reductions: tuple[tuple[int, Decimal], ...] = ()
+    parted: bool = False
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -119,8 +120,8 @@ def freeze(child: Child) -> bytes:
             child.requests, child.in_flight, None, child.ids,
             None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
             child.updated, child.terms_at, child.opened_at, child.heard,
-            *((child.life, child.left, child.ended_under, child.reductions)
-              if child.life or child.left or child.ended_under is not None or child.reductions else ()),
+            *((child.life, child.left, child.ended_under, child.reductions, child.parted)
+              if child.life or child.left or child.ended_under is not None or child.reductions or child.parted else ()),
         )
     )  # fmt: skip
 
@@ -173,6 +174,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at
     child.opened_at, child.heard, child.life = state.opened_at, state.heard, state.life
     child.left, child.ended_under, child.reductions = state.left, state.ended_under, state.reductions
+    child.parted = state.parted
     child.cum = child.sum_cum()
     child.settle()
     return child, by_id
