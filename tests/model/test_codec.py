@@ -25,7 +25,7 @@ from partfill.model.codec import (
     to_json,
     to_msgpack,
 )
-from partfill.model.commands import Decide, Protect, Reported, Resubmit
+from partfill.model.commands import Decide, Protect, Reported, Resubmit, Track
 from partfill.model.events import Event
 from partfill.model.inputs import Answered, Execution, Input, Looked, MarketSeen, OrderPlaced, OrderSnapshot
 from partfill.model.instrument import Instrument, TickBand
@@ -63,6 +63,12 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
     fields = {field.name: st.from_type(field.type) for field in msgspec.structs.fields(kind)}
     if "terms" in fields:
         fields["terms"] = _legal(Terms)
+        if "ref" in fields:
+            fields["ref"] = st.text(min_size=1)
+    if kind is Terms:
+        # Sized one way or the other.
+        sizes = [{"order_qty": EXACT, "cash_order_qty": st.none()}, {"order_qty": st.none(), "cash_order_qty": EXACT}]
+        return st.one_of(*(_legal_or_none(kind, fields | each) for each in sizes))
     if "resubmit" in fields:
         fields["resubmit"] = st.none() | _legal(Resubmit)
     if "remainder" in fields:
@@ -91,6 +97,10 @@ def _legal(kind: type[Any]) -> st.SearchStrategy[Any]:
         fields["order"] = st.none() | _legal(OrderSnapshot)
     if "executions" in fields:
         fields["executions"] = st.none() | st.lists(_legal(Execution), max_size=2).map(tuple)
+    if kind is Track:
+        # One of the two is given; which one does not matter here.
+        ids = [{"cl_ord_id": st.text()}, {"order_id": st.text()}]
+        return st.one_of(*(_legal_or_none(kind, fields | each) for each in ids))
     return _legal_or_none(kind, fields)
 
 
