@@ -61,7 +61,11 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
             ledger = lives.meant(engine.index, (venue, account, order_id or ""), ledger, as_of, ref, said)
         child = ledger.child
         if child.contradicts(instrument, side):
-            return _elsewhere(engine, child, order_id or "", instrument, side, effects)
+            kept = _elsewhere(engine, child, order_id or "", instrument, side, effects)
+            if cl_ord_id is not None and mine is None:
+                index.bind_client(kept.child, cl_ord_id)
+                effects.bound = True
+            return kept
         if cl_ord_id is not None and mine is None:
             index.bind_client(child, cl_ord_id)
             effects.bound = True
@@ -114,8 +118,7 @@ def placed_anew(engine: Engine, p: OrderPlaced, known: Child, effects: Effects) 
     if hard and known.open_at_venue and not by_day:
         _tell(engine, known, p.cl_ord_id or "", p.terms.instrument, p.terms.side, effects)
     effects.touch(known)
-    known.parted = True
-    engine.index.by_client.pop((p.venue, p.account, p.cl_ord_id or ""), None)
+    engine.index.part_client((p.venue, p.account, p.cl_ord_id or ""))
     return True
 
 
@@ -272,6 +275,20 @@ def join(engine: Engine, older: Child, newer: Child, ledger: Ledger, effects: Ef
     return ledger
 
 
+def named_by_link(engine: Engine, child: Child, cl_ord_id: str, effects: Effects) -> bool:
+    """Bind the client id under which a link says that the order goes on; False where it is another order's."""
+    other = engine.index.by_client.get((child.venue, child.account, cl_ord_id))
+    if other is None:
+        engine.index.bind_client(child, cl_ord_id)
+    elif other is not child and not other.known and not child.contradicts(other.instrument, other.side):
+        absorb(engine, child, other, effects)
+    elif other is not child:
+        said = f"a link names {cl_ord_id} as order {child.id}, and it is order {other.id}"
+        engine.alarm(effects, child, AlarmKind.ID_CONFLICT, said)
+        return False
+    return True
+
+
 def leave(child: Child, order_id: str | None) -> None:
     """The order goes on under `order_id`: an end that was said under an id before it was the end of that leg only."""
     if order_id is None or child.rules.chain is Chain.RESTARTS:
@@ -341,13 +358,9 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
             ledger.era = keep.era
             keep.ledgers.append(ledger)
             new.extend((ledger, key) for key in ledger.rows)
-    index = engine.index
-    for order_id in parked.order_ids:
-        found = index.by_order.get((keep.venue, keep.account, order_id))
-        if found in into:
-            index.by_order[keep.venue, keep.account, order_id] = into[found]
-    for cl_ord_id in parked.client_ids:
-        index.by_client[keep.venue, keep.account, cl_ord_id] = keep
+    engine.index.merged(keep, parked, into)
+    keep.bound = (parked.bound or {}) | (keep.bound or {}) or None
+    keep.parted = keep.parted or parked.parted
     keep.ended_at = max(keep.ended_at, parked.ended_at)
     keep.ended_under = parked.ended_under if keep.ended_under is None else keep.ended_under
     keep.terms_at = max(keep.terms_at, parked.terms_at)

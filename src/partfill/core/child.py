@@ -39,22 +39,10 @@ class Child:
     # What every execution touches stands together at the front: with many orders, memory is what costs.
     __slots__ = (
         *("order_qty", "cum", "leaves", "facts", "end_mask", "flags", "status", "ledger", "requests", "cash_qty", "day_era"),
-        *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "client_ids", "day"),
-        *("day_cum", "ended_at", "ended_under", "era", "heard", "ids", "in_flight", "left", "life", "opened_at", "ord_type"),
-        *(
-            "order_ids",
-            "parted",
-            "peak_qty",
-            "placed",
-            "price",
-            "put_back",
-            "reductions",
-            "saved_ids",
-            "seen",
-            "stop_px",
-            "terms_at",
-        ),
-        *("tif", "unsaved", "venue", "work"),
+        *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "bound", "client_ids"),
+        *("day", "day_cum", "ended_at", "ended_under", "era", "heard", "ids", "in_flight", "left", "life", "opened_at"),
+        *("ord_type", "order_ids", "parted", "peak_qty", "placed", "price", "put_back", "reductions", "saved_ids", "seen"),
+        *("stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
     )
 
     def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
@@ -112,6 +100,8 @@ class Child:
         """Of when the venue's own opening report is (New, PendingNew; ns UTC); 0 while none was heard."""
         self.life = 0
         """How many orders had one of its ids before it (see `lives`)."""
+        self.bound: dict[str, int] | None = None
+        """Ids that other orders had before -> which holder of it this is, from 1 on (see `Index`)."""
         self.parted = False
         """True when another order has one of its ids now: whoever brings one back brings both."""
         self.left: tuple[str, ...] = ()
@@ -443,6 +433,19 @@ class Child:
             self.remember(name, said)
 
     # ------------------------------------------------------------------ identity
+
+    def got(self, kind: str, name: str, holder: int) -> None:
+        """It is holder number `holder` of this id; `kind` is order or client."""
+        self.bound = (self.bound or {}) | {f"{kind}:{name}": holder}
+
+    @property
+    def contested(self) -> bool:
+        """Whether another order has, or had, one of its ids."""
+        return self.parted or self.bound is not None or self.life > 0
+
+    def had(self, kind: str, name: str) -> int:
+        """Which holder of this id it is; 0 for the first."""
+        return 0 if self.bound is None else self.bound.get(f"{kind}:{name}", 0)
 
     def contradicts(self, instrument: str | None, side: Side | None) -> bool:
         """Whether a message of this instrument and side cannot be about it. What is not known contradicts nothing."""

@@ -94,6 +94,9 @@ class Effects:
         """This step is about `child`; False when it is in quarantine and must not be touched."""
         self.ledger = ledger
         if self.child is not child:
+            if self.child is not None and self.bound:
+                # It took something in from another order before the message turned out to be about this one.
+                self.others = [*self.others, Change(self.child)]
             if engine.days:
                 day = engine.days.get((child.venue, child.account), 0)
                 if day != child.day:

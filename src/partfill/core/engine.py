@@ -316,8 +316,7 @@ class Engine:
             if child.ledger is ledger:
                 # A later one of the chain may be in force already.
                 child.ledger = new
-            if link.new_cl_ord_id is not None:
-                self.index.bind_client(child, link.new_cl_ord_id)
+            if link.new_cl_ord_id is not None and attribution.named_by_link(self, child, link.new_cl_ord_id, effects):
                 child.chain(link.new_cl_ord_id, link.cl_ord_id or child.cl_ord_id)
             effects.enter(child, new, self)
             child.settle()

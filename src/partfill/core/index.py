@@ -1,7 +1,8 @@
 """Which order a message is about: by the venue's order id first, then by any client id of its chain.
 
-Rules (invariant 16): an id leads to one order, the newest that has it; orders that had it before are its former lives. Ids
-are scoped by (venue, account): two accounts that trade with each other share nothing.
+Rules (invariant 16): an id leads to one order, the one that got it last; orders that had it before are its former holders.
+Ids are scoped by (venue, account): two accounts that trade with each other share nothing. Which holder got an id last is part
+of the holders' state (`Child.bound`), so an order that comes back from the journal takes no id from a later one.
 """
 
 from __future__ import annotations
@@ -16,31 +17,64 @@ Scope = tuple[str, str, str]
 class Index:
     """Ids of the orders in memory."""
 
-    __slots__ = ("by_client", "by_order", "former")
+    __slots__ = ("by_client", "by_order", "former", "former_clients")
 
     def __init__(self) -> None:
         self.by_order: dict[Scope, Ledger] = {}
         self.by_client: dict[Scope, Child] = {}
         self.former: dict[Scope, tuple[Ledger, ...]] = {}
         """Orders in memory that had an order id before the one that has it now, oldest first."""
+        self.former_clients: dict[Scope, tuple[Child, ...]] = {}
+        """The same for client ids."""
 
     def bind_order(self, ledger: Ledger, order_id: str) -> None:
         """`order_id` means this ledger from now on."""
         child = ledger.child
-        self.by_order[(child.venue, child.account, order_id)] = ledger
+        scope = (child.venue, child.account, order_id)
+        if scope in self.former:
+            child.got("order", order_id, 1 + max(each.child.had("order", order_id) for each in self.former[scope]))
+        self.by_order[scope] = ledger
         ledger.order_id = order_id
         child.order_ids += (order_id,)
 
     def bind_client(self, child: Child, cl_ord_id: str) -> None:
         """`cl_ord_id` means this order from now on."""
-        self.by_client[(child.venue, child.account, cl_ord_id)] = child
+        scope = (child.venue, child.account, cl_ord_id)
+        if scope in self.former_clients:
+            child.got("client", cl_ord_id, 1 + max(each.had("client", cl_ord_id) for each in self.former_clients[scope]))
+        self.by_client[scope] = child
         child.client_ids += (cl_ord_id,)
         if child.cl_ord_id is None:
             child.cl_ord_id = cl_ord_id
 
     def part(self, scope: Scope) -> None:
-        """The order of this id had it: it is free for another, and late news still finds the former one."""
-        self.former[scope] = (*self.former.get(scope, ()), self.by_order.pop(scope))
+        """The order of this order id had it: it is free for another, and late news still finds the former one."""
+        ledger = self.by_order.pop(scope)
+        ledger.child.parted = True
+        self.former[scope] = (*self.former.get(scope, ()), ledger)
+
+    def part_client(self, scope: Scope) -> None:
+        """The same for a client id."""
+        child = self.by_client.pop(scope)
+        child.parted = True
+        self.former_clients[scope] = (*self.former_clients.get(scope, ()), child)
+
+    def merged(self, keep: Child, parked: Child, into: dict[Ledger, Ledger]) -> None:
+        """`parked` turned out to be `keep`: whatever led to it, or did before, leads to that one."""
+        for order_id in parked.order_ids:
+            scope = (keep.venue, keep.account, order_id)
+            found = self.by_order.get(scope)
+            if found in into:
+                self.by_order[scope] = into[found]
+            if scope in self.former:
+                self.former[scope] = tuple(dict.fromkeys(into.get(each, each) for each in self.former[scope]))
+        for cl_ord_id in parked.client_ids:
+            scope = (keep.venue, keep.account, cl_ord_id)
+            if self.by_client.get(scope) in (None, parked):
+                self.by_client[scope] = keep
+            if scope in self.former_clients:
+                holders = (keep if each is parked else each for each in self.former_clients[scope])
+                self.former_clients[scope] = tuple(dict.fromkeys(holders))
 
     def forget(self, child: Child) -> None:
         """Nothing leads to this order any more."""
@@ -50,15 +84,13 @@ class Index:
             if ledger is not None and ledger.child is child:
                 del self.by_order[scope]
             if scope in self.former:
-                rest = tuple(each for each in self.former[scope] if each.child is not child)
-                if rest:
-                    self.former[scope] = rest
-                else:
-                    del self.former[scope]
+                self._keep_former(scope, tuple(each for each in self.former[scope] if each.child is not child))
         for cl_ord_id in child.client_ids:
             scope = (child.venue, child.account, cl_ord_id)
             if self.by_client.get(scope) is child:
                 del self.by_client[scope]
+            if scope in self.former_clients:
+                self._keep_former_clients(scope, tuple(each for each in self.former_clients[scope] if each is not child))
 
     def compact(self) -> None:
         """Give back the room of ids that are gone."""
@@ -66,22 +98,40 @@ class Index:
         self.by_client = dict(self.by_client)
 
     def remember(self, child: Child, ledgers: dict[str, Ledger]) -> None:
-        """The names of an order lead to it again; `ledgers` says which ledger each venue id means."""
-        for order_id in child.order_ids:
+        """The names of an order lead to it again, unless a later holder is here; `ledgers`: which one each venue id means."""
+        for order_id in dict.fromkeys(child.order_ids):
             scope = (child.venue, child.account, order_id)
             if order_id not in ledgers:
                 continue
-            lives = [each for each in self.former.get(scope, ()) if each.child is not child]
+            holders = [each for each in self.former.get(scope, ()) if each.child is not child]
             now = self.by_order.get(scope)
             if now is not None and now.child is not child:
-                lives.append(now)
-            lives.append(ledgers[order_id])
-            lives.sort(key=lambda each: each.child.id)
-            self.by_order[scope] = lives.pop()
-            if lives:
-                self.former[scope] = tuple(lives)
-        for cl_ord_id in child.client_ids:
-            name = (child.venue, child.account, cl_ord_id)
-            other = self.by_client.get(name)
-            if other is None or other.id <= child.id:
-                self.by_client[name] = child
+                holders.append(now)
+            holders.append(ledgers[order_id])
+            holders.sort(key=lambda each: (each.child.had("order", order_id), each.child.id))
+            self.by_order[scope] = holders.pop()
+            self._keep_former(scope, tuple(holders))
+        for cl_ord_id in dict.fromkeys(child.client_ids):
+            scope = (child.venue, child.account, cl_ord_id)
+            owners = [each for each in self.former_clients.get(scope, ()) if each is not child]
+            other = self.by_client.get(scope)
+            if other is not None and other is not child:
+                owners.append(other)
+            owners.append(child)
+            owners.sort(key=lambda each: (each.had("client", cl_ord_id), each.id))
+            self.by_client[scope] = owners.pop()
+            self._keep_former_clients(scope, tuple(owners))
+
+    # ------------------------------------------------------------------ inside
+
+    def _keep_former(self, scope: Scope, holders: tuple[Ledger, ...]) -> None:
+        if holders:
+            self.former[scope] = holders
+        else:
+            self.former.pop(scope, None)
+
+    def _keep_former_clients(self, scope: Scope, holders: tuple[Child, ...]) -> None:
+        if holders:
+            self.former_clients[scope] = holders
+        else:
+            self.former_clients.pop(scope, None)

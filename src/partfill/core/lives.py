@@ -55,16 +55,11 @@ def begins(engine: Engine, s: OrderSnapshot, effects: Effects) -> int:
         if not _another(engine, s, child, used, rules, effects, opener=opener):
             return 0
     mine = (s.venue, s.account, s.cl_ord_id or "")
-    other = index.by_client.get(mine)
-    if other is not None and other.id < child.id:
-        # The newest order of an id is the one with the highest number: an older one does not get it back.
-        return 0
     effects.touch(child)
-    child.parted = True
     if used is not None:
         index.part(scope)
-    if other is child:
-        del index.by_client[mine]
+    if index.by_client.get(mine) is child:
+        index.part_client(mine)
     return child.life + 1
 
 

@@ -138,16 +138,17 @@ class Keeper:
             if order_id is None:
                 continue
             known = index.by_order.get((venue, account, order_id))
-            if known is None or known.child.life:
+            if known is None or known.child.contested:
                 self._load(venue, account, "order", order_id)
                 known = index.by_order.get((venue, account, order_id))
             if known is not None:
                 self._recall_alias(known.child, order_id, inp)
-        for cl_ord_id in (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None)):
-            if cl_ord_id is not None and (venue, account, cl_ord_id) not in index.by_client:
-                self._load(venue, account, "client", cl_ord_id)
+        for cl_ord_id in (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None), getattr(inp, "new_cl_ord_id", None)):
             if cl_ord_id is not None:
                 mine = index.by_client.get((venue, account, cl_ord_id))
+                if mine is None or mine.contested:
+                    self._load(venue, account, "client", cl_ord_id)
+                    mine = index.by_client.get((venue, account, cl_ord_id))
                 if mine is not None:
                     self._recall_alias(mine, cl_ord_id, inp)
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from partfill.core.attribution import SEPARATOR
 from partfill.core.child import Child
 from partfill.core.claims import Losses
 from partfill.core.corrections import Case, Scales
@@ -93,6 +94,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     ended_under: str | None = None
     reductions: tuple[tuple[int, Decimal], ...] = ()
     parted: bool = False
+    bound: dict[str, int] | None = None
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -120,8 +122,8 @@ def freeze(child: Child) -> bytes:
             child.requests, child.in_flight, None, child.ids,
             None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
             child.updated, child.terms_at, child.opened_at, child.heard,
-            *((child.life, child.left, child.ended_under, child.reductions, child.parted)
-              if child.life or child.left or child.ended_under is not None or child.reductions or child.parted else ()),
+            *((child.life, child.left, child.ended_under, child.reductions, child.parted, child.bound)
+              if child.contested or child.left or child.ended_under is not None or child.reductions else ()),
         )
     )  # fmt: skip
 
@@ -158,7 +160,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.saved_ids = (len(state.order_ids), len(state.client_ids))
     for order_id in child.order_ids:
         # An alias of a chain whose counts go on: all its ids mean the one ledger.
-        by_id.setdefault(order_id, child.ledger)
+        by_id.setdefault(order_id, by_id.get(order_id.partition(SEPARATOR)[0], child.ledger))
     child.instrument, child.side, child.ord_type, child.tif = state.instrument, state.side, state.ord_type, state.tif
     child.price, child.stop_px, child.base = state.price, state.stop_px, state.base
     child.order_qty, child.cash_qty, child.peak_qty = state.order_qty, state.cash_qty, state.peak_qty
@@ -174,7 +176,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at
     child.opened_at, child.heard, child.life = state.opened_at, state.heard, state.life
     child.left, child.ended_under, child.reductions = state.left, state.ended_under, state.reductions
-    child.parted = state.parted
+    child.parted, child.bound = state.parted, state.bound
     child.cum = child.sum_cum()
     child.settle()
     return child, by_id
