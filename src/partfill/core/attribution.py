@@ -192,7 +192,7 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
     if found is not None:
         if found.child is child:
             return found
-        if joined and not found.child.contradicts(child.instrument, child.side):
+        if joined and _may_be_one(child, found.child):
             return join(engine, child, found.child, found, effects)
         return two_orders(engine, found.child, child, found, effects)
     effects.bound = True
@@ -221,7 +221,7 @@ def two_orders(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger
 
     `joined`: the message says itself that they are one.
     """
-    if not by_client.contradicts(by_order.instrument, by_order.side):
+    if _may_be_one(by_client, by_order):
         if not by_order.known or by_order.nameless:
             return absorb(engine, by_client, by_order, effects).get(ledger, ledger)
         if not by_client.known:
@@ -250,13 +250,29 @@ def replaced(engine: Engine, s: OrderSnapshot, ledger: Ledger, effects: Effects)
     if other is None:
         engine.index.bind_client(child, orig)
         effects.bound = True
-    elif other is not child and not other.contradicts(child.instrument, child.side):
-        leave(other, s.order_id)
+    elif other is not child and _may_be_one(other, child):
+        if not _both_ours(other, child):
+            leave(other, s.order_id, effects)
         ledger = join(engine, other, child, ledger, effects)
         child = ledger.child
     if s.cl_ord_id is None or not child.supersedes(s.cl_ord_id):
-        leave(child, s.order_id)
+        leave(child, s.order_id, effects)
     return ledger
+
+
+def _may_be_one(one: Child, other: Child) -> bool:
+    """Whether two orders may turn out to be one: nothing contradicts it, and they are no two lives of one id."""
+    if one.contradicts(other.instrument, other.side):
+        return False
+    if not (one.contested and other.contested):
+        return True
+    return set(one.order_ids).isdisjoint(other.order_ids) and set(one.client_ids).isdisjoint(other.client_ids)
+
+
+def _both_ours(older: Child, newer: Child) -> bool:
+    """Whether nothing a venue says makes one order of them."""
+    ours = [child.work is not None or child.placed for child in (older, newer)]
+    return all(ours) and older.known and newer.known
 
 
 def join(engine: Engine, older: Child, newer: Child, ledger: Ledger, effects: Effects) -> Ledger:
@@ -280,7 +296,7 @@ def named_by_link(engine: Engine, child: Child, cl_ord_id: str, effects: Effects
     other = engine.index.by_client.get((child.venue, child.account, cl_ord_id))
     if other is None:
         engine.index.bind_client(child, cl_ord_id)
-    elif other is not child and not other.known and not child.contradicts(other.instrument, other.side):
+    elif other is not child and not other.known and _may_be_one(child, other):
         absorb(engine, child, other, effects)
     elif other is not child:
         said = f"a link names {cl_ord_id} as order {child.id}, and it is order {other.id}"
@@ -289,12 +305,16 @@ def named_by_link(engine: Engine, child: Child, cl_ord_id: str, effects: Effects
     return True
 
 
-def leave(child: Child, order_id: str | None) -> None:
+def leave(child: Child, order_id: str | None, effects: Effects) -> None:
     """The order goes on under `order_id`: an end that was said under an id before it was the end of that leg only."""
     if order_id is None or child.rules.chain is Chain.RESTARTS:
         return
-    child.left = tuple(each for each in child.order_ids if each != order_id)
+    left_now = tuple(each for each in child.order_ids if each != order_id)
+    if left_now != child.left:
+        effects.touch(child)
+        child.left = left_now
     if child.ended_under is not None and child.ended_under in child.left:
+        effects.touch(child)
         child.facts &= ~ENDED
         child.ledger.ends = 0
         child.ended_at = 0

@@ -430,7 +430,9 @@ class Child:
     def remember_all(self, other: Child) -> None:
         """What was applied to `other`, which turned out to be this order."""
         for name, said in (other.seen or {}).items():
-            self.remember(name, said)
+            known = (self.seen or {}).get(name)
+            # A key that both have seen, with two contents: both are known.
+            self.remember(name if known in (None, said) or not said else f"{name}\x1f{said}", said)
 
     # ------------------------------------------------------------------ identity
 

@@ -312,7 +312,7 @@ class Engine:
             new = attribution.continue_as(self, ledger.child, link.new_order_id, effects, joined=True)
             child = new.child
             if link.kind is LinkKind.REPLACE and link.new_order_id not in child.left:
-                attribution.leave(child, link.new_order_id)
+                attribution.leave(child, link.new_order_id, effects)
             if child.ledger is ledger:
                 # A later one of the chain may be in force already.
                 child.ledger = new

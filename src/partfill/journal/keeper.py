@@ -142,7 +142,8 @@ class Keeper:
                 self._load(venue, account, "order", order_id)
                 known = index.by_order.get((venue, account, order_id))
             if known is not None:
-                self._recall_alias(known.child, order_id, inp)
+                for each in (known, *index.former.get((venue, account, order_id), ())):
+                    self._recall_alias(each.child, order_id, inp)
         for cl_ord_id in (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None), getattr(inp, "new_cl_ord_id", None)):
             if cl_ord_id is not None:
                 mine = index.by_client.get((venue, account, cl_ord_id))
