@@ -133,7 +133,7 @@ def resolve(engine: Engine, r: Resolve, now: int, effects: Effects) -> None:
         return
     if (r.cum_qty, r.venue_cum_qty) != (ledger.cum, doubt.total):
         shown = f"{text(r.cum_qty)} here and {text(r.venue_cum_qty)} at the venue"
-        _refuse(effects, name, f"you decide on {shown}, and now it is {_versus(ledger, doubt)}; look again")
+        _refuse(effects, name, f"your decision names {shown}; the numbers are now {_versus(ledger, doubt)}; look again")
         return
     who = f"{r.by} ({r.reason})"
     effects.bound = effects.doubts = True
@@ -241,8 +241,8 @@ def _cannot_void(ledger: Ledger, doubt: Doubt, void: tuple[str, ...]) -> str | N
         left = sub(left, ledger.live_qty(live[key]))
     if left > doubt.total or (doubt.listed and left != doubt.total):
         return (
-            f"{text(left)} are left without {_names(void)}, and the venue says {text(doubt.total)}: name the executions that "
-            f"are void, of {_names(tuple(live))}"
+            f"voiding {_names(void)} leaves {text(left)} filled, and the venue says {text(doubt.total)}: name the "
+            f"executions that are void, of {_names(tuple(live))}"
         )  # fmt: skip
     return None
 
