@@ -8,8 +8,8 @@ opened itself and is over, or it was opened on an earlier day and lives one day 
 Rules
 - A message without a stamp begins nothing: it may be an old one that came late.
 - A report never parts an order of ours from its client id where client ids are unique for ever, nor while a replace of ours is
-  out or the end of our order is unproven. Only a placing under that id does (`attribution.placed_anew`); it is alarmed while the
-  known order is open.
+  out or the end of our order is unproven. Only a placing under that id does (`attribution.placed_anew`); it is alarmed while
+  the known order is open.
 - The new life has only the ids that its opener names. The old one keeps its executions, and its late news finds it: a bust
   goes to the life that has the execution, anything else to the life of its time.
 - Two orders of which each was opened under one id, both alive, show that it is no id: the venue prints a placeholder.
