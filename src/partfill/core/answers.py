@@ -5,8 +5,9 @@ Rules
   unless all of the order is known to have filled: then it came too late.
 - A report or a question that shows a request to have done nothing counts like a refusal: the next one comes later.
 - A definite answer closes every request that was sent before the question: it has been applied or never will be.
-- A definite "no such order" ends an order of which nothing was ever heard. Of one that worked it means nothing: venues
-  forget; the question is asked again and a person is told.
+- A definite "no such order" ends an order of which nothing was ever heard. Of one that worked it means nothing by itself:
+  venues forget; the question is asked again and a person is told. See `presumed` for what it means with a refused cancel.
+- A placing that is refused since its id exists is one whose reply was lost: the order is looked up.
 - An order that somebody else replaced has not ended: what is left may work under an order that nobody named yet.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, attribution
+from partfill.core import afterwards, attribution, presumed
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
@@ -26,6 +27,7 @@ from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
 from partfill.model.numbers import ZERO, sub
 from partfill.model.observations import OrderSnapshot
+from partfill.model.refusals import Refusal, meaning
 from partfill.model.words import Flag, OrdStatus, Request
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
     work = child.work
     if work.request is not a.request or work.request_id != a.cl_ord_id:
         return
+    means = meaning(a.reason, child.rules.refusals) if a.outcome is Outcome.REFUSED else None
+    if means is Refusal.ENDED and a.request is Request.CANCEL:
+        presumed.refused(child, now, effects)
     if a.outcome is Outcome.DONE:
         work.accepted = True
         work.look_at = now + GRACE_NS
@@ -61,6 +66,10 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
         work.look_at = now + BACKOFF_NS
         ids = (child.id, child.order_id, child.cl_ord_id)
         effects.events.append(OutcomeUnknown(*ids, str(a.request), a.cl_ord_id, a.reason))
+    elif a.request is Request.PLACE and means is Refusal.EXISTS:
+        # An order under this id is there: it is looked up, and what it is counts.
+        work.doubt = True
+        work.look_at = now
     elif a.request is Request.PLACE and not heard_of(child):
         _never_worked(desk, child, now, a.reason or "refused", effects)
     elif child.order_qty is not None and child.cum >= child.order_qty and not child.open_at_venue:
@@ -112,7 +121,7 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
         if work.doubt or work.request is not None:
             _again(work, now)
     elif answer.order is None:
-        _not_known(desk, child, work, now, effects)
+        _not_known(desk, child, work, answer.as_of, now, effects)
     else:
         _last_word(desk, child, work, answer.order, before, now, effects)
 
@@ -142,6 +151,9 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
         work.doubt, work.look_at = False, 0
         # An answer that is itself a reason to look does not begin the waits anew.
         work.looks = looks if effects.query else 0
+        if effects.query and child.gone is not None:
+            work.looks += 1
+            work.look_at = presumed.next_question(child, now + backoff(work.looks))
     elif child.flags & Flag.REPLACED:
         _went_on(desk, child, work, looks, now, effects)
     elif effects.behind:
@@ -176,8 +188,8 @@ def _terms(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     effects.events.append(TermsChanged(child.id, child.order_id, child.cl_ord_id, *terms, "as the venue shows it"))
 
 
-def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects) -> None:
-    """The venue's last word is that it knows no such order."""
+def _not_known(desk: Desk, child: Child, work: Work, asked: int, now: int, effects: Effects) -> None:
+    """The venue's last word on a question of `asked` (ns UTC) is that it knows no such order."""
     # Where the venue knows our ids, an order that it said it took and does not find is a record that is gone, or not there yet.
     taken = work.request is Request.PLACE and work.accepted and child.rules.client_id is not ClientId.NONE
     if not heard_of(child) and not taken:
@@ -186,11 +198,12 @@ def _not_known(desk: Desk, child: Child, work: Work, now: int, effects: Effects)
     if not child.open_at_venue and child.flags & Flag.REPLACED:
         _went_on(desk, child, work, work.looks, now, effects)
         return
-    if not child.open_at_venue:
+    if not child.open_at_venue or presumed.not_known(desk.engine, child, asked, effects):
         desk.close_request(child, work)
         desk.settle(child, work, now)
         return
     _again(work, now)
+    work.look_at = presumed.next_question(child, work.look_at)
     if work.looks == MANY:
         said = f"the venue does not know order {child.order_id}, which was working; nothing is placed in its stead"
         desk.engine.alarm(effects, child, AlarmKind.MISSING, said)

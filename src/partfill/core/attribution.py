@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives
+from partfill.core import fills, lives, presumed
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.ledger import Ledger
@@ -211,6 +211,7 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
         # What may have ended was the venue order before; this one goes on.
         child.ended_at = 0
     child.flags &= ~_REPLACED
+    presumed.said_over(child)
     index.bind_order(child.ledger, order_id)
     return child.ledger
 
@@ -399,6 +400,8 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
     keep.side = keep.side or parked.side
     keep.facts |= parked.facts
     keep.flags |= parked.flags & ~_UNCLAIMED
+    if parked.gone is not None and (keep.gone is None or keep.gone.proven_at < parked.gone.proven_at):
+        keep.gone = parked.gone
     keep.remember_all(parked)
     del engine.children[parked.id]
     engine.counters.orders -= 1

@@ -24,6 +24,7 @@ from partfill.model.words import Flag, OrdStatus, OrdType, Request, Side, TimeIn
 
 if TYPE_CHECKING:
     from partfill.core.parent import Work
+    from partfill.core.presumed import Gone
 
 _FILLED = int(Fact.FILLED)
 _PARTIAL = int(Fact.PARTIALLY_FILLED)
@@ -40,7 +41,7 @@ class Child:
     __slots__ = (
         *("order_qty", "cum", "leaves", "facts", "end_mask", "flags", "status", "ledger", "requests", "cash_qty", "day_era"),
         *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "bound", "client_ids"),
-        *("day", "day_cum", "ended_at", "ended_under", "era", "heard", "ids", "in_flight", "left", "life", "opened_at"),
+        *("day", "day_cum", "ended_at", "ended_under", "era", "gone", "heard", "ids", "in_flight", "left", "life", "opened_at"),
         *("ord_type", "order_ids", "parted", "peak_qty", "placed", "price", "put_back", "reductions", "saved_ids", "seen"),
         *("stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
     )
@@ -108,6 +109,8 @@ class Child:
         """Order ids that the chain has left, where the counts go on."""
         self.reductions: tuple[tuple[int, Decimal], ...] = ()
         """(as_of, quantity) taken off before the size of the order was known."""
+        self.gone: Gone | None = None
+        """Answers that show nothing of it at work, and the end that was presumed from them (see `presumed`)."""
         self.terms_at = 0
         """Of when the newest word on the terms is (ns UTC)."""
         self.updated = 0

@@ -28,6 +28,7 @@ from partfill.core import (
     handling,
     lives,
     outages,
+    presumed,
     protection,
     reported,
     reports,
@@ -82,6 +83,8 @@ from partfill.model.words import ExecType, Flag, LinkKind
 
 _QUARANTINED = int(Flag.QUARANTINED)
 _SUSPECTED = int(Flag.SUSPECTED)
+_PRESUMED = int(Flag.PRESUMED)
+_DOUBTED = _SUSPECTED | _PRESUMED
 _UNCLAIMED = int(Flag.UNCLAIMED)
 
 COMPACT_AFTER = 1024
@@ -174,8 +177,10 @@ class Engine:
             if effects.bound:
                 # It may go on as another venue order now: the end of the one before is not its end.
                 child.settle()
-            if ledger.doubt is not None or child.flags & _SUSPECTED:
+            if ledger.doubt is not None or child.flags & _DOUBTED:
                 rulings.news(self, child, effects)
+                if child.flags & _PRESUMED:
+                    presumed.moved(self, child, effects)
             try:
                 check(child, ledger, effects.told, effects.published)
             except (Broken, ArithmeticError) as broken:

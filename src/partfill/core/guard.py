@@ -48,10 +48,10 @@ class Guard:
 
     @property
     def works(self) -> Decimal:
-        """What of it works at the venue, as far as that has said."""
+        """What of it works at the venue, as far as that has said, and nothing says that it does not."""
         found = ZERO
         for child in self.parent.active if self.parent is not None else ():
-            if child.open_at_venue and child.order_ids:
+            if child.open_at_venue and child.order_ids and child.gone is None:
                 found = add(found, child.leaves)
         return found
 

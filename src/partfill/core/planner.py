@@ -12,6 +12,7 @@ Rules
 - What a venue changed by itself is not fought: an order that it cut down or repriced stays so, until the user asks for
   something else.
 - A child that works without need is canceled; one that could fill too much is made smaller or canceled first.
+- An order of which nothing seems to work, where only a cancel can prove it, is canceled (see `presumed`).
 - A protective order that has to grow is replaced where that is safe; elsewhere `covering` has the plan.
 
 `plan` decides, `desk` carries it out. It reads state and changes none.
@@ -25,6 +26,7 @@ from partfill.core.child import Child
 from partfill.core.covering import cover
 from partfill.core.parent import Done, Parent, Work
 from partfill.core.patience import again_at
+from partfill.core.presumed import doomed
 from partfill.core.step import Step, safe_replace
 from partfill.model.numbers import ZERO, add, sub
 from partfill.model.words import OrdStatus, Request
@@ -40,6 +42,11 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
     if parent.halted and parent.stop is None:
         # Nothing leaves for it until a person has looked; but what works can always be taken off.
         return
+    for child in list(parent.active):
+        if parent.stop is None and doomed(child):
+            step = _now_or_later(child, Step(child, Request.CANCEL), now)
+            if step is not None:
+                yield step
     if parent.active and parent.stop is None and (parent.guards or 0) > 0 and not safe_replace(parent.active[0].rules):
         yield from cover(parent, now)
         return
@@ -56,6 +63,15 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
         step = None
     if step is not None:
         yield step
+
+
+def _now_or_later(child: Child, step: Step, now: int) -> Step | None:
+    """A request on a child, once none is in flight and the last refusal has had its wait."""
+    work = child.work
+    assert work is not None
+    if work.request is not None:
+        return None
+    return Step(child, at=work.act_at) if work.act_at > now else step
 
 
 def _beside(parent: Parent, now: int) -> Step | None:

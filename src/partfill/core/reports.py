@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives, message_keys, rulings
+from partfill.core import fills, lives, message_keys, presumed, rulings
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -37,12 +37,14 @@ from partfill.model.events import Alarm, AlarmKind, StatusChanged, TermsChanged
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.observations import OrderSnapshot
+from partfill.model.refusals import Refusal, meaning
 from partfill.model.words import ExecType, Flag, OrdStatus, Request
 
 if TYPE_CHECKING:
     from partfill.core.child import Child
     from partfill.core.engine import Engine
 
+_PRESUMED = int(Flag.PRESUMED)
 _CLOSING = frozenset({OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED, OrdStatus.CALCULATED, OrdStatus.FILLED})
 _CLOSING_TYPES = frozenset({ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED, ExecType.CALCULATED})
 
@@ -122,7 +124,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         else:
             fills.claim(engine, child, ledger, s.cum_qty, s.avg_px, as_of, effects)
             effects.behind = s.cum_qty > ledger.cum
-    _facts(engine, child, ledger, s, effect, as_of, effects)
+    _facts(engine, child, ledger, s, effect, as_of, now, effects)
     if s.reduced_qty and not reused:
         _reduce(engine, child, ledger, s, as_of, effects)
     elif child.reductions and child.order_qty is not None:
@@ -130,6 +132,9 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     child.settle()
     if s.asked is not None:
         rulings.answer(engine, child, ledger, s, now, effects)
+        presumed.answer(engine, child, ledger, s, now, effects)
+    if child.flags & _PRESUMED:
+        presumed.lives(engine, child, s, as_of, effects)
     if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
         effects.duplicate = True
         return
@@ -314,7 +319,7 @@ def _restated(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as
             child.put_back = add(child.put_back, sub(removed, off))
 
 
-def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effect: Effect, as_of: int,
+def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effect: Effect, as_of: int, now: int,
            effects: Effects) -> None:  # fmt: skip
     """Set and clear facts, open and answer requests."""
     ends = effect.sets & ENDED
@@ -323,6 +328,8 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
             # "Canceled, replaced": the end of the version that was replaced.
             return
         child.ended_under = s.order_id
+    if ends and child.gone is not None and ledger is child.ledger:
+        presumed.said_over(child)
     ledger.ends |= ends
     if ends and ledger is not child.ledger:
         # The end of a venue order that was replaced is not the end of the order.
@@ -335,7 +342,7 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
         child.ended_at = as_of
     if s.replaced and s.order_id in (None, child.order_id):
         child.mark(Flag.REPLACED)
-    _requests(child, s, effect)
+    _requests(child, s, effect, now, effects)
     word = s.ord_status
     if word is OrdStatus.FILLED and child.cash_qty is not None and child.order_qty is None and not s.leaves_qty:
         _spent(child, s)
@@ -352,7 +359,7 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
         effects.query = effects.query or (child.rules.chain is Chain.CONTINUES and s.order_qty != child.order_qty)
 
 
-def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
+def _requests(child: Child, s: OrderSnapshot, effect: Effect, now: int, effects: Effects) -> None:
     name = s.cl_ord_id or ANONYMOUS
     if effect.ends:
         if child.requests:
@@ -376,6 +383,10 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect) -> None:
             child.requests[name] = effect.acknowledges
         return
     if effect.answers:
+        asked = (child.in_flight or {}).get(name)
+        if s.exec_type is ExecType.CANCEL_REJECT and asked is not None and asked[0] is Request.CANCEL:
+            if meaning(s.reason, child.rules.refusals) is Refusal.ENDED:
+                presumed.refused(child, now, effects)
         child.answer(name)
         if child.requests is not None:
             child.requests.pop(name, None)

@@ -17,6 +17,7 @@ from partfill.core.corrections import Case, Scales
 from partfill.core.doubts import Doubt
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import end_mask
+from partfill.core.presumed import Gone
 from partfill.model.capabilities import Capabilities
 from partfill.model.numbers import ZERO
 from partfill.model.words import OrdType, Request, Side, TimeInForce
@@ -95,6 +96,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     reductions: tuple[tuple[int, Decimal], ...] = ()
     parted: bool = False
     bound: dict[str, int] | None = None
+    gone: Gone | None = None
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -123,7 +125,8 @@ def freeze(child: Child) -> bytes:
             None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
             child.updated, child.terms_at, child.opened_at, child.heard,
             *((child.life, child.left, child.ended_under, child.reductions, child.parted, child.bound)
-              if child.contested or child.left or child.ended_under is not None or child.reductions else ()),
+              if child.contested or child.left or child.ended_under is not None or child.reductions or child.gone else ()),
+            *(() if child.gone is None else (child.gone,)),
         )
     )  # fmt: skip
 
@@ -176,7 +179,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at
     child.opened_at, child.heard, child.life = state.opened_at, state.heard, state.life
     child.left, child.ended_under, child.reductions = state.left, state.ended_under, state.reductions
-    child.parted, child.bound = state.parted, state.bound
+    child.parted, child.bound, child.gone = state.parted, state.bound, state.gone
     child.cum = child.sum_cum()
     child.settle()
     return child, by_id

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from partfill.model.numbers import NotANumber
+from partfill.model.refusals import Refusal
 
 
 class Cumulative(StrEnum):
@@ -102,6 +103,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     settle_ms: int | None = None
     """How long an answer has to stay the same before it may take quantity back without an end of the order, in ms. None: 60,000
     where lists of executions are complete, 300,000 where there are totals only."""
+
+    shows_slices: bool = False
+    """True when the open quantity that the venue prints may be that of the slice which it shows (iceberg orders): 0 is then no
+    proof of an end."""
+    refusals: tuple[tuple[str, Refusal], ...] = ()
+    """What the venue's own refusals mean: (code or words of it, meaning). Words of ours are understood everywhere."""
 
     def __post_init__(self) -> None:
         if self.lag_ms < 0:

@@ -131,6 +131,7 @@ class AlarmKind(StrEnum):
     DISPUTED = "disputed"
     DISPUTE_OVER = "dispute_over"
     RULED = "ruled"
+    PRESUMED = "presumed"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

@@ -160,6 +160,8 @@ class Flag(IntEnum):
     """On while they keep saying so: a person, or what `core.rulings` calls fresh answers, decides."""
     RULED = 16777216
     """The venue's later word took back what had been heard: executions were set aside, or a total was."""
+    PRESUMED = 33554432
+    """On while the order is taken for ended since the venue prints that nothing of it works, and no word of an end came."""
 
 
 DERIVED_FLAGS = Flag.PARKED | Flag.PROVISIONAL | Flag.UNPRICED | Flag.APPROXIMATE | Flag.OVERFILL

@@ -40,7 +40,10 @@ class Repeats:
         if found is None or ledger is None or s.key is not None:
             return False
         digest, step = found
-        if ledger.child.updated > step or digest != _digest(s) or pending(ledger.child):
+        if ledger.child.updated > step or digest != _digest(s):
+            return False
+        if pending(ledger.child) or ledger.child.gone is not None:
+            # What is doubted has to be heard again.
             return False
         self._taken[order_id] = found
         return True
