@@ -58,6 +58,7 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
     means = meaning(a.reason, child.rules.refusals) if a.outcome is Outcome.REFUSED else None
     if means is Refusal.ENDED and a.request is Request.CANCEL:
         presumed.refused(child, now, effects)
+    work.answered = a.outcome is not Outcome.UNKNOWN
     if a.outcome is Outcome.DONE:
         work.accepted = True
         work.look_at = now + GRACE_NS

@@ -167,6 +167,7 @@ class Work:
     __slots__ = (
         "accepted",
         "act_at",
+        "answered",
         "cut",
         "doubt",
         "leaving",
@@ -198,6 +199,8 @@ class Work:
         self.sent_at = 0
         self.accepted = False
         """True when the reply said done and the venue's report is still to come."""
+        self.answered = False
+        """True when the outcome of the newest request is known, though what it did may not be."""
         self.doubt = False
         """True when the venue has to be asked: a lost reply, a refusal, an end without its last fills."""
         self.max_qty = qty

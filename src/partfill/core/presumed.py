@@ -183,7 +183,7 @@ def _late_enough(child: Child, asked: int) -> bool:
         return False
     if asked > work.sent_at + child.rules.lag_ns:
         return True
-    return work.request is None and asked >= child.updated
+    return (work.request is None or work.answered) and asked >= child.updated
 
 
 def _untriggered(child: Child) -> bool:

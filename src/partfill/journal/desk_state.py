@@ -92,6 +92,7 @@ class WorkState(msgspec.Struct, array_like=True, gc=False):
     target: tuple[Decimal, Decimal | None] | None = None
     cut: bool = False
     leaving: bool = False
+    answered: bool = False
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
