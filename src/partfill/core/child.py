@@ -41,7 +41,21 @@ class Child:
     __slots__ = (
         *("order_qty", "cum", "leaves", "facts", "end_mask", "flags", "status", "ledger", "requests", "cash_qty", "day_era"),
         *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "bound", "client_ids"),
-        *("day", "day_cum", "ended_at", "ended_under", "era", "gone", "heard", "ids", "in_flight", "left", "life", "opened_at"),
+        *(
+            "day",
+            "day_cum",
+            "ended_at",
+            "ended_under",
+            "era",
+            "gone",
+            "heard",
+            "ids",
+            "in_flight",
+            "left",
+            "life",
+            "odd",
+            "opened_at",
+        ),
         *("ord_type", "order_ids", "parted", "peak_qty", "placed", "price", "put_back", "reductions", "saved_ids", "seen"),
         *("stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
     )
@@ -111,6 +125,8 @@ class Child:
         """(as_of, quantity) taken off before the size of the order was known."""
         self.gone: Gone | None = None
         """Answers that show nothing of it at work, and the end that was presumed from them (see `presumed`)."""
+        self.odd: tuple[int, Decimal, Decimal | None, Decimal] | None = None
+        """(asked, cum, leaves, quantity) of an answer that contradicts itself: the second that says so counts."""
         self.terms_at = 0
         """Of when the newest word on the terms is (ns UTC)."""
         self.updated = 0

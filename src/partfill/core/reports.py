@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives, message_keys, presumed, rulings
+from partfill.core import fills, lives, message_keys, presumed, rulings, self_contradiction
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -121,7 +121,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     if s.cum_qty is not None and child.rules.cumulative is not Cumulative.ABSENT and not again:
         if child.rules.cumulative is Cumulative.HINT:
             effects.query = effects.query or s.cum_qty != child.cum
-        else:
+        elif not self_contradiction.only_a_hint(engine, child, ledger, s, effects):
             fills.claim(engine, child, ledger, s.cum_qty, s.avg_px, as_of, effects)
             effects.behind = s.cum_qty > ledger.cum
     _facts(engine, child, ledger, s, effect, as_of, now, effects)

@@ -97,6 +97,7 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     parted: bool = False
     bound: dict[str, int] | None = None
     gone: Gone | None = None
+    odd: tuple[int, Decimal, Decimal | None, Decimal] | None = None
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -115,6 +116,7 @@ def freeze(child: Child) -> bytes:
         )
         for each in child.ledgers
     ]  # fmt: skip
+    late: tuple[object, ...] = () if child.gone is None and child.odd is None else (child.gone, child.odd)
     current = 0 if child.ledger is child.ledgers[0] else child.ledgers.index(child.ledger)
     return _encode(
         (
@@ -125,8 +127,8 @@ def freeze(child: Child) -> bytes:
             None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
             child.updated, child.terms_at, child.opened_at, child.heard,
             *((child.life, child.left, child.ended_under, child.reductions, child.parted, child.bound)
-              if child.contested or child.left or child.ended_under is not None or child.reductions or child.gone else ()),
-            *(() if child.gone is None else (child.gone,)),
+              if child.contested or child.left or child.ended_under is not None or child.reductions or late else ()),
+            *late,
         )
     )  # fmt: skip
 
@@ -179,7 +181,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
     child.ended_at, child.updated, child.terms_at = state.ended_at, state.updated, state.terms_at
     child.opened_at, child.heard, child.life = state.opened_at, state.heard, state.life
     child.left, child.ended_under, child.reductions = state.left, state.ended_under, state.reductions
-    child.parted, child.bound, child.gone = state.parted, state.bound, state.gone
+    child.parted, child.bound, child.gone, child.odd = state.parted, state.bound, state.gone, state.odd
     child.cum = child.sum_cum()
     child.settle()
     return child, by_id

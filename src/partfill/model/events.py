@@ -132,6 +132,7 @@ class AlarmKind(StrEnum):
     DISPUTE_OVER = "dispute_over"
     RULED = "ruled"
     PRESUMED = "presumed"
+    CONTRADICTION = "contradiction"
 
 
 class Alarm(_Event, frozen=True, tag="alarm"):

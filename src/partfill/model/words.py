@@ -131,7 +131,7 @@ class Flag(IntEnum):
     KEY_CONFLICT = 256
     """One execution key came with two contents."""
     CONTRADICTION = 512
-    """The venue printed something else than its own executions add up to."""
+    """The venue printed something else than its own executions add up to, or a message contradicted itself."""
     UNKNOWN_STATUS = 1024
     """The venue used a status word that nobody knows; counted as open."""
     STATUS_AHEAD = 2048

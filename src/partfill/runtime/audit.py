@@ -41,7 +41,7 @@ BATCH = 500
 CLASHES = frozenset(
     {
         *(AlarmKind.KEY_CONFLICT, AlarmKind.ID_CONFLICT, AlarmKind.OVERFILL, AlarmKind.REDUCTION_UNSEEN),
-        *(AlarmKind.SPLIT_INEXACT, AlarmKind.KEY_REUSED, AlarmKind.ID_SHARED),
+        *(AlarmKind.SPLIT_INEXACT, AlarmKind.KEY_REUSED, AlarmKind.ID_SHARED, AlarmKind.CONTRADICTION),
     }
 )
 """Alarms that are contradictions: the venue's messages cannot all be right."""
@@ -292,7 +292,7 @@ def order_line(child: Child, *, contradicted: bool = False) -> dict[str, Any]:
     """One order as the audit prints it: quantities and prices as decimal strings."""
     avg = child.average()
     flags = flag_names(child.all_flags(avg))
-    if contradicted:
+    if contradicted and "CONTRADICTION" not in flags:
         flags.append("CONTRADICTION")
     return {
         "order_id": child.order_id,

@@ -42,7 +42,7 @@ class Repeats:
         digest, step = found
         if ledger.child.updated > step or digest != _digest(s):
             return False
-        if pending(ledger.child) or ledger.child.gone is not None:
+        if pending(ledger.child) or ledger.child.gone is not None or ledger.child.odd is not None:
             # What is doubted has to be heard again.
             return False
         self._taken[order_id] = found
