@@ -41,23 +41,9 @@ class Child:
     __slots__ = (
         *("order_qty", "cum", "leaves", "facts", "end_mask", "flags", "status", "ledger", "requests", "cash_qty", "day_era"),
         *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "bound", "client_ids"),
-        *(
-            "day",
-            "day_cum",
-            "ended_at",
-            "ended_under",
-            "era",
-            "gone",
-            "heard",
-            "ids",
-            "in_flight",
-            "left",
-            "life",
-            "odd",
-            "opened_at",
-        ),
-        *("ord_type", "order_ids", "parted", "peak_qty", "placed", "price", "put_back", "reductions", "saved_ids", "seen"),
-        *("stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
+        *("day", "day_cum", "ended_at", "ended_under", "era", "gone", "heard", "ids", "in_flight", "left", "life", "odd"),
+        *("opened_at", "ord_type", "order_ids", "parted", "peak_qty", "placed", "price", "put_back", "reductions"),
+        *("saved_ids", "seen", "stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
     )
 
     def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
