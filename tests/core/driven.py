@@ -291,7 +291,7 @@ class Driven:
     def leaves(child: Child) -> bool:
         """Whether its venue holds it to the position, and another order works in its stead."""
         assert child.work is not None
-        return child.work.leaving and child.rules.reduce_only
+        return child.work.leaving and child.rules.reduces_each
 
     def most(self, child: Child) -> Decimal:
         """What may still fill: in force, or asked for in the one request that is not answered."""

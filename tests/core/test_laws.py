@@ -106,7 +106,7 @@ def test_a_chase_beyond_its_cap_never_leaves_and_is_never_reported_as_done(monke
 
 @pytest.mark.parametrize("law", [True, False])
 def test_protective_orders_never_close_more_than_is_held(monkeypatch: pytest.MonkeyPatch, law: bool) -> None:
-    def greedy(which: Any, held: Decimal, parts: list[Decimal]) -> list[Decimal]:
+    def greedy(which: Any, held: Decimal, parts: list[Decimal], rules: Any) -> list[Decimal]:
         return [held * 2 for _ in parts]
 
     monkeypatch.setattr(protection, "within", greedy)

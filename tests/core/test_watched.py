@@ -72,7 +72,7 @@ def test_a_stop_is_watched_and_closes_what_is_held_once_its_price_is_reached(rul
     assert isinstance(place, Place)
     said = place.terms
     assert (said.order_qty, said.ord_type, said.time_in_force) == (100, OrdType.MARKET, TimeInForce.IOC)
-    assert (said.stop_px, said.price, said.reduce_only) == (None, None, rules.reduce_only)
+    assert (said.stop_px, said.price, said.reduce_only) == (None, None, rules.reduces)
     assert said.side is (Side.SELL if long else Side.BUY)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, attribution, presumed
+from partfill.core import afterwards, attribution, presumed, refused
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
@@ -27,7 +27,7 @@ from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
 from partfill.model.numbers import ZERO, sub
 from partfill.model.observations import OrderSnapshot
-from partfill.model.refusals import Refusal, meaning
+from partfill.model.refusals import Refusal
 from partfill.model.words import Flag, OrdStatus, Request
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
     work = child.work
     if work.request is not a.request or work.request_id != a.cl_ord_id:
         return
-    means = meaning(a.reason, child.rules.refusals) if a.outcome is Outcome.REFUSED else None
-    if means is Refusal.ENDED and a.request is Request.CANCEL:
-        presumed.refused(child, now, effects)
+    means = None
+    if a.outcome is Outcome.REFUSED:
+        means = refused.understood(engine, child, a.request, a.reason, now, effects)
     work.answered = a.outcome is not Outcome.UNKNOWN
     if a.outcome is Outcome.DONE:
         work.accepted = True

@@ -4,8 +4,8 @@
 
 Rules
 - What is missing is placed beside what works, one request at a time, so a burst of fills asks for the newest size.
-- Where the venue holds orders to the position (`reduce_only`), what is too much leaves only once the order that takes its place
-  works: nothing is ever bare. Elsewhere it is taken off first, and as little as will do.
+- Where the venue holds each order to the position (`reduces_each`), what is too much leaves only once the order that takes its
+  place works: nothing is ever bare. Elsewhere it is taken off first, and as little as will do.
 - No order is placed that is less than the venue takes: another one leaves with it, and both come back as one.
 - Many small orders become one: more than `CROWD` of them are brought together, the smallest first.
 - While a venue is asked what still counts, nothing is placed.
@@ -33,7 +33,7 @@ def cover(parent: Parent, now: int) -> Iterator[Step]:
         step = _question(child, _work(child), now)
         if step is not None:
             yield step
-    guarded = parent.active[0].rules.reduce_only
+    guarded = parent.active[0].rules.reduces_each
     wanted = parent.rest
     stay = [child for child in parent.active if not _work(child).leaving and _work(child).request is not Request.CANCEL]
     has = _sum(stay)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from partfill.core.parent import Parent
 from partfill.model.numbers import ZERO, add, mul, sub
-from partfill.model.protection import Budget, Leg, OverClose, Retry
+from partfill.model.protection import Budget, Leg, OverClose, Passed, Retry
 from partfill.model.words import Side
 
 Place = tuple[str, str, str, Side]
@@ -16,7 +16,10 @@ Place = tuple[str, str, str, Side]
 class Guard:
     """One leg at work. Quantities in units, times ns UTC."""
 
-    __slots__ = ("again_at", "filled", "fired_at", "leg", "parent", "placed", "seen", "takes", "tries", "wanted", "watched")
+    __slots__ = (
+        *("again_at", "filled", "fired_at", "leg", "parent", "passed", "placed", "seen", "takes", "tries", "wanted"),
+        *("watched",),
+    )
 
     def __init__(self, leg: Leg) -> None:
         self.leg = leg
@@ -34,6 +37,8 @@ class Guard:
         """What of `parent` is in `filled`."""
         self.watched = False
         """True where it is no order: its price is watched here until it is reached."""
+        self.passed = False
+        """True once the venue refused it since the market had passed its price: watched here until the position is closed."""
         self.fired_at = 0
         """When that was; 0 before."""
         self.takes = ZERO
@@ -66,8 +71,8 @@ class Protection:
 
     __slots__ = (
         *("account", "blind_since", "blind_told", "budget", "changes", "closed", "guards", "instrument", "leaving", "lot"),
-        *("min_notional", "min_qty", "number", "off", "over_close", "owed", "owed_at", "owed_tries", "requests", "retry"),
-        *("rounds", "side", "since", "small", "venue", "wanted"),
+        *("min_notional", "min_qty", "number", "off", "over_close", "owed", "owed_at", "owed_tries", "passed", "requests"),
+        *("retry", "rounds", "side", "since", "small", "venue", "wanted"),
     )
 
     def __init__(self, number: int, place: Place, lot: Decimal | None, over_close: OverClose, budget: Budget) -> None:
@@ -103,6 +108,8 @@ class Protection:
         """When that is tried anew; 0 for not at all."""
         self.owed_tries = 0
         self.retry = Retry()
+        self.passed = Passed.WATCHED
+        """What becomes of a stop that the market has passed."""
         self.off = False
         """True once the user wants none any more."""
 

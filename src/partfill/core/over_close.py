@@ -100,7 +100,7 @@ def _flatten(desk: Desk, protection: Protection, much: Decimal, now: int, effect
     rules = desk.engine.rules.get(protection.venue)
     terms = Terms(
         instrument=protection.instrument, side=protection.side, order_qty=sub(much, going), ord_type=OrdType.MARKET,
-        time_in_force=TimeInForce.IOC, reduce_only=rules is not None and rules.reduce_only,
+        time_in_force=TimeInForce.IOC, reduce_only=rules is not None and rules.reduces,
     )  # fmt: skip
     effects.protection(protection)
     protection.closed = max(ZERO, sub(protection.closed, sub(much, going)))

@@ -22,6 +22,7 @@ from partfill.core.doubts import suspected
 from partfill.model.commands import Resubmit
 from partfill.model.numbers import ZERO, add, ratio, sub
 from partfill.model.protection import Retry
+from partfill.model.refusals import Refusal
 from partfill.model.terms import Terms
 from partfill.model.words import Request
 
@@ -178,6 +179,7 @@ class Work:
         "parent",
         "presumed",
         "px",
+        "refusal",
         "request",
         "request_id",
         "requests",
@@ -229,6 +231,8 @@ class Work:
         """Requests made on this child, for their ids."""
         self.retarget = False
         """True when we took it off to place the rest elsewhere."""
+        self.refusal: Refusal | None = None
+        """What the newest refusal of a request means, where it means something."""
         self.presumed = False
         """True when we took it for ended without a word of the venue about the order: refused, or never arrived."""
         self.settled = False

@@ -24,21 +24,19 @@ from decimal import Decimal
 from heapq import heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import kill_switch, laws, over_close
+from partfill.core import firing, kill_switch, laws, over_close
 from partfill.core.doubts import least_held
 from partfill.core.effects import Effects
 from partfill.core.guard import Guard, Place, Protection
 from partfill.core.parent import Done, Parent
 from partfill.core.shares import assign, at_worst, within
 from partfill.core.step import safe_replace
-from partfill.core.triggers import fresh, reached, takes
+from partfill.core.triggers import fresh
 from partfill.core.waiting import BACKOFF_MAX_NS, MS, backoff
-from partfill.model.book import Book
 from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.commands import Protect, Unprotect
-from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered, ProtectionFired
+from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered
 from partfill.model.inputs import MarketSeen
-from partfill.model.instrument import whole_lots
 from partfill.model.numbers import ZERO, add, ratio, sub, text
 from partfill.model.operations import Query
 from partfill.model.terms import Terms
@@ -60,13 +58,13 @@ def protect(desk: Desk, p: Protect, now: int, effects: Effects) -> None:
     before = desk.protections.get(place)
     if before is not None and [guard.leg for guard in before.guards] == list(p.legs):
         before.over_close, before.budget, before.lot = p.over_close, p.budget, p.lot
-        before.min_qty, before.min_notional, before.retry = p.min_qty, p.min_notional, p.retry
+        before.min_qty, before.min_notional, before.retry, before.passed = p.min_qty, p.min_notional, p.retry, p.passed
         desk.engine.counters.duplicates += 1
         _bring(desk, before, now, effects)
         return
     protection = Protection(desk.next_protection, place, p.lot, p.over_close, p.budget)
     protection.min_qty, protection.min_notional, protection.retry = p.min_qty, p.min_notional, p.retry
-    protection.blind_since = now
+    protection.blind_since, protection.passed = now, p.passed
     desk.next_protection += 1
     effects.engine = True
     protection.guards = [Guard(leg) for leg in p.legs]
@@ -77,7 +75,7 @@ def protect(desk: Desk, p: Protect, now: int, effects: Effects) -> None:
     protection.leaving = still + ([] if before is None else before.leaving)
     if before is None:
         find_leaving(desk, [protection])
-    elif _rules(desk, protection).reduce_only:
+    elif _rules(desk, protection).reduces_each:
         _end(before, effects)
         protection.since = before.since
     else:
@@ -135,7 +133,7 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
         if (parent.guards or 0) > 0 and parent.cum > parent.asked:
             # It filled more than it was being made smaller to: that is what it was asked for.
             parent.asked = parent.cum
-        if (parent.done is not None or not _rules(desk, protection).reduce_only) and protection not in stale:
+        if (parent.done is not None or not _rules(desk, protection).reduces_each) and protection not in stale:
             stale.append(protection)
     for position in effects.positions:
         for side in Side:
@@ -211,34 +209,10 @@ def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
             protection.blind_since, protection.blind_told = 0, False
             if kill_switch.who_killed(desk, m.venue, m.account) is None:
                 for guard in protection.guards:
-                    found = fires(protection, guard, m.book, now)
+                    found = firing.fires(protection, guard, m.book, now)
                     if found is not None:
-                        _fire(protection, guard, *found, now, effects)
+                        firing.fire(protection, guard, *found, now, effects)
         _bring(desk, protection, now, effects)
-
-
-def fires(protection: Protection, guard: Guard, book: Book, now: int) -> tuple[Decimal, Decimal] | None:
-    """(price, quantity) with which the price of a leg that is watched is reached by a book; None while it is not.
-
-    A stop closes all that it covers. A target takes what is shown at its price; too little is not worth taking the stop off.
-    """
-    if not guard.waits or not guard.wanted or guard.again_at > now:
-        return None
-    px = reached(guard.leg, protection.side, book)
-    if px is None or guard.leg.stops:
-        return None if px is None else (px, guard.wanted)
-    qty = whole_lots(min(guard.wanted, takes(guard.leg, protection.side, book)), protection.lot)
-    return (px, qty) if qty and not protection.too_little(guard.leg, qty) else None
-
-
-def _fire(protection: Protection, guard: Guard, px: Decimal, qty: Decimal, now: int, effects: Effects) -> None:
-    guard.fired_at, guard.takes = now, qty
-    effects.events.append(
-        ProtectionFired(
-            0, None, None, protection.venue, protection.account, protection.instrument, protection.side, guard.leg.name, px,
-            qty,
-        )
-    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- whether it is covered
@@ -280,10 +254,9 @@ def open_qty(desk: Desk, protection: Protection) -> Decimal:
     if protection.rounds != position.rounds:
         protection.rounds, protection.closed = position.rounds, ZERO
         for guard in protection.guards:
-            guard.filled = ZERO
-            guard.fired_at = 0
+            guard.filled, guard.fired_at, guard.passed = ZERO, 0, False
     held = position.held.copy_abs()
-    if not desk.engine.doubted or _rules(desk, protection).reduce_only:
+    if not desk.engine.doubted or _rules(desk, protection).reduces:
         return held
     # Where nothing holds a stop to the position, it is for no more than what is held for certain.
     return least_held(desk.engine, protection.place[:3], protection.side, held)
@@ -300,7 +273,7 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
     held = ZERO if protection.off else open_qty(desk, protection)
     if not held:
         for guard in protection.guards:
-            guard.filled, guard.fired_at = ZERO, 0
+            guard.filled, guard.fired_at, guard.passed = ZERO, 0, False
     if held != protection.wanted:
         protection.wanted = held
         effects.events.append(
@@ -318,15 +291,15 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
     parts = assign(protection, held, rules)
     uncovered = held if held and not any(guard.wanted for guard in protection.guards) else ZERO
     killed = kill_switch.who_killed(desk, protection.venue, protection.account) is not None
-    before = at_worst(protection)
+    before = at_worst(protection, rules)
     first = len(effects.operations)
-    if not rules.reduce_only:
-        parts = within(protection, held, parts)
+    if not rules.reduces_each:
+        parts = within(protection, held, parts, rules)
     for guard, part in zip(protection.guards, parts, strict=True):
         parent = guard.parent
         if parent is None:
             if part and not killed and guard.again_at <= now and not protection.too_little(guard.leg, part):
-                soon = rules.reduce_only and backoff(guard.tries, protection.retry) <= SOON_NS
+                soon = rules.reduces and backoff(guard.tries, protection.retry) <= SOON_NS
                 if soon and guard.tries in (1, protection.retry.alarm_after_failures):
                     said = f"{guard.leg.name} of {protection.instrument} ended by itself; {text(part)} were not covered by it"
                     desk.engine.alarm(effects, None, AlarmKind.UNPROTECTED, said)
@@ -336,13 +309,13 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
             _leaves(protection, guard)
         elif parent.asked != add(parent.cum, part):
             more = sub(add(parent.cum, part), parent.asked)
-            if more > ZERO and protection.too_little(guard.leg, more) and not (rules.reduce_only or safe_replace(rules)):
+            if more > ZERO and protection.too_little(guard.leg, more) and not (rules.reduces_each or safe_replace(rules)):
                 # It would have to be an order of its own.
                 uncovered = uncovered or more
                 continue
             _resize(desk, parent, add(parent.cum, part), now, effects)
-    if not rules.reduce_only:
-        _law(desk, protection, held, before, first, effects)
+    if not rules.reduces_each:
+        _law(desk, protection, rules, held, before, first, effects)
     if bool(uncovered) is not protection.small:
         protection.small = bool(uncovered)
         if uncovered:
@@ -350,10 +323,11 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
             desk.engine.alarm(effects, effects.child, AlarmKind.UNPROTECTED, said)
 
 
-def _law(desk: Desk, protection: Protection, held: Decimal, before: list[Decimal], first: int, effects: Effects) -> None:
+def _law(desk: Desk, protection: Protection, rules: Capabilities, held: Decimal, before: list[Decimal], first: int,
+         effects: Effects) -> None:  # fmt: skip
     """No operation leaves by which what may still fill of a budget grows beyond what is held."""
     try:
-        laws.budget(protection.instrument, held, before, at_worst(protection))
+        laws.budget(protection.instrument, held, before, at_worst(protection, rules))
     except laws.LawBroken as broken:
         effects.take_back(first)
         for guard in protection.guards:
@@ -393,7 +367,7 @@ def _place(desk: Desk, protection: Protection, guard: Guard, wanted: Decimal, no
             lasts = TimeInForce.IOC
     terms = Terms(
         instrument=protection.instrument, side=Side.SELL if protection.side is Side.BUY else Side.BUY, order_qty=wanted,
-        price=leg.price, stop_px=stop_px, ord_type=kind, time_in_force=lasts, reduce_only=_rules(desk, protection).reduce_only,
+        price=leg.price, stop_px=stop_px, ord_type=kind, time_in_force=lasts, reduce_only=_rules(desk, protection).reduces,
     )  # fmt: skip
     guard.placed += 1
     ref = f"guard:{desk.name}{protection.number}:{leg.name}:{guard.placed}"
@@ -418,6 +392,9 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
     # Should its venue open it again, it is taken off: another has the leg by then.
     effects.parent(parent)
     parent.stop = Done.CANCELED
+    if firing.has_passed(desk.engine, protection, guard, parent, now, effects):
+        guard.tries = guard.again_at = 0
+        return
     if guard.watched and not guard.leg.stops:
         # It took what was there at its price. The next look may find more.
         guard.fired_at = 0
@@ -482,7 +459,7 @@ def _has_a_leg(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
         return
     if any(guard.parent is parent for guard in protection.guards):
         return
-    if parent.guards == protection.number or not _rules(desk, protection).reduce_only:
+    if parent.guards == protection.number or not _rules(desk, protection).reduces_each:
         _take_off(desk, parent, now, effects)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives, message_keys, presumed, rulings, self_contradiction
+from partfill.core import fills, lives, message_keys, presumed, refused, rulings, self_contradiction
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -37,7 +37,6 @@ from partfill.model.events import Alarm, AlarmKind, StatusChanged, TermsChanged
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.observations import OrderSnapshot
-from partfill.model.refusals import Refusal, meaning
 from partfill.model.words import ExecType, Flag, OrdStatus, Request
 
 if TYPE_CHECKING:
@@ -328,6 +327,8 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
             # "Canceled, replaced": the end of the version that was replaced.
             return
         child.ended_under = s.order_id
+    if s.exec_type is ExecType.REJECTED and child.work is not None and not child.cum:
+        refused.understood(engine, child, Request.PLACE, s.reason, now, effects)
     if ends and child.gone is not None and ledger is child.ledger:
         presumed.said_over(child)
     ledger.ends |= ends
@@ -342,7 +343,7 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
         child.ended_at = as_of
     if s.replaced and s.order_id in (None, child.order_id):
         child.mark(Flag.REPLACED)
-    _requests(child, s, effect, now, effects)
+    _requests(engine, child, s, effect, now, effects)
     word = s.ord_status
     if word is OrdStatus.FILLED and child.cash_qty is not None and child.order_qty is None and not s.leaves_qty:
         _spent(child, s)
@@ -359,7 +360,7 @@ def _facts(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, effec
         effects.query = effects.query or (child.rules.chain is Chain.CONTINUES and s.order_qty != child.order_qty)
 
 
-def _requests(child: Child, s: OrderSnapshot, effect: Effect, now: int, effects: Effects) -> None:
+def _requests(engine: Engine, child: Child, s: OrderSnapshot, effect: Effect, now: int, effects: Effects) -> None:
     name = s.cl_ord_id or ANONYMOUS
     if effect.ends:
         if child.requests:
@@ -385,8 +386,7 @@ def _requests(child: Child, s: OrderSnapshot, effect: Effect, now: int, effects:
     if effect.answers:
         asked = (child.in_flight or {}).get(name)
         if s.exec_type is ExecType.CANCEL_REJECT and asked is not None and asked[0] is Request.CANCEL:
-            if meaning(s.reason, child.rules.refusals) is Refusal.ENDED:
-                presumed.refused(child, now, effects)
+            refused.understood(engine, child, Request.CANCEL, s.reason, now, effects)
         child.answer(name)
         if child.requests is not None:
             child.requests.pop(name, None)

@@ -80,7 +80,7 @@ def _request(desk: Desk, child: Child, request: Request, qty: Decimal | None, pr
     child.in_flight = child.in_flight or {}
     child.in_flight[name] = (request, qty, price)
     work.request, work.request_id, work.sent_at, work.accepted = request, name, now, False
-    work.answered = False
+    work.answered, work.refusal = False, None
     return name
 
 

@@ -6,10 +6,10 @@ Rules
 - Stops cover the position, and so do targets: each leg its share, down to whole lots, the last of its kind what is left.
 - What has filled keeps its place: a share is of all that was held since the position was opened, less what the leg filled.
 - What is less than the venue takes is left to the last leg of its kind.
-- Where the venue holds every order to the position (`reduce_only`) both kinds work there. Elsewhere they share one budget: all
-  that may still fill is never asked to be more than is held. Stops are orders then, and targets are watched here until one is
-  reached.
-- Where a venue has no stops they are watched here.
+- Where the venue holds each order to the position (`reduces_each`) both kinds work there. Elsewhere, and where it holds the
+  sum of them, they share one budget: all that may still fill is never asked to be more than is held. Stops are orders then,
+  and targets are watched here until one is reached.
+- Where a venue has no stops they are watched here, and so is a stop that it refused since the market had passed it.
 - A leg that was reached goes first, a stop before a target; it grows as what the others have open is proven to be gone.
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from partfill.core.guard import Guard, Protection, open_at_worst
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, ReduceOnly
 from partfill.model.instrument import whole_lots
 from partfill.model.numbers import ZERO, add, mul, sub
 from partfill.model.protection import Budget
@@ -46,11 +46,11 @@ def covers(protection: Protection, held: Decimal) -> list[Decimal]:
 
 def assign(protection: Protection, held: Decimal, rules: Capabilities) -> list[Decimal]:
     """Note what each leg is to cover and how; returns what is to be an order of each, once nothing is on its way."""
-    one_budget = protection.budget is Budget.SHARED and not rules.reduce_only
+    one_budget = _is_shared(protection, rules) and not rules.reduces_each
     beyond = one_budget and sum((guard.leg.share for guard in protection.guards), ZERO) > 1
     found: dict[str, Decimal] = {}
     for guard, part in zip(protection.guards, covers(protection, held), strict=True):
-        guard.watched = (guard.leg.stops and not rules.stops) or (beyond and guard.leg.stops is not rules.stops)
+        guard.watched = guard.passed or (guard.leg.stops and not rules.stops) or (beyond and guard.leg.stops is not rules.stops)
         guard.wanted = part
         if guard.watched and guard.fired_at and not guard.leg.stops:
             part = guard.wanted = min(part, guard.takes)
@@ -65,14 +65,14 @@ def assign(protection: Protection, held: Decimal, rules: Capabilities) -> list[D
     return [found[guard.leg.name] for guard in protection.guards]
 
 
-def within(protection: Protection, held: Decimal, parts: list[Decimal]) -> list[Decimal]:
+def within(protection: Protection, held: Decimal, parts: list[Decimal], rules: Capabilities) -> list[Decimal]:
     """What may be asked for now of `parts`: nothing grows beyond what all else that may still fill leaves of `held`."""
     protection.leaving = [parent for parent in protection.leaving if parent.active]
     gone = held
     for parent in protection.leaving:
         gone = sub(gone, open_at_worst(parent))
     now = dict(zip((guard.leg.name for guard in protection.guards), parts, strict=True))
-    for budget in _budgets(protection):
+    for budget in _budgets(protection, rules):
         free = gone
         for guard in budget:
             free = sub(free, guard.worst)
@@ -85,22 +85,27 @@ def within(protection: Protection, held: Decimal, parts: list[Decimal]) -> list[
     return [now[guard.leg.name] for guard in protection.guards]
 
 
-def at_worst(protection: Protection) -> list[Decimal]:
+def at_worst(protection: Protection, rules: Capabilities) -> list[Decimal]:
     """What may still fill of each budget, units. Orders that have no leg any more are in the shared one."""
     found = []
-    for budget in _budgets(protection):
+    for budget in _budgets(protection, rules):
         total = ZERO
         for guard in budget:
             total = add(total, guard.worst)
         found.append(total)
-    if protection.budget is Budget.SHARED:
+    if _is_shared(protection, rules):
         for parent in protection.leaving:
             found[0] = add(found[0], open_at_worst(parent))
     return found
 
 
-def _budgets(protection: Protection) -> list[list[Guard]]:
-    if protection.budget is Budget.SHARED:
+def _is_shared(protection: Protection, rules: Capabilities) -> bool:
+    """Whether stops and targets together may be no more than the position: as the user says, or since the venue sums them."""
+    return protection.budget is Budget.SHARED or rules.reduce_only is ReduceOnly.SUM
+
+
+def _budgets(protection: Protection, rules: Capabilities) -> list[list[Guard]]:
+    if _is_shared(protection, rules):
         return [protection.guards]
     return [[guard for guard in protection.guards if guard.leg.stops is stops] for stops in (True, False)]
 

@@ -16,6 +16,7 @@ from partfill.model.numbers import ZERO
 from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.protection import Retry
 from partfill.model.reasons import Reason
+from partfill.model.refusals import Refusal
 from partfill.model.terms import Terms
 from partfill.model.words import Request
 
@@ -93,6 +94,7 @@ class WorkState(msgspec.Struct, array_like=True, gc=False):
     cut: bool = False
     leaving: bool = False
     answered: bool = False
+    refusal: Refusal | None = None
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -48,6 +48,8 @@ def freeze_engine(engine: Engine) -> bytes:
 
 def _declared(rules: Capabilities) -> msgspec.Raw:
     fields = msgspec.to_builtins(rules)
+    # As it was written before the sum was known.
+    fields["reduce_only"] = {"none": False, "each": True}.get(fields["reduce_only"], fields["reduce_only"])
     said = {name: value for name, value in fields.items() if name not in _SINCE or value != _SINCE[name]}
     return msgspec.Raw(msgspec.json.encode(said))
 

@@ -9,7 +9,7 @@ import msgspec
 
 from partfill.core.guard import Guard, Protection
 from partfill.model.numbers import ZERO
-from partfill.model.protection import Budget, Leg, OverClose, Retry
+from partfill.model.protection import Budget, Leg, OverClose, Passed, Retry
 from partfill.model.words import Side
 
 Row = tuple[Any, ...]
@@ -29,6 +29,7 @@ class GuardState(msgspec.Struct, array_like=True, gc=False):
     fired_at: int = 0
     wanted: Decimal = ZERO
     takes: Decimal = ZERO
+    passed: bool = False
 
 
 class ProtectionState(msgspec.Struct, array_like=True, gc=False):
@@ -52,6 +53,7 @@ class ProtectionState(msgspec.Struct, array_like=True, gc=False):
     owed_tries: int = 0
     retry: Retry = Retry()
     closed: Decimal = ZERO
+    passed: Passed = Passed.WATCHED
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -63,6 +63,17 @@ class IdScope(StrEnum):
     """Ids are unique per instrument: the same id of another instrument is another order."""
 
 
+class ReduceOnly(StrEnum):
+    """Whether a venue takes orders that may only make a position smaller, and what it holds to the position."""
+
+    NONE = "none"
+    """It does not."""
+    EACH = "each"
+    """Each such order for itself: several may rest for the whole position."""
+    SUM = "sum"
+    """All of them together: an order that brings their sum above the position is refused, a stop like any other."""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One venue's declaration. The defaults are FIX behaviour."""
 
@@ -89,8 +100,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     before anything is placed in its stead."""
     shows_positions: bool = False
     """True when the venue can be asked what an account holds."""
-    reduce_only: bool = False
-    """True when the venue takes orders that may only make a position smaller, and holds every one of them to it."""
+    reduce_only: ReduceOnly | bool = ReduceOnly.NONE
+    """Whether the venue takes orders that may only make a position smaller, and holds each, or the sum of them, to it. True and
+    False, as older journals have it, are `each` and `none`."""
     stops: bool = True
     """True when the venue takes stop orders; if False the prices of stops are watched here."""
     book_shows_own: bool = False
@@ -111,10 +123,26 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What the venue's own refusals mean: (code or words of it, meaning). Words of ours are understood everywhere."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.reduce_only, bool):
+            msgspec.structs.force_setattr(self, "reduce_only", ReduceOnly.EACH if self.reduce_only else ReduceOnly.NONE)
         if self.lag_ms < 0:
             raise NotANumber(f"lag_ms is {self.lag_ms}; it is zero or more")
         if self.settle_ms is not None and self.settle_ms < 0:
             raise NotANumber(f"settle_ms is {self.settle_ms}; it is zero or more")
+
+    def summing(self) -> Capabilities:
+        """The same of a venue that sums reduce-only orders."""
+        return msgspec.structs.replace(self, reduce_only=ReduceOnly.SUM)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether what protects a position is held to it by the venue, one by one or in sum."""
+        return self.reduce_only is not ReduceOnly.NONE
+
+    @property
+    def reduces_each(self) -> bool:
+        """Whether each order that may only reduce is held to the position for itself, so that several may rest at once."""
+        return self.reduce_only is ReduceOnly.EACH
 
     @property
     def lag_ns(self) -> int:

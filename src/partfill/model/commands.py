@@ -19,7 +19,7 @@ from partfill.model.instrument import Instrument
 from partfill.model.numbers import ZERO, NotANumber, require
 from partfill.model.observations import MAX_TIME, OrderSnapshot, check_times
 from partfill.model.policy import LiveLimits, Mode, RemainderPolicy
-from partfill.model.protection import Budget, Leg, OverClose, Retry, check_legs
+from partfill.model.protection import Budget, Leg, OverClose, Passed, Retry, check_legs
 from partfill.model.shapes import named
 from partfill.model.terms import Terms
 from partfill.model.words import Request, Side
@@ -268,6 +268,7 @@ class Protect(_Command, frozen=True, tag="protect"):
     over_close: OverClose = OverClose.ALARM
     budget: Budget = Budget.SHARED
     retry: Retry = Retry()
+    passed: Passed = Passed.WATCHED
 
     @named
     def __post_init__(self) -> None:

@@ -37,6 +37,15 @@ class Budget(StrEnum):
     """Each kind as much as is held, so that both rest at the venue: what both fill at once is too much, see `OverClose`."""
 
 
+class Passed(StrEnum):
+    """What becomes of a stop that its venue refuses since the market has passed its price already: it has fired."""
+
+    WATCHED = "watched"
+    """Its price is watched here from then on: it goes to the market as soon as the book shows that it is reached."""
+    AT_MARKET = "at_market"
+    """It goes to the market at once, by the venue's word."""
+
+
 class Retry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How what a venue refuses of a protection, or takes off, is tried anew.
 

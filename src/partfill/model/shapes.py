@@ -78,6 +78,13 @@ def _long(value: Decimal) -> bool:
     return False
 
 
+def _of_union(types: tuple[inspect.Type, ...]) -> list[inspect.Type]:
+    """What a value may be, None apart. A word that older files have as true or false is a word once its struct is made."""
+    inner = [each for each in types if not isinstance(each, inspect.NoneType)]
+    words: list[inspect.Type] = [each for each in inner if isinstance(each, inspect.EnumType)]
+    return words if words and all(isinstance(each, inspect.EnumType | inspect.BoolType) for each in inner) else inner
+
+
 class _Code:
     """Makes the expressions of one checker. `names` is what they refer to."""
 
@@ -88,8 +95,8 @@ class _Code:
         """An expression that is true when `v` is not what `of` says."""
         match of:
             case inspect.UnionType(types=types):
-                inner = [each for each in types if not isinstance(each, inspect.NoneType)]
-                optional = len(inner) < len(types)
+                optional = any(isinstance(each, inspect.NoneType) for each in types)
+                inner = _of_union(types)
                 assert len(inner) == 1, f"{name} may be of several types"
                 wrong = self.wrong(inner[0], name, v)
                 return f"{v} is not None and ({wrong})" if optional else wrong
@@ -187,8 +194,9 @@ def _mended(value: object, of: inspect.Type, name: str, inside: str, now: int) -
         case inspect.UnionType(types=types):
             if value is None and any(isinstance(each, inspect.NoneType) for each in types):
                 return None
-            inner = next(each for each in types if not isinstance(each, inspect.NoneType))
-            return _mended(value, inner, name, inside, now)
+            if type(value) is bool and any(isinstance(each, inspect.BoolType) for each in types):
+                return value
+            return _mended(value, _of_union(types)[0], name, inside, now)
         case inspect.StrType():
             return _text(value, name, path)
         case inspect.BoolType():

@@ -15,7 +15,7 @@ from partfill.model.instrument import Instrument
 from partfill.model.limits import shown
 from partfill.model.numbers import NotANumber, dec
 from partfill.model.orders import Number
-from partfill.model.protection import Budget, Leg, OverClose, Retry
+from partfill.model.protection import Budget, Leg, OverClose, Passed, Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Side
 
@@ -31,7 +31,8 @@ class Bracket(NamedTuple):
     `stop` triggers a market order, or a limit order at `stop_limit`. A target is a price, or a price and the share of the
     position that it covers. `legs`: more of either, as they are. `over_close`: "alarm", or "flatten" to trade back what
     protective orders closed too much. `budget`: "shared", or "each" to let stops and targets both rest at a venue that holds
-    neither to the position. `retry`: how what the venue refuses of it, or takes off, is tried anew.
+    neither to the position. `retry`: how what the venue refuses of it, or takes off, is tried anew. `passed`: what becomes of a
+    stop that the venue refuses since the market has passed its price: "watched" here, or "at_market" at once.
     """
 
     stop: Number | None = None
@@ -41,6 +42,7 @@ class Bracket(NamedTuple):
     over_close: str = "alarm"
     budget: str = "shared"
     retry: Retry = Retry()
+    passed: str = "watched"
 
     def legs_wanted(self) -> tuple[Leg, ...]:
         """All legs. Raises `NotANumber`."""
@@ -80,7 +82,7 @@ class Bracket(NamedTuple):
         return Protect(
             venue=venue, account=account, instrument=instrument, side=side, legs=legs,
             over_close=_word(OverClose, "over_close", self.over_close), budget=_word(Budget, "budget", self.budget),
-            retry=self.retry, **least,
+            retry=self.retry, passed=_word(Passed, "passed", self.passed), **least,
         )  # fmt: skip
 
 
@@ -95,7 +97,7 @@ def _check_sides(legs: tuple[Leg, ...], side: Side) -> None:
         raise NotANumber(f"stop {stop} is not {where} target {target}; the stop of a {what} position is {where} its targets")
 
 
-W = TypeVar("W", Budget, OverClose)
+W = TypeVar("W", Budget, OverClose, Passed)
 
 
 def _word(kind: type[W], name: str, said: str) -> W:

@@ -123,7 +123,8 @@ class Positions:
 
     async def protect(self, instrument: str, side: str, *, stop: Number | None = None, stop_limit: Number | None = None,
                       targets: Targets = (), legs: Iterable[Leg] = (), over_close: str = "alarm", budget: str = "shared",
-                      retry: Retry | None = None, venue: str | None = None, account: str = "") -> None:  # fmt: skip
+                      retry: Retry | None = None, passed: str = "watched", venue: str | None = None,
+                      account: str = "") -> None:  # fmt: skip
         """Keep the `side` ("long" or "short") of a position protected, as `bracket.Bracket` says; returns once that is durable.
 
         Raises `NotANumber`, also for a price that is not on the tick of the instrument, and `Refused`, also for an account
@@ -131,7 +132,7 @@ class Positions:
         """
         where = self._manager.where(venue)
         self._manager.check_place(where, account, instrument)
-        wish = Bracket(stop, stop_limit, targets, legs, over_close, budget, Retry() if retry is None else retry)
+        wish = Bracket(stop, stop_limit, targets, legs, over_close, budget, Retry() if retry is None else retry, passed)
         listed = self._manager.venues[where].instruments
         await self._manager.take(wish.protecting(where, account, instrument, side_of(side), listed))
 

@@ -18,9 +18,9 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from partfill.core.firing import fires
 from partfill.core.guard import Protection
 from partfill.core.kill_switch import who_killed
-from partfill.core.protection import fires
 from partfill.core.triggers import fresh
 from partfill.journal.journal import JournalDown
 from partfill.model.book import Book

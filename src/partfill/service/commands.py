@@ -105,14 +105,15 @@ async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket,
     await fills.positions.protect(instrument, side, **wish._asdict(), venue=where, account=account)
     return {
         **_named(place), "changed": _terms(fills.engine, place) != before, "over_close": wish.over_close,
-        "budget": wish.budget, "position": told(fills.positions.at(place[:3])),
+        "budget": wish.budget, "passed": wish.passed,
+        "position": told(fills.positions.at(place[:3])),
     }  # fmt: skip
 
 
 def _terms(engine: Engine, place: Place) -> Any:
     """What is wanted of a protection; None where there is none."""
     found = engine.desk.protections.get(place)
-    return None if found is None else ([guard.leg for guard in found.guards], found.over_close, found.budget)
+    return None if found is None else ([guard.leg for guard in found.guards], found.over_close, found.budget, found.passed)
 
 
 async def unprotect(

@@ -102,10 +102,12 @@ class Protective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     targets: list[Number | tuple[Number, Number]] = []
     over_close: str = "alarm"
     budget: str = "shared"
+    passed: str = "watched"
 
     def wish(self) -> Bracket:
         """The same for the manager."""
-        return Bracket(self.stop, self.stop_limit, tuple(self.targets), over_close=self.over_close, budget=self.budget)
+        words = (self.over_close, self.budget)
+        return Bracket(self.stop, self.stop_limit, tuple(self.targets), (), *words, passed=self.passed)
 
 
 class Protect(Protective, frozen=True, kw_only=True, tag_field="cmd", tag="protect", forbid_unknown_fields=True):

@@ -72,7 +72,7 @@ class Guards:
         rules = self._world.decisions.declared(venue.kind.capabilities)
         if self.wanted and self.modern:
             rules = msgspec.structs.replace(rules, stops=self._later.random() < 0.6, reduce_only=self._later.random() < 0.5)
-        venue.reduces = rules.reduce_only
+        venue.reduces = rules.reduces
         self.rules[venue.name] = rules
         return rules
 
@@ -177,7 +177,7 @@ class Guards:
         side = self._protects(op) if self.wanted and not isinstance(op, Query) else None
         if side is None or isinstance(op, Query):
             return
-        if self.budgets.get((op.venue, side)) is Budget.SHARED and not self.rules[op.venue].reduce_only:
+        if self.budgets.get((op.venue, side)) is Budget.SHARED and not self.rules[op.venue].reduces_each:
             holdings = self._world.engine.holdings
             position = holdings.positions.get((op.venue, "", "ACME")) if holdings is not None else None
             held = 0 if position is None else int(position.qty)
@@ -253,7 +253,7 @@ class Guards:
         if protection.blind_since or not protection.covered:
             raise Violation(f"{side.value} at {venue.kind.name} is quiet and not covered, or its market not seen")
         fired = any(guard.fired_at for guard in protection.guards if guard.leg.stops)
-        one_budget = self.budgets[venue.name, side] is Budget.SHARED and not rules.reduce_only and len(legs) == 2
+        one_budget = self.budgets[venue.name, side] is Budget.SHARED and not rules.reduces_each and len(legs) == 2
         stop = held if rules.stops or fired else 0
         target = held if len(legs) == 2 else 0
         if one_budget and (rules.stops or fired):
