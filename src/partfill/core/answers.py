@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, attribution, presumed, refused
+from partfill.core import afterwards, attribution, presumed, refused, strangers
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
@@ -102,6 +102,12 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
         ledger = index.by_order.get((answer.venue, answer.account, answer.order_id))
         child = ledger.child if ledger is not None else None
     before = None if child is None else (child.order_qty, child.price)
+    if child is not None and strangers.not_ours(engine, child, answer, effects):
+        if child.work is not None and effects.enter(child, child.ledger, engine):
+            effects.duplicate, effects.bound = False, True
+            child.work.looking = False
+            _again(child.work, now)
+        return
     if answer.order is not None:
         if child is None:
             engine.apply_snapshot(answer.order, now, effects)

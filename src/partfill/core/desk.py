@@ -19,7 +19,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests
+from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests, strangers
 from partfill.core.answers import heard_of, revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -425,7 +425,7 @@ class Desk:
         elif step.child is None:
             requests.place(self, parent, step, now, effects)
         elif step.ask:
-            requests.ask(step.child, effects)
+            requests.ask(step.child, effects, strangers.others(self.engine, step.child))
         elif step.request is Request.CANCEL:
             requests.cancel(self, step.child, step.retarget, now, effects)
         else:

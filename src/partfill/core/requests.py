@@ -116,8 +116,8 @@ def replace(desk: Desk, parent: Parent, child: Child, total: Decimal, now: int, 
     )  # fmt: skip
 
 
-def ask(child: Child, effects: Effects) -> None:
-    """Ask the venue about the child; the answer comes as `Looked`."""
+def ask(child: Child, effects: Effects, others: tuple[str, ...] = ()) -> None:
+    """Ask the venue about the child, which is none of the `others`; the answer comes as `Looked`."""
     work = child.work
     assert work is not None
     effects.touch(child)
@@ -125,7 +125,7 @@ def ask(child: Child, effects: Effects) -> None:
     effects.send(
         Query(venue=child.venue, account=child.account, instrument=child.instrument or "", order=child.id,
               cl_ord_id=child.cl_ord_id or "", order_id=child.order_id, terms=terms_of(child),
-              since=work.sent_at)
+              since=work.sent_at, others=others)
     )  # fmt: skip
 
 

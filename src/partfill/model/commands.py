@@ -160,7 +160,8 @@ class Looked(_Command, frozen=True, tag="looked"):
 
     `order` None: the venue does not know it. `definite`: every request sent before `as_of`, the time of the question, has
     been applied or never will be, and everything that had filled by then is in the answer; such an answer needs `as_of`.
-    `error`: no answer came.
+    `error`: no answer came. `candidates`: order ids that may all be it, where the venue knows no ids of ours; with more than
+    one of them none is meant.
     """
 
     cl_ord_id: str | None = None
@@ -169,6 +170,7 @@ class Looked(_Command, frozen=True, tag="looked"):
     definite: bool = False
     error: str | None = None
     as_of: int | None = None
+    candidates: tuple[str, ...] = ()
 
     @named
     def __post_init__(self) -> None:

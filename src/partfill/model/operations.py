@@ -53,12 +53,17 @@ class Replace(_Operation, frozen=True, tag="replace"):
 
 
 class Query(_Operation, frozen=True, tag="query"):
-    """Ask for the whole order, its executions included, by either id; `terms` and `since` help where a venue knows no ids."""
+    """Ask for the whole order, its executions included, by either id.
+
+    Where a venue knows no ids of ours it is found by its `terms`: it was placed at `since` (ns UTC) and is none of `others`,
+    which were there before (see `venues.matching`).
+    """
 
     cl_ord_id: str
     order_id: str | None
     terms: Terms
     since: int
+    others: tuple[str, ...] = ()
 
 
 Operation = Place | Cancel | Replace | Query
