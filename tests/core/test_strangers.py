@@ -48,7 +48,8 @@ def test_no_client_ids_and_an_order_that_was_open_before_ours_left_has_our_terms
     # It is asked for again, and once the venue's side leaves the stranger out it is proven that ours never arrived.
     desk.wait(30 * SECOND)
     desk.looked(desk.last(Query))
-    assert desk.outcomes() == [("rejected", D(0))]
+    assert desk.outcomes() == [("canceled", D(0))]
+    assert desk.parent().exposure == 0
 
 
 def test_it_is_told_once_and_nothing_is_placed_meanwhile() -> None:
