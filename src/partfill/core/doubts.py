@@ -64,6 +64,8 @@ class Doubt:
     """What had been booked before that ruling."""
     aside: list[str] = field(default_factory=list)
     """Executions set aside: out of every total until they are listed again."""
+    listed_at: int = 0
+    """Where keys are made here: of when the newest whole list is (see `weak_keys`)."""
 
 
 def pending(child: Child) -> bool:
@@ -126,4 +128,5 @@ def join(ledger: Ledger, other: Ledger) -> None:
     mine.cum, mine.count, mine.disputed = None, 0, False
     mine.flaps += theirs.flaps
     mine.ruled_at = max(mine.ruled_at, theirs.ruled_at)
+    mine.listed_at = max(mine.listed_at, theirs.listed_at)
     mine.aside.extend(key for key in theirs.aside if key not in mine.aside)

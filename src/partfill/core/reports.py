@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives, message_keys, presumed, refused, rulings, self_contradiction
+from partfill.core import fills, lives, message_keys, presumed, refused, rulings, self_contradiction, weak_keys
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -102,7 +102,8 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         if child.known:
             engine.adopt(child, effects)
     duplicates = engine.counters.duplicates
-    fresh = _executions(engine, child, ledger, s, now, effects)
+    listing = weak_keys.believed(engine, child, ledger, s, now, effects) if child.rules.keys_made else s
+    fresh = _executions(engine, child, ledger, listing, now, effects)
     facts, claims = (child.facts, ledger.ends), ledger.claims
     effects.duplicate = False
     effect = _effect(engine, child, s, effects)

@@ -27,7 +27,14 @@ class EngineState(msgspec.Struct, array_like=True):
     shared: list[tuple[str, str, str]] = []
 
 
-_SINCE: dict[str, Any] = {"lag_ms": 3_000, "settle_ms": None, "id_scope": "forever", "shows_slices": False, "refusals": []}
+_SINCE: dict[str, Any] = {
+    "lag_ms": 3_000,
+    "settle_ms": None,
+    "id_scope": "forever",
+    "shows_slices": False,
+    "keys_made": False,
+    "refusals": [],
+}
 """What venues declare by fields that came later: left out where nothing is said, so that older files stay as they are."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

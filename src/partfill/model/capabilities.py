@@ -116,6 +116,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How long an answer has to stay the same before it may take quantity back without an end of the order, in ms. None: 60,000
     where lists of executions are complete, 300,000 where there are totals only."""
 
+    keys_made: bool = False
+    """True where the venue gives executions no ids of their own, and the adapter composes or counts their keys. A complete list
+    whose sum is the total that it is printed with then decides, whatever the keys say."""
     shows_slices: bool = False
     """True when the open quantity that the venue prints may be that of the slice which it shows (iceberg orders): 0 is then no
     proof of an end."""

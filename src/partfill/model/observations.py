@@ -187,6 +187,10 @@ class OrderSnapshot(_Observation, frozen=True, tag="order_snapshot"):
         """The same statement under an id of ours."""
         return msgspec.structs.replace(self, cl_ord_id=cl_ord_id)
 
+    def listing(self, executions: tuple[Execution, ...]) -> OrderSnapshot:
+        """The same statement with these executions."""
+        return msgspec.structs.replace(self, executions=executions)
+
     def unsized(self) -> OrderSnapshot:
         """The same statement without a quantity of the order."""
         return msgspec.structs.replace(self, order_qty=None)

@@ -89,7 +89,7 @@ class SchwabDecoder:
 
     def declare(self) -> Iterable[VenueDeclared]:
         """The list of executions is the whole list; a replace gives a new order whose counts start anew."""
-        rules = Capabilities(chain=Chain.RESTARTS, executions_complete=True)
+        rules = Capabilities(chain=Chain.RESTARTS, executions_complete=True, keys_made=True)
         return [VenueDeclared(venue=VENUE, capabilities=rules)]
 
     @only_damaged
