@@ -31,6 +31,7 @@ _SINCE: dict[str, Any] = {
     "lag_ms": 3_000,
     "settle_ms": None,
     "id_scope": "forever",
+    "hedge_mode": False,
     "shows_slices": False,
     "keys_made": False,
     "refusals": [],

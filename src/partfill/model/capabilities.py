@@ -103,6 +103,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reduce_only: ReduceOnly | bool = ReduceOnly.NONE
     """Whether the venue takes orders that may only make a position smaller, and holds each, or the sum of them, to it. True and
     False, as older journals have it, are `each` and `none`."""
+    hedge_mode: bool = False
+    """True when an account holds long and short of one instrument at once. Positions here are net, so such a venue is refused
+    by name: a stop for a net position would close the wrong side."""
     stops: bool = True
     """True when the venue takes stop orders; if False the prices of stops are watched here."""
     book_shows_own: bool = False

@@ -32,6 +32,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `ticks`: bands in rising order, the first from 0. `max_significant`: most significant digits of a price,
     for venues that count digits (whole numbers are always allowed there). `lot`: step of quantity.
     `min_qty` in units; `min_notional` in quote currency; `multiplier`: quote currency per price point and unit.
+    `inverse`: a contract whose value is units divided by price. It may be listed, and nothing of it is traded here: averages,
+    notionals and results are quantity times price.
 
     >>> spot = Instrument(symbol="BTC-USD", ticks=(TickBand(Decimal(0), Decimal("0.5")),), lot=Decimal("0.001"))
     >>> spot.price_at_most(Decimal("64000.7"))
@@ -47,6 +49,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     multiplier: Decimal = _ONE
     base: str | None = None
     quote: str | None = None
+    inverse: bool = False
 
     @named
     def __post_init__(self) -> None:

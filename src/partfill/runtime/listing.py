@@ -3,6 +3,7 @@
 Rules
 - A start at which nothing changed writes nothing.
 - An instrument without currencies and with a multiplier of 1 is news only where something else was known of it.
+- Inverse contracts and accounts in hedge mode are refused by name: their results would be wrong in silence.
 - What a venue does not list any more stays known: positions in it have their results.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from partfill.model.capabilities import Capabilities
 from partfill.model.inputs import InstrumentListed
 from partfill.model.instrument import Instrument
 from partfill.model.terms import Terms
@@ -29,8 +31,19 @@ def news(
     return found
 
 
+def unsupported(venue: str, rules: Capabilities) -> str | None:
+    """Why a venue cannot be connected at all; None where it can."""
+    if rules.hedge_mode:
+        return f"{venue} is in hedge mode, long and short at once; positions here are net. Set the account to one-way mode"
+    return None
+
+
 def unlisted(venue: str, instrument: str, listed: Mapping[str, Instrument]) -> str | None:
     """That a venue does not list an instrument, and what it lists; None where it does, or where it lists nothing at all."""
+    if instrument in listed and listed[instrument].inverse:
+        return (
+            f"{instrument} at {venue} is an inverse contract, worth units divided by price; results here are units times price"
+        )
     if not listed or instrument in listed:
         return None
     return f"{venue} does not list {instrument!r}; it lists {', '.join(sorted(listed)[:10])}"
@@ -38,9 +51,10 @@ def unlisted(venue: str, instrument: str, listed: Mapping[str, Instrument]) -> s
 
 def wrong_with(venue: str, terms: Terms, listed: Mapping[str, Instrument]) -> str | None:
     """Why a venue would not take an order with these terms, and what it would take; None where nothing says so."""
-    instrument = listed.get(terms.instrument)
-    if instrument is None:
-        return unlisted(venue, terms.instrument, listed)
+    fault = unlisted(venue, terms.instrument, listed)
+    if fault is not None or not listed:
+        return fault
+    instrument = listed[terms.instrument]
     if terms.price is not None and not instrument.valid_price(terms.price):
         near = instrument.price_no_worse(terms.price, terms.side)
         return f"price {terms.price} is not on the tick of {terms.instrument}; {near} is"

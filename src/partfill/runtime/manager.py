@@ -168,6 +168,9 @@ class FillManager:
         self.clock.go_on_from(self.journal.last_now)
         last = self.journal.last_now or self.clock()
         for venue in self.venues.values():
+            fault = listing.unsupported(venue.name, venue.capabilities)
+            if fault is not None:
+                raise Refused(fault)
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
             # Together: a venue may list thousands.
             await asyncio.gather(*map(self.take, listing.news(venue.name, venue.instruments, self.engine.listed)))
@@ -384,7 +387,8 @@ class FillManager:
         cl_ord_id, order_id = text_or_none(cl_ord_id, "cl_ord_id"), text_or_none(order_id, "order_id")
         ref = text_or_none(ref, "ref")
         where = text_of(venue, "venue", number=False) if venue is not None else self.where(None)
-        self.check_place(where, account)
+        theirs = self.venues[where].instruments if where in self.venues else {}
+        self.check_place(where, account, terms.instrument if terms.instrument in theirs else None)
         name = ref if ref is not None else cl_ord_id or order_id or ""
         rule = resubmit if resubmit is not None else self.settings.resubmit
         track = Track(

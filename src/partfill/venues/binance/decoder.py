@@ -41,7 +41,7 @@ LONG_NAMES = {
     "o": "orderType", "f": "orderTimeInForce", "q": "originalQuantity", "p": "originalPrice", "ap": "averagePrice",
     "sp": "stopPrice", "x": "executionType", "X": "orderStatus", "i": "orderId", "l": "lastFilledQuantity",
     "z": "orderFilledAccumulatedQuantity", "L": "lastFilledPrice", "N": "commissionAsset", "n": "commissionAmount",
-    "t": "tradeId", "ot": "originalOrderType",
+    "ps": "positionSide", "t": "tradeId", "ot": "originalOrderType",
 }  # fmt: skip
 """Wire name -> recorder's name."""
 
@@ -96,6 +96,7 @@ class BinanceFuturesDecoder:
         self._clock = 0
         self._owners: dict[str, str] = {}
         """Client id -> the order that showed it first."""
+        self._told_hedged = False
 
     def declare(self) -> Iterable[VenueDeclared]:
         """Totals are the truth; a changed order keeps its id; one changed to less than has filled is cancelled."""
@@ -176,8 +177,17 @@ class BinanceFuturesDecoder:
             exec_id=None if fill is None else fill.key,
             cl_ord_id=cl_ord_id,
             order_id=order_id,
+            odd=self._hedged(order),
             printed=Printed(ord_status=STATUSES.get(status), order_qty=qty or None, cum_qty=cum, avg_px=avg),
         )
+
+    def _hedged(self, row: _Row) -> tuple[str, ...]:
+        """That the account holds long and short at once, once: orders are read, and no net position says what is held."""
+        side = row.text("ps")
+        if side not in ("LONG", "SHORT") or self._told_hedged:
+            return ()
+        self._told_hedged = True
+        return (f"{row.name('ps')} is {side}: hedge mode; orders are exact, positions are not kept by side",)
 
     def _execution(self, row: _Row, order_id: str, cl_ord_id: str | None, at: int, venue_time: int | None) -> Execution | None:
         key, qty = row.id("t"), row.number("l")
