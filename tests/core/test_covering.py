@@ -13,7 +13,7 @@ from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place
 from partfill.model.protection import Leg, OverClose, Retry
-from partfill.model.words import OrdStatus, OrdType, Side
+from partfill.model.words import ExecType, OrdStatus, OrdType, Side
 from tests.core.driven import MS, PLAIN, SECOND, TOTAL, VENUE, D
 from tests.core.test_protection import STOP, TARGET, Market
 
@@ -376,3 +376,23 @@ def test_what_a_user_sells_beyond_what_is_held_is_the_users_wish() -> None:
     market.feed(ExecutionVoided(venue=VENUE, order_id="entry", key="e1"))
     assert market.position == -140
     assert market.alarms(AlarmKind.OVER_CLOSE) == ["protective orders closed 40 of ACME more than was held"]
+
+
+def test_what_is_too_much_stays_while_its_successor_is_on_its_way_whatever_else_is_heard() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.enters("100", "100")
+    market.trades("target", "40", answers=False)
+    (place,) = market.take()
+    stop = next(name for name, (leg, *_) in market.orders.items() if leg == "stop")
+    market.feed(market.report(ExecType.SUSPENDED, stop, ord_status=OrdStatus.SUSPENDED))
+    assert market.take() == []
+    market.does(place)
+    market.answer()
+    assert market.legs == (60, 60)
+
+
+def test_an_order_that_is_just_what_is_too_much_leaves() -> None:
+    market = Market(PLAIN, STOP, TARGET)
+    market.enters("100", "60", "30", "10")
+    market.trades("target", "30")
+    assert sizes(market) == [10, 60]

@@ -403,3 +403,28 @@ def test_a_total_that_may_count_what_was_taken_back_since_proves_no_end(said: st
     (again,) = desk.wake()
     desk.looked(again, desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty="6", leaves_qty="0"))
     assert (desk.child().cum, desk.resubmitted()) == (6, [4])
+
+
+def test_a_refusal_that_shows_the_order_at_work_does_not_end_it() -> None:
+    desk = Driven(PLAIN)
+    (place,) = desk.submit()
+    desk.reply(place, Outcome.REFUSED, reason="busy", order=polled(desk, cl=place.cl_ord_id, order_qty="10", cum_qty="4"))
+    child = desk.child()
+    assert child.work is not None
+    assert (child.cum, child.leaves, child.work.presumed, child.ledger.ends) == (4, 6, False, 0)
+    assert desk.alarms(AlarmKind.MISSING) == []
+
+
+def test_the_reply_to_an_older_request_says_nothing_about_the_one_in_flight() -> None:
+    desk = working(PLAIN)
+    (first,) = desk.stop()
+    todo = desk.refused(first)
+    while len(desk.sent(Cancel)) == 1:
+        for op in todo:
+            desk.looked(op, polled(desk, order_qty="10"))
+        todo = desk.wake()
+    child = desk.child()
+    assert child.work is not None
+    assert (child.work.request, child.work.request_id) == (Request.CANCEL, desk.last(Cancel).cl_ord_id)
+    desk.reply(first, Outcome.DONE)
+    assert (child.work.accepted, child.work.answered) == (False, False)

@@ -12,6 +12,7 @@ from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Place, Query
 from partfill.model.words import ExecType, Flag, OrdStatus, Request, Side
 from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D, Driven, execution, rule, terms, working
+from tests.core.test_protection import STOP, Market
 
 # ---------------------------------------------------------------------- kill switch
 
@@ -279,3 +280,15 @@ def test_a_refused_order_that_fills_all_the_same_is_asked_for_and_has_no_success
     assert [type(op) for op in desk.ops] == [Place, Query]
     assert desk.parent().exposure == 10
     assert any(event.kind is AlarmKind.MISSING for event in desk.events if type(event) is Alarm)
+
+
+def test_what_fills_under_the_kill_switch_is_not_protected_until_it_is_lifted() -> None:
+    market = Market(PLAIN, STOP)
+    market.enters("100")
+    market.kill()
+    market.fill("late", "40", "entry")
+    assert [op for op in market.take() if isinstance(op, Place)] == []
+    assert [parent.ref for parent in market.engine.desk.parents.values()] == ["entry"]
+    market.kill(on=False)
+    (place,) = [op for op in market.sent(Place) if op.terms.stop_px is not None]
+    assert place.terms.order_qty == 40

@@ -145,3 +145,11 @@ def test_a_rule_holds_for_its_own_order_only() -> None:
         desk.ended(f"O-{ref}")
         assert [op.order for op in desk.take()] == ([desk.child(1, "a").id] if ref == "a" else [])
     assert desk.parent("b").done == "canceled"
+
+
+def test_the_average_is_that_of_all_successors() -> None:
+    desk = working(filled="4", resubmit=rule())
+    desk.ended()
+    desk.acknowledge(order_id="O2")
+    desk.fill("second", "6", "O2", "110")
+    assert (desk.parent().spent, desk.parent().avg_px) == (1060, 106)

@@ -74,3 +74,15 @@ def test_8_cut_to_the_position_when_it_comes_and_ended_with_it(rules: Capabiliti
             desk.looked(query, desk.report(None, "O1", ord_status=CANCELED))
     assert [type(op) for op in desk.ops if not isinstance(op, Query)] == [Place]
     assert (desk.parent().cum, desk.parent().exposure, desk.parent().active) == (D("0.02"), D("0.02"), [])
+
+
+def test_9_a_shrink_that_a_question_shows_once_more_is_not_fought_either() -> None:
+    desk = resting(TOTAL, qty="0.05", side=Side.SELL, reduce_only=True)
+    cut(desk)
+    desk.feed(Restarted(desk="d"))
+    (query,) = desk.take()
+    assert isinstance(query, Query)
+    assert desk.looked(query, desk.report(None, "O1", ord_status=NEW, order_qty="0.02", leaves_qty="0.02")) == []
+    desk.fill("t1", "0.01")
+    assert desk.wait(60 * SECOND) == []
+    assert (desk.sent(Cancel), desk.sent(Replace)) == ([], [])

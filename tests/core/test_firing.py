@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from partfill.core.effects import Effects
 from partfill.journal.engine_state import freeze_engine, thaw_engine
 from partfill.journal.protection_state import protection_row, thaw_protection
 from partfill.model.capabilities import FIX_LIKE, Capabilities, ReduceOnly
 from partfill.model.commands import Answered, Outcome
-from partfill.model.events import AlarmKind
-from partfill.model.inputs import VenueDeclared
+from partfill.model.events import Alarm, AlarmKind
+from partfill.model.inputs import Input, VenueDeclared
 from partfill.model.operations import Operation, Place, Replace
 from partfill.model.protection import Budget, Leg, Passed
 from partfill.model.refusals import Refusal
@@ -208,3 +209,30 @@ def test_older_files_say_it_as_true_or_false(said: Any, means: ReduceOnly) -> No
     frozen = freeze_engine(market.engine)
     assert thaw_engine(frozen).rules["other"].reduce_only is means
     assert freeze_engine(thaw_engine(frozen)) == frozen
+
+
+class Noting(Refusing):
+    """Notes whether a step that told of the venue's sums was to be written."""
+
+    def __init__(self, *args: Any, **also: Any) -> None:
+        self.written: list[bool] = []
+        super().__init__(*args, **also)
+
+    def feed(self, *inputs: Input) -> Effects:
+        effects = super().feed(*inputs)
+        if any(type(event) is Alarm and "sums the reduce-only orders" in event.text for event in effects.events):
+            self.written.append(effects.engine)
+        return effects
+
+
+def test_that_a_venue_sums_is_written_with_the_step_that_showed_it() -> None:
+    market = Noting(EACH, TARGET, STOP)
+    market.enters("10", "10")
+    assert market.written == [True]
+
+
+def test_where_the_venue_sums_no_target_is_asked_for_before_its_price_is_reached() -> None:
+    market = Refusing(SUM, TARGET, STOP, budget=Budget.EACH)
+    market.enters("10", "10")
+    market.lasts(3)
+    assert [market.leg_of(op) for op in market.sent(Place)] == ["entry", "stop"]

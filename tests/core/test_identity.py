@@ -388,3 +388,10 @@ def test_a_quantity_of_zero_on_a_closing_row_is_unknown_in_every_arrival(kind: E
         heard = desk(*order)
         child = heard.child
         assert (child.order_qty, child.cum, child.leaves, child.overfill_qty) == (10, 4, 0, 0), order
+
+
+def test_a_second_content_of_a_key_counts_nothing_when_it_is_delivered_again() -> None:
+    heard = desk(opened(), trade("K", "4", "4", 1), trade("K", "4", "8", 2), void("K", as_of=T0 + 5))
+    assert heard.child.cum == 4
+    assert heard.hear(trade("K", "4", "8", 9)).duplicate
+    assert heard.child.cum == 4

@@ -235,3 +235,11 @@ def test_what_is_held_of_an_instrument_that_was_never_traded_here_is_told_too() 
     held(desk, "-5", instrument="OLD")
     (said,) = desk.alarms(AlarmKind.POSITION)
     assert said == "venue holds -5 of OLD, fills here add up to 0: a difference of -5; nothing was changed"
+
+
+def test_a_void_of_a_fill_that_is_remembered_is_exact_however_many_came_before_it() -> None:
+    book = Book()
+    for number in range(KEPT + 6):
+        book.trade(number, "1", str(100 + number))
+    book.to(KEPT + 5, "0", "0")
+    assert (book.position.cost, book.position.realised) == (sum(range(100, 105 + KEPT)), 0)

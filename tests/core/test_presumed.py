@@ -425,3 +425,11 @@ def test_every_refusal_has_a_word_of_ours() -> None:
 def test_the_state_of_capabilities_of_before_is_read() -> None:
     assert msgspec.json.decode(b"{}", type=Capabilities).refusals == ()
     assert isinstance(OrderSnapshot(venue=VENUE, order_id="x"), OrderSnapshot)
+
+
+@pytest.mark.parametrize("why", ["too late", "refused"])
+def test_a_refused_replace_is_no_half_of_a_proof(why: str) -> None:
+    desk = working(Capabilities(can_replace=True, end_is_final=False), filled="7")
+    (replace,) = desk.amend(price="101")
+    desk.reply(replace, Outcome.REFUSED, reason=why)
+    assert desk.child().gone is None

@@ -72,3 +72,26 @@ def test_what_another_order_enters_meanwhile_is_protected_too(rules: Capabilitie
     says(market, "e1")
     market.enters("10", "10", ref="more")
     assert market.works("stop") == grown
+
+
+@pytest.mark.parametrize(("rules", "grown"), [(OPEN, 15), (HELD, 25)], ids=["open", "reduce-only"])
+def test_a_stop_of_which_the_venue_shows_less_filled_grows_only_where_it_is_held_to_the_position(
+    rules: Capabilities, grown: int
+) -> None:
+    market = Doubted(rules, STOP)
+    market.enters("40", "20")
+    market.trades("stop", "5")
+    assert (market.position, market.works("stop")) == (15, 15)
+    (name,) = market.orders
+    market.now += 2 * LAG
+    said = market.report(
+        None, name, ord_status=OrdStatus.NEW, cum_qty="0", leaves_qty="20", executions=(), asked=market.now, as_of=market.now
+    )
+    market.feed(said)
+    market.fresh = [op for op in market.take() if not isinstance(op, Query)]
+    assert market.engine.children[2].flags & Flag.SUSPECTED
+    market.fill("e9", "10", "entry")
+    for op in market.take():
+        if not isinstance(op, Query):
+            market.does(op)
+    assert (market.position, market.works("stop")) == (25, grown)

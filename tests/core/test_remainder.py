@@ -245,6 +245,14 @@ def test_a_fee_is_distance() -> None:
     assert (paid.act, paid.seen.ticks_to_fill) == (Act.CANCEL, 5)
 
 
+def test_a_fee_is_distance_for_a_sell_too() -> None:
+    near = book(bids=[("0.59", "1300")])
+    sell = {"side": Side.SELL, "filled": "0", "book": near}
+    assert decide(seen(Chase(3), **sell)).seen.ticks_to_fill == 3
+    paid = decide(seen(Chase(3, taker_fee_rate=D("0.02")), **sell))
+    assert (paid.seen.ticks_to_fill, paid.reasons[-1]) == (5, Reason.CHASE_ABORTED)
+
+
 def test_a_wide_chase_takes_a_policy_that_allows_it_and_says_so() -> None:
     far = book(asks=[("0.67", "1300")])
     assert told(decide(seen(Chase(5), book=far))) == (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_WIDE))

@@ -1,0 +1,43 @@
+"""Claims of a total, and what was lost since: the corners."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from partfill.core.claims import SINCE_EVER, best, outdated
+from tests.core.evidence import Desk, correct, fill, placed, poll, void
+
+D = Decimal
+
+
+def test_a_void_of_the_very_moment_of_a_claim_counts_as_later() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4", as_of=10), poll("4", "100", as_of=20), void("x", as_of=20))
+    assert (desk.child.cum, desk.child.ledger.claimed) == (0, 0)
+
+
+def test_of_claims_that_lost_the_one_counts_that_has_most_left() -> None:
+    high, late = (10, D(5), None), (20, D(4), None)
+    assert best((high, late), {"x": ((SINCE_EVER, D(2)), (30, D(0)))}) == (10, D(3), None)
+
+
+def test_a_claim_never_counts_less_than_nothing() -> None:
+    assert best(((10, D(1), None),), {"x": ((SINCE_EVER, D(2)), (30, D(0)))}) == (10, D(0), None)
+
+
+def test_a_claim_of_the_moment_of_a_void_is_asked_for_again() -> None:
+    losses = {"x": ((SINCE_EVER, D(4)), (20, D(0)))}
+    assert outdated(((20, D(4), None),), losses, D(0))
+    assert not outdated(((21, D(4), None),), losses, D(0))
+    assert not outdated(((20, D(4), None),), losses, D(4))
+    desk = Desk(None, placed("10"), fill("x", "4", as_of=10), poll("4", "100", as_of=20), void("x", as_of=20))
+    assert desk.child.ledger.outdated
+    desk.hear(poll("0", None, as_of=21))
+    assert not desk.child.ledger.outdated
+
+
+def test_a_claim_loses_by_the_version_in_force_though_an_earlier_one_is() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10", as_of=5), poll("10", "100", as_of=6))
+    desk.hear(correct("x", "6", revision=2, as_of=20))
+    assert (desk.child.cum, desk.child.ledger.claimed) == (6, 6)
+    desk.hear(correct("x", "8", revision=1, as_of=30))
+    assert (desk.child.cum, desk.child.ledger.claimed) == (6, 6)

@@ -1,0 +1,68 @@
+"""Voids and corrections: what they leave at work, whatever came first."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from partfill.core.invariants import check_whole
+from partfill.model.inputs import DayRolled
+from partfill.model.words import ExecType
+from tests.core.evidence import VENUE, Desk, correct, fill, placed, poll, report, void
+
+D = Decimal
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["after the correction", "before the correction"])
+def test_a_correction_that_is_told_as_an_execution_too_counts_once(first: bool) -> None:
+    said = [correct("x", "8", new_key="y"), fill("y", "8")]
+    desk = Desk(None, placed("20"), fill("x", "10"), *(said if first else reversed(said)))
+    assert (desk.child.cum, desk.child.ledger.count) == (8, 1)
+    assert desk.hear(fill("y", "8")).duplicate
+    assert desk.child.cum == 8
+
+
+def test_every_void_takes_its_quantity_off_and_not_the_last_alone() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4"), fill("y", "3"), void("x"), void("y"))
+    assert (desk.child.cum, desk.child.leaves, desk.child.canceled_qty) == (0, 3, 7)
+
+
+def test_what_a_correction_takes_off_does_not_work_again_by_itself() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10"), correct("x", "8"))
+    assert (desk.child.cum, desk.child.leaves, desk.child.canceled_qty) == (8, 10, 2)
+    desk.hear(correct("x", "7", leaves_qty=D(13), as_of=1_000_100))
+    assert (desk.child.cum, desk.child.leaves) == (7, 13)
+
+
+def test_a_restatement_knows_of_the_void_of_its_own_moment() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4", as_of=10), void("x", as_of=40))
+    assert desk.child.leaves == 6
+    desk.hear(report(ExecType.RESTATED, qty="10", cum_qty=D(0), leaves="10", as_of=40))
+    assert desk.child.leaves == 10
+
+
+def test_a_restatement_from_before_a_void_knows_nothing_of_it() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4", as_of=10), void("x", as_of=40))
+    desk.hear(report(ExecType.RESTATED, qty="10", cum_qty=D(0), leaves="10", as_of=39))
+    assert desk.child.leaves == 6
+
+
+def test_a_void_of_an_earlier_days_fill_leaves_the_day_alone() -> None:
+    desk = Desk(None, placed("10000"), fill("x", "2000"), DayRolled(venue=VENUE), fill("y", "500"), void("x"))
+    assert (desk.child.cum, desk.child.day_cum_qty) == (500, 500)
+
+
+def test_a_fill_after_a_split_is_in_todays_units_already() -> None:
+    desk = Desk(None, placed("10"), fill("x", "2"))
+    desk.hear(report(ExecType.RESTATED, qty="20", restatement="split", key="s"), fill("y", "3", "50"))
+    check_whole(desk.child)
+    assert (desk.child.cum, desk.child.notional, desk.child.leaves) == (7, 350, 13)
+    desk.hear(void("y"))
+    assert (desk.child.cum, desk.child.notional) == (4, 200)
+
+
+def test_a_split_halves_the_average_of_what_was_claimed() -> None:
+    desk = Desk(None, placed("10"), poll("2", "100"))
+    desk.hear(report(ExecType.RESTATED, qty="20", restatement="split", key="s"))
+    assert (desk.child.cum, desk.child.avg_px) == (4, 50)
