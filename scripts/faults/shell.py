@@ -5,7 +5,7 @@ from __future__ import annotations
 from faults.fault import Fault
 
 _JOURNAL = (
-    "tests/journal/test_fail_stop.py",
+    "tests/journal/test_fail_stop.py", "tests/journal/test_memory.py",
     "tests/journal/test_journal.py", "tests/journal/test_verify.py", "tests/journal/test_desk_journal.py",
     "tests/journal/test_reused_ids.py", "tests/journal/test_isolate.py", "tests/journal/test_close.py",
     "tests/journal/test_salvage.py",
@@ -122,7 +122,7 @@ FAULTS = (
     Fault(
         "manager-queue-not-bounded", "manager", "orders are taken however many wait", "runtime/manager.py",
         "if self.lanes.waiting >= MAX_WAITING:", "if self.lanes.waiting >= MAX_WAITING * 1000:",
-        _MANAGER, unseen=_NOT_THERE.format("manager"),
+        ("tests/runtime/test_protection_trouble.py",), unseen=_NOT_THERE.format("manager"),
     ),
     Fault(
         "lanes-cancel-waits", "manager", "a cancel waits behind orders", "runtime/lanes.py",

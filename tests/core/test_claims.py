@@ -41,3 +41,13 @@ def test_a_claim_loses_by_the_version_in_force_though_an_earlier_one_is() -> Non
     assert (desk.child.cum, desk.child.ledger.claimed) == (6, 6)
     desk.hear(correct("x", "8", revision=1, as_of=30))
     assert (desk.child.cum, desk.child.ledger.claimed) == (6, 6)
+
+
+def test_where_nothing_is_provisional_there_is_no_price_of_it() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4", "100"), poll("4", "101"))
+    assert desk.child.ledger.provisional_px() is None
+
+
+def test_where_a_rounded_average_leaves_nothing_for_the_rest_the_average_is_its_price() -> None:
+    desk = Desk(None, placed("10"), fill("x", "9", "100"), poll("10", "90"))
+    assert desk.child.ledger.provisional_px() == 90

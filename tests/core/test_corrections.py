@@ -66,3 +66,17 @@ def test_a_split_halves_the_average_of_what_was_claimed() -> None:
     desk = Desk(None, placed("10"), poll("2", "100"))
     desk.hear(report(ExecType.RESTATED, qty="20", restatement="split", key="s"))
     assert (desk.child.cum, desk.child.avg_px) == (4, 50)
+
+
+def test_corrections_of_one_moment_are_told_apart_by_their_number() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10", as_of=10))
+    desk.hear(correct("x", "8", revision=1, as_of=20), correct("x", "7", revision=2, as_of=20))
+    assert desk.child.cum == 7
+
+
+@pytest.mark.parametrize("key", ["y", None])
+def test_the_same_correction_again_is_a_repeat(key: str | None) -> None:
+    said = correct("x", "8", new_key=key, as_of=20)
+    desk = Desk(None, placed("20"), fill("x", "10", as_of=10), said)
+    effects = desk.hear(said)
+    assert (effects.duplicate, effects.rows, desk.engine.counters.duplicates) == (True, [], 1)

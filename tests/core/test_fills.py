@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from partfill.model.events import AlarmKind
-from tests.core.evidence import Desk, fill, placed
+from partfill.model.words import ExecutionState
+from tests.core.driven import D
+from tests.core.evidence import Desk, charge, fill, placed
 
 
 def test_an_order_that_is_complete_and_fills_once_more_is_alarmed_once() -> None:
@@ -13,3 +15,18 @@ def test_an_order_that_is_complete_and_fills_once_more_is_alarmed_once() -> None
     assert desk.alarms(AlarmKind.OVERFILL) == ["12 filled of 10 ordered: 2 too much"]
     desk.hear(fill("z", "1"))
     assert (desk.child.overfill_qty, len(desk.alarms(AlarmKind.OVERFILL))) == (3, 1)
+
+
+def test_how_sure_the_venue_is_of_an_execution_is_kept_where_that_is_all_it_says_besides() -> None:
+    desk = Desk(None, placed("2"), fill("x", "1", state=ExecutionState.PROVISIONAL))
+    assert [row.state for _, row in desk.child.ledger.live()] == ["p"]
+
+
+def test_a_charge_in_the_currency_of_a_known_fee_is_added_to_it() -> None:
+    desk = Desk(None, placed("2"), fill("x", "1", fee="0.1"), charge("c", "0.2", "x"))
+    ((_, row),) = desk.child.ledger.live()
+    assert (row.fee, row.fee_currency, desk.child.ledger.fees) == (D("0.3"), "USD", {"USD": D("0.3")})
+    desk.hear(charge("d", "1", "x", "EUR"))
+    ((_, row),) = desk.child.ledger.live()
+    assert (row.fee, row.fee_currency) == (D("0.3"), "USD")
+    assert desk.child.ledger.fees == {"USD": D("0.3"), "EUR": D(1)}

@@ -39,6 +39,8 @@ class SmallVenue:
         """Most instruments that were being handled at once."""
         self.gates: dict[str, asyncio.Event] = {}
         """Instrument -> what its requests wait for."""
+        self.shows: OrderSnapshot | None = None
+        """What is found."""
         self.outcome: Callable[[Operation], tuple[Outcome, str | None]] = lambda op: (Outcome.DONE, None)
 
     async def handle(self, op: Any, request: Request) -> Answered:
@@ -77,7 +79,7 @@ class SmallVenue:
             self.outcome(op)
         finally:
             self.working["?"] -= 1
-        return Looked(venue="v", cl_ord_id=op.cl_ord_id, definite=True, as_of=1)
+        return Looked(venue="v", cl_ord_id=op.cl_ord_id, order=self.shows, definite=True, as_of=1)
 
     async def snapshot(self, account: str, order_ids: Sequence[str] = ()) -> list[OrderSnapshot]:
         return []
@@ -479,3 +481,19 @@ async def test_nothing_is_written_or_measured_above_that_level(caplog: pytest.Lo
     await floor.drain()
     assert caplog.records == []
     assert len(floor.answers) == 2
+
+
+async def test_an_answer_is_stamped_with_the_moment_when_it_was_asked_for() -> None:
+    now = 100
+    floor = Floor(clock=lambda: now)
+    floor.venue.shows = OrderSnapshot(venue="v", order_id="O1")
+    floor.venue.gates["?"] = asyncio.Event()
+    floor.lanes.send(query())
+    await until(lambda: floor.venue.got == [query()])
+    now = 900
+    floor.venue.gates["?"].set()
+    await floor.drain()
+    (answer,) = floor.answers
+    assert isinstance(answer, Looked)
+    assert answer.order is not None
+    assert answer.order.asked == 100

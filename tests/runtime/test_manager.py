@@ -15,6 +15,7 @@ import pytest
 from partfill import FillManager, Limit, Market
 from partfill.core.child import Child
 from partfill.journal.verify import verify
+from partfill.model.commands import Resubmit
 from partfill.model.events import Fill, ParentDone, ResubmitTriggered
 from partfill.runtime.bus import Missed, Told
 from partfill.runtime.catch_up import events_between
@@ -263,3 +264,15 @@ async def test_who_missed_events_reads_them_again_from_the_journal(tmp_path: Pat
         assert missed.count == len(everything) - 3
         again = list(events_between(tmp_path / "f.db", missed.first_seq, missed.last_seq))
         assert [told for told in again if told not in heard] == everything[3:]
+
+
+async def test_where_fill_management_is_off_no_order_has_a_successor_whatever_it_brings(tmp_path: Path) -> None:
+    venue = paper()
+    settings, rule = FillManagement(enabled=False), Resubmit(min_resubmit_size=Decimal(1), max_resubmit_attempts=3)
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], settings=settings) as fills:
+        limit = Limit("ACME", "buy", qty=50, price=price(venue, "ACME", "buy", -20))
+        await fills.submit(limit, ref="one", resubmit=rule)
+        assert fills.engine.desk.by_ref[venue.name, "", "one"].resubmit is None
+    async with FillManager.open(tmp_path / "f.db", venues=[venue]) as fills:
+        await fills.submit(limit, ref="two", resubmit=rule)
+        assert fills.engine.desk.by_ref[venue.name, "", "two"].resubmit == rule

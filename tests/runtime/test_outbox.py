@@ -233,3 +233,16 @@ def test_the_very_first_report_may_be_torn(tmp_path: Path) -> None:
     path.write_text('{"kind":"Exec')
     assert FileSink(path).last() == 0
     assert path.read_text() == ""
+
+
+def test_a_report_is_on_disk_before_it_counts_as_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, synced = tmp_path / "r.jsonl", list[bytes]()
+    real = outbox.os.fsync
+
+    def fsync(number: int) -> None:
+        real(number)
+        synced.append(file.read_bytes())
+
+    monkeypatch.setattr(outbox.os, "fsync", fsync)
+    FileSink(file).deliver([{"number": 1}, {"number": 2}])
+    assert synced == [b'{"number":1}\n{"number":2}\n']
