@@ -206,6 +206,24 @@ def run(name: str, most: int, seed: int, seconds: float, place: Copy) -> dict[st
     return {"of": len(every), "tried": len(chosen), "killed": killed, "survivors": survivors}
 
 
+def again(name: str, before: dict[str, Any], seconds: float, place: Copy) -> dict[str, Any]:
+    """Try those once more that survived before."""
+    file = f"core/{name}.py"
+    every = {(each.line, each.was, each.now): each for each in mutants(place.path(file).read_text("utf-8"))}
+    tests = [f"{_CORE}{each}.py" for each in MODULES[name]]
+    survivors = []
+    for one in before["survivors"]:
+        mutant = every.get((one["line"], one["was"], one["now"]))
+        if mutant is None:
+            raise SystemExit(f"{name}:{one['line']} is another line now; run all of that module anew")
+        with place.spoiled(file, mutant.source):
+            if place.run_tests(tests, seconds).failed is None:
+                survivors.append(one)
+    killed = before["tried"] - len(survivors)
+    print(f"{name}: {killed} of {before['tried']} killed", flush=True)
+    return {**before, "killed": killed, "survivors": survivors}
+
+
 def kept() -> Found:
     """What was found before."""
     found: Found = json.loads(DATA.read_text("utf-8")) if DATA.exists() else {}
@@ -217,7 +235,7 @@ def keep(name: str, found: dict[str, Any]) -> None:
     before = kept()
     said = {(each["was"], each["now"]): each["why"] for each in before.get(name, {}).get("survivors", ())}
     for each in found["survivors"]:
-        each["why"] = said.get((each["was"], each["now"]), "")
+        each["why"] = each["why"] or said.get((each["was"], each["now"]), "")
     before[name] = found
     DATA.write_text(json.dumps({each: before[each] for each in MODULES if each in before}, indent=1) + "\n", "utf-8")
 
@@ -246,6 +264,7 @@ def page(found: Found) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=MODULES, action="append", help="this module; may be said more than once")
+    parser.add_argument("--again", action="store_true", help="only those that survived before")
     parser.add_argument("--most", type=int, default=60, metavar="N", help="most mutants of a module, 0 for all (default: 60)")
     parser.add_argument("--seed", type=int, default=1, help="which of them (default: 1)")
     parser.add_argument("--seconds", type=float, default=60, help="time limit of the tests of one mutant, which kills it")
@@ -255,7 +274,12 @@ def main() -> int:
     if not options.page:
         with Copy() as place:
             for name in options.only or MODULES:
-                found = run(name, options.most, options.seed, options.seconds, place)
+                if options.again:
+                    if name not in kept():
+                        continue
+                    found = again(name, kept()[name], options.seconds, place)
+                else:
+                    found = run(name, options.most, options.seed, options.seconds, place)
                 if options.json:
                     keep(name, found)
     if options.page or options.json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from partfill.core.claims import SINCE_EVER, best, outdated
+from partfill.core.claims import SINCE_EVER, admit, best, outdated
 from tests.core.evidence import Desk, correct, fill, placed, poll, void
 
 D = Decimal
@@ -51,3 +51,9 @@ def test_where_nothing_is_provisional_there_is_no_price_of_it() -> None:
 def test_where_a_rounded_average_leaves_nothing_for_the_rest_the_average_is_its_price() -> None:
     desk = Desk(None, placed("10"), fill("x", "9", "100"), poll("10", "90"))
     assert desk.child.ledger.provisional_px() == 90
+
+
+def test_a_claim_between_two_drops_the_earlier_lower_one_alone() -> None:
+    high, late, between = (10, D(5), None), (20, D(4), None), (15, D(6), None)
+    assert admit((high, late), between) == (between, late)
+    assert admit((high, late), (25, D(7), None)) == ((25, D(7), None),)

@@ -80,3 +80,18 @@ def test_the_same_correction_again_is_a_repeat(key: str | None) -> None:
     desk = Desk(None, placed("20"), fill("x", "10", as_of=10), said)
     effects = desk.hear(said)
     assert (effects.duplicate, effects.rows, desk.engine.counters.duplicates) == (True, [], 1)
+
+
+def test_what_was_off_at_a_moment_is_by_the_version_that_nothing_had_replaced() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10", as_of=10))
+    desk.hear(correct("x", "8", new_key="z", as_of=20), correct("z", "6", new_key="a", as_of=20))
+    ledger = desk.child.ledger
+    assert (ledger.cum, ledger.off, ledger.off_by(20), ledger.off_by(19)) == (6, 4, 4, 0)
+
+
+def test_a_correction_that_was_taken_for_an_execution_and_voided_takes_off_once() -> None:
+    desk = Desk(None, placed("30"), fill("x", "10", as_of=10), fill("y", "8", as_of=20), poll("8", "100", as_of=25))
+    desk.hear(void("y", as_of=30), correct("x", "8", new_key="y", as_of=20))
+    ledger = desk.child.ledger
+    assert (ledger.cum, ledger.claimed, ledger.off, desk.child.leaves) == (0, 0, 10, 20)
+    assert set(ledger.cases or {}) == set(ledger.losses or {}) == {"x"}

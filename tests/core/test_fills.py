@@ -5,7 +5,7 @@ from __future__ import annotations
 from partfill.model.events import AlarmKind
 from partfill.model.words import ExecutionState
 from tests.core.driven import D
-from tests.core.evidence import Desk, charge, fill, placed
+from tests.core.evidence import Desk, charge, correct, fill, placed, void
 
 
 def test_an_order_that_is_complete_and_fills_once_more_is_alarmed_once() -> None:
@@ -30,3 +30,28 @@ def test_a_charge_in_the_currency_of_a_known_fee_is_added_to_it() -> None:
     ((_, row),) = desk.child.ledger.live()
     assert (row.fee, row.fee_currency) == (D("0.3"), "USD")
     assert desk.child.ledger.fees == {"USD": D("0.3"), "EUR": D(1)}
+
+
+def test_a_leg_is_written_once() -> None:
+    desk = Desk(None, placed("2"))
+    assert len(desk.hear(fill("x", "1", leg="front")).rows) == 1
+    again = desk.hear(fill("x", "1", leg="front"))
+    assert (again.duplicate, again.rows, desk.engine.counters.duplicates) == (True, [], 1)
+    desk.hear(fill("x", "2", leg="front"))
+    assert len(desk.alarms(AlarmKind.KEY_CONFLICT)) == 1
+
+
+def test_a_charge_that_came_first_is_added_to_the_fee_that_its_execution_brings() -> None:
+    desk = Desk(None, placed("2"), charge("c", "0.1", "x"), fill("x", "1", fee="0.2"))
+    ledger = desk.child.ledger
+    ((_, row),) = ledger.live()
+    assert (row.fee, ledger.fees, ledger.fee_unknown) == (D("0.3"), {"USD": D("0.3")}, 0)
+
+
+def test_a_charge_that_came_before_a_correction_and_its_execution_is_its_fee_until_it_is_void() -> None:
+    desk = Desk(None, placed("20"), charge("c", "0.1", "x"), correct("x", "8", new_key="y"), fill("x", "10"))
+    ledger = desk.child.ledger
+    ((_, row),) = ledger.live()
+    assert (row.qty, row.fee, ledger.fees) == (8, D("0.1"), {"USD": D("0.1")})
+    desk.hear(void("x"))
+    assert not any((ledger.fees or {}).values())
