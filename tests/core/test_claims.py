@@ -57,3 +57,17 @@ def test_a_claim_between_two_drops_the_earlier_lower_one_alone() -> None:
     high, late, between = (10, D(5), None), (20, D(4), None), (15, D(6), None)
     assert admit((high, late), between) == (between, late)
     assert admit((high, late), (25, D(7), None)) == ((25, D(7), None),)
+
+
+def test_a_claim_that_says_nothing_new_is_none() -> None:
+    known = ((10, D(5), D(100)),)
+    assert admit(known, (10, D(5), D(100))) is known
+    assert admit(known, (10, D(5), None)) is known
+    assert admit(known, (10, D(5), D(99))) is known
+    later = ((20, D(6), None),)
+    assert admit(later, (10, D(6), D(100))) is later
+
+
+def test_the_highest_claim_from_before_a_loss_is_what_may_be_outdated() -> None:
+    losses = {"x": ((SINCE_EVER, D(2)), (30, D(0)))}
+    assert outdated(((10, D(5), None), (20, D(4), None)), losses, D(4))

@@ -428,3 +428,15 @@ def test_the_reply_to_an_older_request_says_nothing_about_the_one_in_flight() ->
     assert (child.work.request, child.work.request_id) == (Request.CANCEL, desk.last(Cancel).cl_ord_id)
     desk.reply(first, Outcome.DONE)
     assert (child.work.accepted, child.work.answered) == (False, False)
+
+
+def test_nothing_is_asked_of_an_order_while_a_question_about_it_is_open_after_a_start() -> None:
+    desk = working(TOTAL)
+    desk.feed(Restarted(desk="d"))
+    (query,) = desk.take()
+    assert desk.looked(query, definite=False) == []
+    assert desk.amend("8") == []
+    (query,) = desk.wake()
+    (replace,) = desk.looked(query, polled(desk, order_qty="10"))
+    assert isinstance(replace, Replace)
+    assert replace.order_qty == 8
