@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from partfill.core.invariants import check_whole
+from partfill.core.rows import unpack
 from partfill.model.inputs import DayRolled
 from partfill.model.words import ExecType
 from tests.core.evidence import VENUE, Desk, correct, fill, placed, poll, report, void
@@ -95,3 +96,14 @@ def test_a_correction_that_was_taken_for_an_execution_and_voided_takes_off_once(
     ledger = desk.child.ledger
     assert (ledger.cum, ledger.claimed, ledger.off, desk.child.leaves) == (0, 0, 10, 20)
     assert set(ledger.cases or {}) == set(ledger.losses or {}) == {"x"}
+
+
+def test_a_correction_that_states_no_price_keeps_the_one_that_was_known() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10", "99"), correct("x", "8", None))
+    assert (desk.child.cum, desk.child.notional, desk.child.avg_px) == (8, 792, 99)
+
+
+def test_the_row_of_a_void_execution_has_the_moment_of_the_void() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10", as_of=10), correct("x", "8", new_key="y", as_of=20), void("y", as_of=40))
+    row = unpack(desk.child.ledger.rows["x"])
+    assert (row.void, row.as_of, row.qty, row.first_qty) == (True, 40, 8, 10)

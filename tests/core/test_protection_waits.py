@@ -9,7 +9,7 @@ from partfill.model.capabilities import Capabilities
 from partfill.model.commands import KillSwitch
 from partfill.model.operations import Cancel, Place, Replace
 from partfill.model.words import Side
-from tests.core.driven import MS, PLAIN, TOTAL, VENUE
+from tests.core.driven import MS, PLAIN, SECOND, TOTAL, VENUE
 from tests.core.test_protection import KINDS, STOP, Market
 
 TRIES = 12
@@ -109,3 +109,34 @@ def test_what_waits_is_not_placed_once_it_is_not_wanted() -> None:
     market.wait(2 * BACKOFF_MAX_NS)
     assert len(market.sent(Place)) == asked
     assert not [op for op in market.sent(Cancel) if market.leg_of(op) == "stop"]  # type: ignore[arg-type]
+
+
+def test_what_is_added_while_an_end_is_not_proven_is_placed_beside_what_may_still_fill() -> None:
+    market = Market(Capabilities(can_replace=True, end_is_final=False), STOP)
+    market.enters("150", "100")
+    (name,) = market.orders
+    market.ends(name)
+    (query,) = market.take()
+    market.fill("more", "50", "entry")
+    (place,) = market.take()
+    assert isinstance(place, Place)
+    assert place.terms.order_qty == 50
+    market.does(place)
+    market.does(query)
+    market.answer()
+    market.fresh = market.wait(SECOND)
+    market.answer()
+    assert market.works("stop") == 150
+
+
+def test_what_was_refused_beside_an_end_that_is_not_proven_waits() -> None:
+    market = Market(Capabilities(can_replace=True, end_is_final=False), STOP)
+    market.enters("150", "100")
+    (name,) = market.orders
+    market.ends(name)
+    market.take()
+    market.fill("more", "50", "entry")
+    (place,) = market.take()
+    assert [op for op in market.refused(place) if isinstance(op, Place)] == []
+    fresh = market.wait(SECOND)
+    assert [op.terms.order_qty for op in fresh if isinstance(op, Place)][:1] == [50]
