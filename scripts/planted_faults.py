@@ -60,7 +60,7 @@ def run(fault: Fault, copy: Copy, *, tests: bool, worlds: int, first: int, skip:
         if tests:
             ran = copy.run_tests(fault.tests, seconds)
             found["test"] = None if ran.timed_out else ran.failed
-        if worlds and fault.core:
+        if worlds and fault.lived:
             broken = copy.run_worlds(worlds, first, seconds, skip=skip)
             if broken is None:
                 broken = [(-1, "the time limit")]
@@ -128,7 +128,7 @@ def page(found: Found) -> str:
         "# Planted faults",
         "",
         "Each row is a small wrong text in one source file, such as a slip of the hand makes it. `scripts/planted_faults.py`",
-        "plants them one at a time, runs the tests that have to notice, and then, for the core, the simulator, world after",
+        "plants them one at a time, runs the tests that have to notice, and then the simulator, world after",
         "world from one seed, until one breaks. The table is written from `docs/faults.json` by that script. It shows what the",
         "tests are worth, and where the simulator is blind: its column has the number of worlds after which it noticed.",
         "",
@@ -151,7 +151,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="PATTERN", help="faults of this name or room")
     parser.add_argument("--tests", action="store_true", help="run the tests alone, not the simulator")
     parser.add_argument("--no-tests", action="store_true", help="run the simulator alone, not the tests")
-    parser.add_argument("--unseen", action="store_true", help="faults of the core that the simulator has not noticed so far")
+    parser.add_argument("--unseen", action="store_true", help="faults that the simulator has not noticed so far")
     parser.add_argument("--worlds", type=int, default=2000, metavar="N", help="most worlds for each fault (default: 2000)")
     parser.add_argument("--first", type=int, default=FIRST, metavar="SEED", help=f"the first world (default: {FIRST})")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="faults at a time (default: 1)")
@@ -165,7 +165,7 @@ def main() -> int:
         return 0
     faults = chosen(options.only)
     if options.unseen:
-        faults = [fault for fault in faults if fault.core and kept().get(fault.name, {}).get("why") is None]
+        faults = [fault for fault in faults if fault.lived and kept().get(fault.name, {}).get("why") is None]
     if not faults:
         parser.error(f"no fault or room is called {options.only}")
     worlds = 0 if options.tests else options.worlds

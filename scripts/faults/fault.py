@@ -21,6 +21,11 @@ class Fault(NamedTuple):
     """Why the simulator does not notice it, where it does not."""
 
     @property
+    def lived(self) -> bool:
+        """Whether worlds of the simulator run its code at all."""
+        return not self.file.startswith("runtime/")
+
+    @property
     def core(self) -> bool:
         """Whether it is one of the pure core's."""
         return self.file.startswith("core/")

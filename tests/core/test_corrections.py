@@ -9,8 +9,9 @@ import pytest
 from partfill.core.invariants import check_whole
 from partfill.core.rows import unpack
 from partfill.model.inputs import DayRolled
+from partfill.model.observations import ExecutionVoided
 from partfill.model.words import ExecType
-from tests.core.evidence import VENUE, Desk, correct, fill, placed, poll, report, void
+from tests.core.evidence import ORDER, VENUE, Desk, correct, fill, placed, poll, report, void
 
 D = Decimal
 
@@ -107,3 +108,18 @@ def test_the_row_of_a_void_execution_has_the_moment_of_the_void() -> None:
     desk = Desk(None, placed("20"), fill("x", "10", as_of=10), correct("x", "8", new_key="y", as_of=20), void("y", as_of=40))
     row = unpack(desk.child.ledger.rows["x"])
     assert (row.void, row.as_of, row.qty, row.first_qty) == (True, 40, 8, 10)
+
+
+def test_a_void_of_what_never_came_takes_the_quantity_that_it_names_from_earlier_claims() -> None:
+    desk = Desk(None, placed("20"), poll("4", "100", as_of=30))
+    desk.hear(ExecutionVoided(venue=VENUE, order_id=ORDER, key="x", qty=D(3), as_of=40))
+    assert (desk.child.cum, desk.child.ledger.off, desk.child.leaves) == (1, 3, 16)
+    desk.hear(poll("4", "100", as_of=41))
+    assert desk.child.cum == 4
+
+
+def test_a_correction_after_a_split_is_in_todays_units_already() -> None:
+    desk = Desk(None, placed("10"), fill("x", "2"))
+    desk.hear(report(ExecType.RESTATED, qty="20", restatement="split", key="s"), fill("y", "3", "50"), correct("y", "4", "50"))
+    check_whole(desk.child)
+    assert (desk.child.cum, desk.child.notional) == (8, 400)

@@ -55,3 +55,11 @@ def test_a_charge_that_came_before_a_correction_and_its_execution_is_its_fee_unt
     assert (row.qty, row.fee, ledger.fees) == (8, D("0.1"), {"USD": D("0.1")})
     desk.hear(void("x"))
     assert not any((ledger.fees or {}).values())
+
+
+def test_an_execution_is_counted_and_written_once() -> None:
+    desk = Desk(None, placed("2"))
+    effects = desk.hear(fill("x", "1", venue_time=7))
+    assert effects.rows == [(desk.child.ledger, "x", 7, None)]
+    assert desk.hear(fill("x", "1", venue_time=7)).rows == []
+    assert (desk.engine.counters.executions, desk.engine.counters.duplicates) == (1, 1)

@@ -12,12 +12,15 @@ import pytest
 from partfill.core import desk as desk_module
 from partfill.core import handling, laws, protection, shares
 from partfill.core.remainder import Act, Verdict
+from partfill.core.shares import at_worst, within
+from partfill.model.commands import Protect
 from partfill.model.events import AlarmKind
 from partfill.model.operations import Place, Replace
 from partfill.model.policy import Chase
+from partfill.model.protection import Budget, Leg
 from partfill.model.reports import ExecutionReport
 from partfill.model.words import Request, Side
-from tests.core.driven import PLAIN, TOTAL, D, Driven
+from tests.core.driven import PLAIN, TOTAL, VENUE, D, Driven
 from tests.core.test_handling import decide, partly
 from tests.core.test_protection import STOP, TARGET, Market
 
@@ -144,3 +147,16 @@ print(caught)
 def test_no_law_is_removed_by_python_o() -> None:
     done = subprocess.run([sys.executable, "-O", "-c", UNDER_O], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "3"), done.stderr
+
+
+def test_orders_that_leave_are_in_the_budget_until_they_are_gone() -> None:
+    market = Market(PLAIN, STOP, budget=Budget.SHARED)
+    market.enters("100", "100")
+    other = Leg(name="other", stop_px=D(90))
+    market.feed(Protect(venue=VENUE, instrument="ACME", side=Side.BUY, legs=(other,), budget=Budget.SHARED))
+    (protection,) = market.engine.desk.protections.values()
+    assert at_worst(protection, PLAIN) == [100]
+    assert within(protection, D(100), [D(100)], PLAIN) == [0]
+    market.answer()
+    assert (at_worst(protection, PLAIN), protection.leaving) == ([100], [])
+    assert market.works("other") == 100

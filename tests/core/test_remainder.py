@@ -253,6 +253,20 @@ def test_a_fee_is_distance_for_a_sell_too() -> None:
     assert (paid.seen.ticks_to_fill, paid.reasons[-1]) == (5, Reason.CHASE_ABORTED)
 
 
+def test_a_rest_that_follows_the_market_is_looked_at_again_when_its_policy_says() -> None:
+    verdict = decide(seen(Chase(3, rechase_ms=70), price="0.62", book=book(asks=[("0.62", "1300")])))
+    assert (verdict.act, verdict.again_at) == (Act.HOLD, NOW + 70 * MS)
+
+
+def test_just_what_the_venue_takes_an_order_for_is_not_stranded() -> None:
+    assert decide(seen(CancelRest(), filled="5")).act is Act.CANCEL
+    assert decide(seen(CancelRest(), filled="4.99")).reasons[0] is Reason.STRANDED_HOLD
+
+
+def test_what_is_left_is_worth_its_price_in_force_and_not_the_one_it_had_first() -> None:
+    assert decide(seen(Hold(), left="100", price="0.62", original=D("0.5"))).seen.remaining_usd == 62
+
+
 def test_a_wide_chase_takes_a_policy_that_allows_it_and_says_so() -> None:
     far = book(asks=[("0.67", "1300")])
     assert told(decide(seen(Chase(5), book=far))) == (Act.CHASE, (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_WIDE))
