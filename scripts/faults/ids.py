@@ -34,12 +34,14 @@ FAULTS = (
         "ids-end-of-a-former-leg", "ids", "the end of a version that was replaced ends the order", "core/attribution.py",
         "return s.order_id in child.left", "return False",
         _IDS,
+        unseen="missing: an end of a former version that comes late",
     ),
     Fault(
         "ids-leg-not-left", "ids", "a Replaced report does not leave the id before it", "core/attribution.py",
         "if s.cl_ord_id is None or not child.supersedes(s.cl_ord_id):\n        leave(child, s.order_id, effects)\n",
         "\n",
         _IDS,
+        unseen="missing: an end of a former version that comes late",
     ),
     Fault(
         "ids-wrong-request-refused", "ids", "a Rejected that refuses a request is taken for the end of the order",
@@ -57,6 +59,7 @@ FAULTS = (
         "ids-absorbed-facts-forgotten", "ids", "the state of a parked order is forgotten when it is joined",
         "core/attribution.py", "    keep.facts |= parked.facts\n", "",
         _IDS,
+        unseen="missing: states such as Suspended",
     ),
     Fault(
         "ids-new-ledger-of-old-era", "ids", "what a new leg fills today is of an earlier day", "core/attribution.py",
@@ -74,22 +77,26 @@ FAULTS = (
         "lives-filled-opener", "ids", "a New that states fills begins another order", "core/lives.py",
         "if opener and (s.cum_qty or s.executions):", "if opener and s.executions:",
         _IDS,
+        unseen="missing: ids that begin anew",
     ),
     Fault(
         "lives-of-ours-parted", "ids", "an order of ours whose end is not proven loses its id", "core/lives.py",
         "return child.work is not None and not child.work.settled", "return False",
         (*_IDS, "tests/core/test_desk_traps.py", "tests/core/test_desk_answers.py"),
+        unseen="missing: ids that begin anew, with other instruments",
     ),
     Fault(
         "lives-late-news", "ids", "late news of a former life goes to the newest", "core/lives.py",
         "early = as_of is not None and as_of < newest.child.opened_at", "early = False",
         _IDS,
+        unseen="missing: ids that begin anew",
     ),
     Fault(
         "lives-same-day", "ids", "an order that is over within the day begins anew by a day that is not later", "core/lives.py",
         "later_day = s.as_of // DAY_NS > (child.opened_at or child.heard) // DAY_NS",
         "later_day = s.as_of // DAY_NS >= (child.opened_at or child.heard) // DAY_NS",
         _IDS,
+        unseen="missing: ids that begin anew",
     ),
     Fault(
         "keys-content-ignored", "ids", "a known message key with other content is a repeat", "core/message_keys.py",
@@ -107,5 +114,6 @@ FAULTS = (
         "keys-never-known", "ids", "a keyed report counts each time that it is delivered", "core/message_keys.py",
         "        child.remember(s.key, said)\n        return Known.NEW", "        return Known.NEW",
         _IDS,
+        unseen="missing: keyed reports that count twice when they are repeated",
     ),
 )  # fmt: skip

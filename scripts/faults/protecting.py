@@ -17,11 +17,13 @@ FAULTS = (
         "shares-filled-forgotten", "protection", "a leg that filled gives up its place among several", "core/shares.py",
         "gross = sum((guard.filled for guard in kind), held)", "gross = held",
         _PROTECTION,
+        unseen="missing: legs with shares of which one fills in part",
     ),
     Fault(
         "shares-rest-uncovered", "protection", "what rounding leaves is covered by nobody", "core/shares.py",
         "if whole and guard is kind[-1]:", "if whole and guard is kind[0]:",
         _PROTECTION,
+        unseen="missing: several stops with shares that do not divide",
     ),
     Fault(
         "shares-open-not-counted", "protection", "a leg grows by what another of its budget still may fill", "core/shares.py",
@@ -37,44 +39,52 @@ FAULTS = (
         "shares-fired-last", "protection", "a leg that fired is served after those that did not", "core/shares.py",
         "return (not guard.fired_at, not guard.leg.stops)", "return (bool(guard.fired_at), not guard.leg.stops)",
         _PROTECTION,
+        unseen="missing: budgets that are not enough when a leg fires",
     ),
     Fault(
         "shares-summed-each", "protection", "a venue that sums reduce-only orders is given stops and targets at once",
         "core/shares.py", "return protection.budget is Budget.SHARED or rules.reduce_only is ReduceOnly.SUM",
         "return protection.budget is Budget.SHARED",
         _PROTECTION,
+        unseen="missing: venues that sum reduce-only orders",
     ),
     Fault(
         "covering-leaves-first", "protection", "what is too much leaves before its successor works", "core/covering.py",
         "if all(map(_works, stay)):\n            for child", "if stay:\n            for child",
         _PROTECTION,
+        unseen="missing: that what is held stays covered while a successor is on its way",
     ),
     Fault(
         "covering-half-gone", "protection", "what was canceled together is placed anew before all of it is gone",
         "core/covering.py", "    if _half_gone(parent):\n", "    if _half_gone(parent) and parent.halted:\n",
         _PROTECTION,
+        unseen="nothing is wrong with quantities; it is a matter of how many orders there are",
     ),
     Fault(
         "covering-too-little", "protection", "what is too little for an order of its own is brought together with none",
         "core/covering.py", "return _with_more([], list(stay), missing, least)", "return []",
         _PROTECTION,
+        unseen="missing: a least size with orders that cannot grow",
     ),
     Fault(
         "covering-grows-in-doubt", "protection", "what is missing is placed while the venue is asked what counts",
         "core/covering.py", "if parent.held or (parent.unsure and not parent.doubted) or rest", "if rest",
         (*_PROTECTION, "tests/core/test_rulings.py"),
+        unseen="missing: doubted protective orders",
     ),
     Fault(
         "covering-just-enough", "protection", "an order that is just what is too much is passed over", "core/covering.py",
         "enough = [child for child in left if _open(child) >= excess]",
         "enough = [child for child in left if _open(child) > excess]",
         _PROTECTION,
+        unseen="nothing is wrong with quantities; it is a matter of which order leaves",
     ),
     Fault(
         "protection-filled-twice", "protection", "what a leg has filled is counted again at each fill", "core/protection.py",
         "guard.filled, guard.seen = max(ZERO, add(guard.filled, more)), parent.cum",
         "guard.filled = max(ZERO, add(guard.filled, more))",
         _PROTECTION,
+        unseen="missing: several legs of one kind with shares",
     ),
     Fault(
         "protection-other-side", "protection", "a short position is protected as if it were long", "core/protection.py",
@@ -91,11 +101,13 @@ FAULTS = (
         "protection-under-the-switch", "protection", "a leg is placed under the kill switch", "core/protection.py",
         "if part and not killed and guard.again_at <= now", "if part and guard.again_at <= now",
         (*_PROTECTION, "tests/core/test_desk_kill.py"),
+        unseen="the planner stops it there too: a second lock",
     ),
     Fault(
         "protection-fired-kept", "protection", "a target that took what was there fires no more", "core/protection.py",
         "        guard.fired_at = 0\n        guard.tries = 0 if", "        guard.tries = 0 if",
         _PROTECTION,
+        unseen="missing: a target that is watched and reached twice",
     ),
     Fault(
         "protection-law-not-asked", "protection", "nobody checks that a budget closes no more than is held",
@@ -107,6 +119,7 @@ FAULTS = (
         "protection-again-at-once", "protection", "a leg that is refused is placed again at once, for ever",
         "core/protection.py", "guard.again_at = now + backoff(max(guard.tries, 1), protection.retry)", "guard.again_at = now",
         _PROTECTION,
+        unseen="missing: how often a venue is asked in vain",
     ),
     Fault(
         "protection-not-kept", "protection", "a change of a protection is not written", "core/protection.py",
@@ -117,17 +130,20 @@ FAULTS = (
         "firing-sent-again", "protection", "a stop that the market has passed is sent again and again", "core/firing.py",
         "    guard.passed = True\n", "",
         _PROTECTION,
+        unseen="missing: stops that a venue refuses since the market has passed them",
     ),
     Fault(
         "firing-sum-not-kept", "protection", "a restart forgets that a venue sums reduce-only orders", "core/firing.py",
         "    effects.engine = True\n    said = f\"{venue} sums", "    said = f\"{venue} sums",
         (*_PROTECTION, "tests/journal/test_protection_journal.py"),
+        unseen="missing: venues that sum reduce-only orders, declared otherwise",
     ),
     Fault(
         "firing-target-takes-all", "protection", "a target takes the stop off for more than the market shows", "core/firing.py",
         "whole_lots(min(guard.wanted, takes(guard.leg, protection.side, book)), protection.lot)",
         "whole_lots(guard.wanted, protection.lot)",
         _PROTECTION,
+        unseen="missing: books that show less than a watched target wants",
     ),
     Fault(
         "position-cost-of-exits", "position", "an exit takes its own price out of the cost instead of its part",
@@ -143,32 +159,38 @@ FAULTS = (
         "position-fee-sign", "position", "fees raise the net result", "core/position.py",
         "                net = sub(net, amount)\n", "                net = add(net, amount)\n",
         _POSITION,
+        unseen="results net of fees are compared only where the currency of prices is known; not met in so few worlds",
     ),
     Fault(
         "position-base-fee-free", "position", "what a fee in the base asset took was not paid for", "core/position.py",
         "self.paid = add(self.paid, sub(value, worth))", "self.paid = add(self.paid, ZERO)",
         _POSITION,
+        unseen="missing: what was paid, with fees in the base asset",
     ),
     Fault(
         "position-unpriced-for-ever", "position", "a price that came late leaves the position without a result",
         "core/position.py", "self.unpriced += after.unpriced - before.unpriced", "self.unpriced += after.unpriced",
         _POSITION,
+        unseen="missing: executions whose price comes late",
     ),
     Fault(
         "position-folds-the-newest", "position", "of many fills the newest is folded instead of the oldest", "core/position.py",
         "self.recent.pop(0)", "self.recent.pop()",
         _POSITION,
+        unseen="positions there have fewer than 64 fills",
     ),
     Fault(
         "remainder-dust-at-the-limit", "remainder", "a rest worth just the least is dust", "core/remainder.py",
         "if value is not None and value < s.policy.min_remainder_size:",
         "if value is not None and value <= s.policy.min_remainder_size:",
         _REMAINDER,
+        unseen="values there are hardly ever just the limit",
     ),
     Fault(
         "remainder-never-thin-enough", "remainder", "a book that stays thin is waited for again and again", "core/remainder.py",
         "since = s.thin_since or s.now", "since = s.now",
         _REMAINDER,
+        unseen="missing: that a book that stays thin ends an order",
     ),
     Fault(
         "remainder-cap-moves", "remainder", "a chase goes beyond the cap when ticks change their size", "core/remainder.py",
@@ -186,11 +208,13 @@ FAULTS = (
         "remainder-fee-of-a-sell", "remainder", "the fee makes a sell's price better", "core/remainder.py",
         "paid = add(best, fee) if s.side is Side.BUY else sub(best, fee)", "paid = add(best, fee)",
         _REMAINDER,
+        unseen="missing: policies with a fee",
     ),
     Fault(
         "remainder-stranded-swapped", "remainder", "of a buy the rest is judged, of a sell what filled", "core/remainder.py",
         "left = s.cum if s.side is Side.BUY else s.leaves", "left = s.leaves if s.side is Side.BUY else s.cum",
         _REMAINDER,
+        unseen="missing: instruments with a least size",
     ),
     Fault(
         "remainder-other-book", "remainder", "a book of another instrument decides", "core/remainder.py",
@@ -203,6 +227,7 @@ FAULTS = (
         "return 0 <= s.now - book.as_of <= s.policy.max_book_age_ms * MS",
         "return 0 <= s.now - book.as_of <= 2 * s.policy.max_book_age_ms * MS",
         _REMAINDER,
+        unseen="books there are fresh, or much too old",
     ),
     Fault(
         "remainder-cap-of-a-sell", "remainder", "the cap of a sell lies on the wrong side", "core/remainder.py",
@@ -213,5 +238,6 @@ FAULTS = (
         "remainder-chases-itself", "remainder", "an order at the best price is replaced by itself", "core/remainder.py",
         "if best == s.price:", "if best == s.original:",
         _REMAINDER,
+        unseen="missing: replaces by the very same price",
     ),
 )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from partfill.model.events import AlarmKind
-from partfill.model.words import ExecutionState
+from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
+from partfill.model.words import ExecutionState, OrdStatus
 from tests.core.driven import D
-from tests.core.evidence import Desk, charge, correct, fill, placed, void
+from tests.core.evidence import Desk, charge, correct, fill, placed, poll, void
 
 
 def test_an_order_that_is_complete_and_fills_once_more_is_alarmed_once() -> None:
@@ -63,3 +63,31 @@ def test_an_execution_is_counted_and_written_once() -> None:
     assert effects.rows == [(desk.child.ledger, "x", 7, None)]
     assert desk.hear(fill("x", "1", venue_time=7)).rows == []
     assert (desk.engine.counters.executions, desk.engine.counters.duplicates) == (1, 1)
+
+
+def test_what_came_before_its_execution_is_one_execution() -> None:
+    desk = Desk(None, placed("20"), correct("x", "8", new_key="y"), fill("x", "10"), void("v"), fill("v", "2"))
+    assert (desk.child.cum, desk.engine.counters.executions) == (8, 2)
+
+
+def test_a_charge_that_comes_again_is_a_repeat() -> None:
+    desk = Desk(None, placed("2"), fill("x", "1"), charge("c", "0.2", "x"))
+    again = desk.hear(charge("c", "0.2", "x"))
+    assert (again.duplicate, desk.engine.counters.duplicates) == (True, 1)
+
+
+def test_a_leg_that_came_before_its_order_is_no_fill_of_it() -> None:
+    desk = Desk(None, fill("x", "1", leg="front"), placed("2"))
+    assert (desk.child.cum, desk.heard(Fill), desk.heard(Confirmation)) == (0, [], [])
+
+
+def test_a_correction_of_quantity_and_price_is_told_once() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10"), correct("x", "8", "99"))
+    assert (len(desk.heard(Reversal)), desk.heard(Repriced)) == (1, [])
+
+
+def test_an_order_sized_in_cash_is_complete_once_the_price_of_what_was_claimed_is_known() -> None:
+    desk = Desk(None, placed(None, cash="100"), poll("2"))
+    assert desk.child.open_at_venue
+    desk.hear(fill("x", "2", "50"))
+    assert (desk.child.cum, desk.child.open_at_venue, desk.child.status) == (2, False, OrdStatus.FILLED)

@@ -243,3 +243,12 @@ def test_a_void_of_a_fill_that_is_remembered_is_exact_however_many_came_before_i
         book.trade(number, "1", str(100 + number))
     book.to(KEPT + 5, "0", "0")
     assert (book.position.cost, book.position.realised) == (sum(range(100, 105 + KEPT)), 0)
+
+
+def test_the_oldest_fill_that_is_remembered_is_taken_back_exactly() -> None:
+    book = Book()
+    for number in range(KEPT):
+        book.trade(number, "1", str(100 + number))
+    book.to(0, "0", "0")
+    assert (book.position.cost, book.position.realised) == (sum(range(101, 100 + KEPT)), 0)
+    assert len(book.position.recent) == KEPT - 1
