@@ -207,3 +207,15 @@ def test_no_child_grows_while_it_is_asked_what_counts_of_another(still: str) -> 
     grown = [step.order_qty for step in steps if isinstance(step, Replace)]
     assert grown == ([6] if still == "4" else [])
     assert len(steps) == len(grown)
+
+
+def test_while_a_question_after_a_void_is_out_nothing_is_placed_whatever_else_happens() -> None:
+    desk, _ = taken_back_after_a_total()
+    (query,) = desk.wait()
+    assert isinstance(query, Query)
+    assert desk.amend(price="101") == []
+    assert desk.parent().unsure
+    now = desk.report(None, "O1", ord_status=OrdStatus.CANCELED, order_qty="10", cum_qty="6")
+    (placed,) = desk.looked(query, now)
+    assert isinstance(placed, Place)
+    assert placed.terms.order_qty == 4

@@ -252,3 +252,12 @@ def test_the_oldest_fill_that_is_remembered_is_taken_back_exactly() -> None:
     book.to(0, "0", "0")
     assert (book.position.cost, book.position.realised) == (sum(range(101, 100 + KEPT)), 0)
     assert len(book.position.recent) == KEPT - 1
+
+
+def test_a_void_that_turns_a_position_round_opens_it_anew_and_one_that_closes_it_does_not() -> None:
+    book = Book().trade(1, "10", "100").trade(2, "-4", "101")
+    assert (book.position.rounds, book.position.since) == (1, 1)
+    book.to(1, "0", "0")
+    assert (book.position.held, book.position.rounds, book.position.since) == (-4, 2, 3)
+    book.to(2, "0", "0")
+    assert (book.position.held, book.position.rounds, book.position.since) == (0, 2, 3)

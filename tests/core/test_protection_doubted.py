@@ -90,6 +90,9 @@ def test_a_stop_of_which_the_venue_shows_less_filled_grows_only_where_it_is_held
     market.feed(said)
     market.fresh = [op for op in market.take() if not isinstance(op, Query)]
     assert market.engine.children[2].flags & Flag.SUSPECTED
+    work = market.engine.children[2].work
+    assert work is not None
+    assert work.parent.unsure
     market.fill("e9", "10", "entry")
     for op in market.take():
         if not isinstance(op, Query):
