@@ -120,6 +120,6 @@ def test_a_void_of_what_never_came_takes_the_quantity_that_it_names_from_earlier
 
 def test_a_correction_after_a_split_is_in_todays_units_already() -> None:
     desk = Desk(None, placed("10"), fill("x", "2"))
-    desk.hear(report(ExecType.RESTATED, qty="20", restatement="split", key="s"), fill("y", "3", "50"), correct("y", "4", "50"))
+    desk.hear(report(ExecType.RESTATED, qty="20", restatement="split", key="s"), fill("y", "3", "50"), correct("y", "2", "50"))
     check_whole(desk.child)
-    assert (desk.child.cum, desk.child.notional) == (8, 400)
+    assert (desk.child.cum, desk.child.notional, desk.child.ledger.off, desk.child.leaves) == (6, 300, 1, 13)

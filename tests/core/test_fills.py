@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from partfill.model.events import AlarmKind, Confirmation, Fill, Repriced, Reversal
-from partfill.model.words import ExecutionState, OrdStatus
+from partfill.model.words import ExecType, ExecutionState, OrdStatus
 from tests.core.driven import D
-from tests.core.evidence import Desk, charge, correct, fill, placed, poll, void
+from tests.core.evidence import CLIENT, Desk, charge, correct, fill, placed, poll, report, void
 
 
 def test_an_order_that_is_complete_and_fills_once_more_is_alarmed_once() -> None:
@@ -77,7 +77,8 @@ def test_a_charge_that_comes_again_is_a_repeat() -> None:
 
 
 def test_a_leg_that_came_before_its_order_is_no_fill_of_it() -> None:
-    desk = Desk(None, fill("x", "1", leg="front"), placed("2"))
+    desk = Desk(None, placed("2", order_id=None), fill("x", "1", leg="front"))
+    desk.hear(report(ExecType.NEW, cl_ord_id=CLIENT, qty="2"))
     assert (desk.child.cum, desk.heard(Fill), desk.heard(Confirmation)) == (0, [], [])
 
 

@@ -261,3 +261,5 @@ def test_a_void_that_turns_a_position_round_opens_it_anew_and_one_that_closes_it
     assert (book.position.held, book.position.rounds, book.position.since) == (-4, 2, 3)
     book.to(2, "0", "0")
     assert (book.position.held, book.position.rounds, book.position.since) == (0, 2, 3)
+    long = Book().trade(1, "5", "100").to(1, "0", "0")
+    assert (long.position.held, long.position.rounds, long.position.since) == (0, 1, 1)

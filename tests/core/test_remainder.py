@@ -254,7 +254,7 @@ def test_a_fee_is_distance_for_a_sell_too() -> None:
 
 
 def test_a_rest_that_follows_the_market_is_looked_at_again_when_its_policy_says() -> None:
-    verdict = decide(seen(Chase(3, rechase_ms=70), price="0.62", book=book(asks=[("0.62", "1300")])))
+    verdict = decide(seen(Chase(3, rechase_ms=70, max_hold_ms=None), price="0.62", book=book(asks=[("0.62", "1300")])))
     assert (verdict.act, verdict.again_at) == (Act.HOLD, NOW + 70 * MS)
 
 
