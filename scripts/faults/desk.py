@@ -19,6 +19,7 @@ FAULTS = (
         "parent-leaving-counts", "parent", "a protective order that leaves still counts as open", "core/parent.py",
         "if not child.work.leaving:\n                total", "if child.work is not None:\n                total",
         _DESK,
+        unseen="missing: that what is held stays covered while a successor is on its way",
     ),
     Fault(
         "parent-worst-of-the-parent", "parent", "what the parent has filled counts against what one child may still fill",

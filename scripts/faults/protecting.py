@@ -96,6 +96,7 @@ FAULTS = (
         "protection-not-reducing", "protection", "protective orders do not tell the venue that they only close",
         "core/protection.py", "reduce_only=_rules(desk, protection).reduces,", "reduce_only=False,",
         _PROTECTION,
+        unseen="missing: that protective orders say that they only close",
     ),
     Fault(
         "protection-under-the-switch", "protection", "a leg is placed under the kill switch", "core/protection.py",
