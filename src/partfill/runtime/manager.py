@@ -56,7 +56,7 @@ from partfill.model.operations import Query
 from partfill.model.policy import RemainderPolicy
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
-from partfill.runtime import listing
+from partfill.runtime import known, listing
 from partfill.runtime.bracket import Bracket
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.comparing import Comparing
@@ -68,6 +68,8 @@ from partfill.runtime.outbox import Outbox, Sink, Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
 from partfill.runtime.poller import FillPoller
 from partfill.runtime.positions import Positions
+from partfill.runtime.refusals import Busy as Busy
+from partfill.runtime.refusals import Refused as Refused
 from partfill.runtime.remainders import Remainders, RemainderSettings
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
@@ -79,14 +81,6 @@ MAX_WAITING = 10_000
 """Operations that may wait in lanes before new orders are refused."""
 
 log = logging.getLogger("partfill")
-
-
-class Refused(ValueError):
-    """A command that changes nothing; the message says why and what would be right."""
-
-
-class Busy(RuntimeError):
-    """Too much is queued for the venues; submit again later."""
 
 
 class FillManager:
@@ -186,9 +180,9 @@ class FillManager:
 
     def _say_who_is_left(self) -> None:
         """Orders of an account that is not configured any more go on, and nobody listens or polls for them."""
-        for venue, known in self.accounts.items():
-            for account in sorted(self.known_accounts(venue) - set(known)):
-                log.warning("orders go on that nobody follows: %s", no_such_account(venue, account, known))
+        for venue, own in self.accounts.items():
+            for account in sorted(self.known_accounts(venue) - set(own)):
+                log.warning("orders go on that nobody follows: %s", no_such_account(venue, account, own))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         await self.close(drain=kind is None)
@@ -343,7 +337,7 @@ class FillManager:
                      bracket: Bracket | None = None) -> Order:  # fmt: skip
         """Place an order. Returns once it is durable: its request may still be on its way.
 
-        `ref` is an id of your own; the same `ref` again is the same order. `venue` may be left out when there is one.
+        `ref` is an id of your own; the same `ref` again is the same order, for ever. `venue` may be left out when there is one.
         `bracket`: how the position that it enters is protected from its first fill on, in the same step.
         Raises `Refused` (kill switch, a `ref` with other terms, an account that the venue was not given, a size or price
         that it does not take), `Busy`, and `NotAnInput` for an argument of a wrong type: nothing has changed then.
@@ -354,12 +348,11 @@ class FillManager:
             raise NotAnInput(f"bracket is {shown(bracket)} of type {type(bracket).__name__}; give a Bracket")
         ref = text_or_none(ref, "ref")
         where = self.where(venue)
-        self.check_place(where, account)
-        fault = listing.wrong_with(where, terms, self.venues[where].instruments)
-        if fault is not None:
-            raise Refused(fault)
-        if self.lanes.waiting >= MAX_WAITING:
-            raise Busy(f"{self.lanes.waiting} operations wait for the venues; submit again later")
+        if ref is None or known.parent_of(self, where, account, ref) is None:
+            known.check_new(self, where, account, terms, MAX_WAITING)
+        else:
+            # It has what protects it from its first submit.
+            bracket = None
         name = ref if ref is not None else uuid.uuid4().hex
         rule = resubmit if resubmit is not None else self.settings.resubmit
         if not self.settings.enabled:
@@ -469,14 +462,17 @@ class FillManager:
                 raise Refused(event.reason)
 
     def _order(self, venue: str, account: str, ref: str) -> Order:
-        return Order(self, self.engine.desk.by_ref[venue, account, ref])
+        parent = known.parent_of(self, venue, account, ref)
+        if parent is None:
+            raise Refused(f"{ref!r} was taken and cannot be read back; partfill verify says more")
+        return Order(self, parent)
 
     # ------------------------------------------------------------------ looking
 
     def order(self, ref: str, *, venue: str | None = None, account: str = "") -> Order | None:
-        """The order of this `ref`, if it is in memory."""
+        """The order of this `ref`, however long ago it ended; None where there is none."""
         where, account, ref = self._named(ref, venue, account)
-        parent = self.engine.desk.by_ref.get((where, account, ref))
+        parent = known.parent_of(self, where, account, ref)
         return Order(self, parent) if parent is not None else None
 
     def orders(self) -> list[Order]:

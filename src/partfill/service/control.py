@@ -197,7 +197,7 @@ class Control:
         self._manager = manager
         self._partials = partials
         self._began = time.monotonic()
-        self._lines = Lines(self.path, self._line, self._first, lambda why: _written(_error(why)))
+        self._lines = Lines(self.path, self.line, self._first, lambda why: _written(_error(why)))
 
     async def start(self) -> None:
         """Listen. The journal must be held already: a socket that is there was left by a daemon that died.
@@ -210,7 +210,8 @@ class Control:
         """Take no more commands; those under way are answered first."""
         await self._lines.close()
 
-    async def _line(self, raw: bytes) -> bytes:
+    async def line(self, raw: bytes) -> bytes:
+        """The answer to one line, as a line."""
         return _written(await self.answer(raw))
 
     async def _first(self, raw: bytes) -> bytes:
@@ -352,7 +353,11 @@ def _error(why: str) -> dict[str, Any]:
 
 
 def _written(answer: dict[str, Any]) -> bytes:
-    return _write(answer) + b"\n"
+    try:
+        return _write(answer) + b"\n"
+    except Exception as error:  # whatever it holds, whoever asked hears something
+        log.exception("an answer cannot be written")
+        return _write(_error(f"the answer cannot be written: {type(error).__name__}: {error!a}")) + b"\n"
 
 
 __all__ = ["Control"]
