@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 import apsw
 import click
 
+from partfill.cli.output import say, say_json
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import InUse, NotAJournal, Store
 from partfill.model.commands import EVERYWHERE, KillSwitch, Stop
@@ -59,7 +59,7 @@ def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str
     request = {"cmd": "kill", "on": switch.on, "by": who, "reason": reason, "venue": venue, "account": account}
     through = carry_out(db, request, lambda: commands.kill_in_journal(db, switch))
     if through == "journal" and switch.on:
-        click.echo(
+        say(
             f"partfill: NOTHING IS CANCELED AT ANY VENUE YET: no daemon runs on {db}. The kill switch is written and carried "
             "out when a daemon starts on it (partfill run CONFIG), before it sends anything else. Until then orders go on "
             "working and may fill: start the daemon, or cancel them at the venue by hand.",
@@ -114,7 +114,7 @@ def _cancel(db: Path, find: Callable[[], commands.Answer], reason: str | None) -
         return
     request = {"cmd": "cancel", "ref": stop.ref, "venue": stop.venue, "account": stop.account, "reason": reason}
     if carry_out(db, request, lambda: commands.cancel_in_journal(db, stop)) == "journal":
-        click.echo(f"partfill: no daemon runs on {db}: {stop.ref!r} is not canceled at the venue until one starts", err=True)
+        say(f"partfill: no daemon runs on {db}: {stop.ref!r} is not canceled at the venue until one starts", err=True)
 
 
 def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[Any, Any, commands.Answer]]) -> str:
@@ -151,11 +151,11 @@ def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[A
 
 
 def _say(answer: dict[str, Any], through: str) -> None:
-    click.echo(json.dumps({**answer, "through": through}))
+    say_json({**answer, "through": through})
 
 
 def _fail(code: int, why: object) -> NoReturn:
-    click.echo(f"partfill: {why}", err=True)
+    say(f"partfill: {why}", err=True)
     sys.exit(code)
 
 
