@@ -147,6 +147,9 @@ def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[A
     if not answer.pop("ok", False):
         _fail(1, answer.get("error", "the daemon said no"))
     _say(answer, "daemon")
+    for each in answer.get("left", ()):
+        who = f"{each['order']} at {each['venue']} {each['account']}".rstrip()
+        say(f"partfill: NOT REACHED: {who}: {each['why']}", err=True)
     return "daemon"
 
 

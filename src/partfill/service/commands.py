@@ -17,7 +17,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from partfill.runtime.bracket import WORDS, Bracket, side_of
 from partfill.runtime.manager import FillManager, Refused
 from partfill.runtime.per_venue import no_such_account
 from partfill.runtime.positions import Held
+from partfill.runtime.untouched import left_alone, unreachable
 from partfill.service.picture import PARENT_STATE
 from partfill.venues.clock import CLOCK
 
@@ -49,10 +50,11 @@ At = Path | Store
 """A journal: its path, or what reads it already. A daemon gives the latter, so that no file descriptor is needed for it."""
 
 
-async def kill(take: Take, engine: Engine, path: At, switch: KillSwitch, given: Iterable[str] = ()) -> Answer:
+async def kill(take: Take, engine: Engine, path: At, switch: KillSwitch, given: Iterable[str] = (),
+               connected: Container[str] | None = None) -> Answer:  # fmt: skip
     """Put the kill switch of a scope on or lift it. Raises `Refused`, `JournalDown`.
 
-    `given` are accounts of its venue that exist whatever the journal at `path` holds.
+    `given` are accounts of its venue that exist whatever the journal at `path` holds; `connected` the venues that can be told.
     """
     if switch.venue == EVERYWHERE and switch.account:
         raise Refused(f"account {switch.account!r} without a venue; name the venue too, or leave both out for everything")
@@ -67,11 +69,20 @@ async def kill(take: Take, engine: Engine, path: At, switch: KillSwitch, given: 
     effects = await take(switch)
     changed = any(type(event) is KillSwitchChanged for event in effects.events)
     taken_off = effects.parents if switch.on and changed else ()
+    left = list(left_alone(engine, switch.venue, switch.account, connected)) if switch.on else []
     return {
         "kill_switch": "on" if switch.on else "off", "venue": switch.venue, "account": switch.account, "changed": changed,
         "was_on_by": was, "orders": len(taken_off), "taken_off": [_taken_off(parent) for parent in taken_off[:SHOWN]],
+        "not_reached": len(left), "left": [each._asdict() for each in left[:SHOWN]],
         "on": [{"venue": venue, "account": account, "by": who} for (venue, account), who in sorted(engine.desk.killed.items())],
     }  # fmt: skip
+
+
+def check_reached(fills: FillManager, place: tuple[str, str, str]) -> None:
+    """Raises `Refused` for an order at a venue that is not connected: nothing would be canceled, whatever is written."""
+    why = unreachable(fills.engine, fills.engine.desk.by_ref.get(place), place, fills.venues)
+    if why is not None:
+        raise Refused(why)
 
 
 def _taken_off(parent: Parent) -> Answer:

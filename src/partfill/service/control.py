@@ -144,7 +144,7 @@ class Submit(_Request, frozen=True, tag="submit"):
     venue: str | None = None
     account: str = ""
     resubmit: Resubmission | None = None
-    remainder: RemainderPolicy | None = None
+    remainder: dict[str, Any] | None = None
     """What is done with the rest while the order works, such as {"default_policy":"chase","chase_max_ticks":3}."""
     bracket: Protective | None = None
     """How the position that it enters is protected from its first fill on. With a `ref` that is known it changes nothing."""
@@ -243,9 +243,11 @@ class Control:
                 venue=request.venue, account=request.account, on=request.on, by=request.by, reason=request.reason
             )
             given = manager.known_accounts(switch.venue)
-            return await commands.kill(manager.take, manager.engine, journal, switch, given)
+            return await commands.kill(manager.take, manager.engine, journal, switch, given, manager.venues)
         if isinstance(request, Cancel):
             found = commands.the_one(journal, request.ref, request.venue, request.account)
+            place = (found["venue"], found["account"], request.ref)
+            commands.check_reached(manager, place)
             stop = Stop(venue=found["venue"], account=found["account"], ref=request.ref, reason=request.reason)
             return await commands.cancel(manager.take, manager.engine, journal, stop)
         if isinstance(request, Resolve):
@@ -287,7 +289,7 @@ class Control:
             least = dec(of.resubmit.min_resubmit_size, "min_resubmit_size")
             rule = Resubmit(min_resubmit_size=least, max_resubmit_attempts=of.resubmit.max_resubmit_attempts)
         return await self._manager.submit(terms, ref=of.ref, venue=of.venue, account=of.account, resubmit=rule,
-                                          remainder=of.remainder,
+                                          remainder=_policy(of.remainder),
                                           bracket=None if of.bracket is None else of.bracket.wish())  # fmt: skip
 
     async def _partial(self, request: PartialFill) -> dict[str, Any]:
@@ -346,6 +348,19 @@ def _order(order: Order) -> dict[str, Any]:
         "order_qty": view.order_qty, "cum_qty": view.cum_qty, "leaves_qty": view.leaves_qty, "avg_px": view.avg_px,
         "state": view.status,
     }  # fmt: skip
+
+
+def _policy(said: dict[str, Any] | None) -> RemainderPolicy | None:
+    """The policy of a request. Raises `NotAnInput` for what is none, and for a number that may have been a float."""
+    if said is None:
+        return None
+    for name, value in said.items():
+        if isinstance(value, float):
+            raise NotAnInput(f'remainder.{name} is the float {value!r}; give the digits as text, such as "{value!r}"')
+    try:
+        return msgspec.convert(said, RemainderPolicy)
+    except msgspec.ValidationError as error:
+        raise NotAnInput(f"remainder: {error}; its fields are {', '.join(RemainderPolicy.__struct_fields__)}") from None
 
 
 def _error(why: str) -> dict[str, Any]:
