@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from typing import Any
 
 import click
@@ -61,3 +63,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="partfill")
 def main() -> None:
     """What filled, exactly, and what should happen to the rest."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A sign that a terminal has not is no reason to end.
+            stream.reconfigure(errors="backslashreplace")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from partfill.cli.output import JsonLines
+from partfill.cli.output import JsonLines, say
 from partfill.journal.store import NotAJournal
 from partfill.journal.verify import verify as prove
 
@@ -23,7 +23,7 @@ def verify(db: Path, as_json: bool) -> None:
     try:
         verdict = prove(db)
     except NotAJournal as error:
-        click.echo(f"partfill: {error}", err=True)
+        say(f"partfill: {error}", err=True)
         sys.exit(2)
     if as_json:
         with JsonLines() as out:
@@ -39,10 +39,10 @@ def verify(db: Path, as_json: bool) -> None:
             )
     else:
         rows = ", ".join(f"{count} {table}" for table, count in verdict.rows.items())
-        click.echo(f"{db}: {verdict.inputs} inputs replayed; {rows}")
-        click.echo(f"state hash  file   {verdict.hash_live}")
-        click.echo(f"            replay {verdict.hash_replay}")
+        say(f"{db}: {verdict.inputs} inputs replayed; {rows}")
+        say(f"state hash  file   {verdict.hash_live}")
+        say(f"            replay {verdict.hash_replay}")
         for problem in verdict.problems:
-            click.echo(f"differs: {problem}")
-        click.echo("proved: every table equals its replay" if verdict.ok else "NOT PROVED")
+            say(f"differs: {problem}")
+        say("proved: every table equals its replay" if verdict.ok else "NOT PROVED")
     sys.exit(0 if verdict.ok else 1)

@@ -36,6 +36,7 @@ from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsCh
 from partfill.model.inputs import MarketSeen, OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.terms import reused
 from partfill.model.words import Flag, Request
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Desk:
         if known is not None:
             self.engine.counters.duplicates += 1
             if known.terms != s.terms:
-                self._refuse(effects, s.ref, f"ref {s.ref} is an order with other terms already; use a ref of its own")
+                self._refuse(effects, s.ref, reused(s.ref, known.terms, s.terms))
             return
         who = kill_switch.who_killed(self, s.venue, s.account)
         if who is not None:

@@ -86,6 +86,12 @@ class Effects:
     engine: bool = False
     """True when something changed that belongs to no order: the kill switch, the desk's name."""
 
+    _has: set[int] | None = None
+    """Identities of the orders and parents that are listed."""
+    _others: list[Change] | None = None
+    _parents: list[Parent] | None = None
+    _operations: list[Operation] | None = None
+
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.rows: list[RowChange] = []
@@ -96,7 +102,8 @@ class Effects:
         if self.child is not child:
             if self.child is not None and self.bound:
                 # It took something in from another order before the message turned out to be about this one.
-                self.others = [*self.others, Change(self.child)]
+                self._is_new(self.child)
+                self._beside(self.child)
             if engine.days:
                 day = engine.days.get((child.venue, child.account), 0)
                 if day != child.day:
@@ -121,13 +128,30 @@ class Effects:
         """The step changes this order too. Call before the change."""
         if child is self.child:
             self.bound = True
-        elif all(change.child is not child for change in self.others):
-            self.others = [*self.others, Change(child)]
+        elif self._is_new(child):
+            self._beside(child)
+
+    def _is_new(self, one: Child | Parent) -> bool:
+        """Whether this order or parent was not listed before. One step may list all of them: a kill switch."""
+        if self._has is None:
+            self._has = {id(one)}
+            return True
+        if id(one) in self._has:
+            return False
+        self._has.add(id(one))
+        return True
+
+    def _beside(self, child: Child) -> None:
+        self._others = self._others or []
+        self._others.append(Change(child))
+        self.others = self._others
 
     def parent(self, parent: Parent) -> None:
         """The step changes this parent order."""
-        if parent not in self.parents:
-            self.parents = [*self.parents, parent]
+        if self._is_new(parent):
+            self._parents = self._parents or []
+            self._parents.append(parent)
+            self.parents = self._parents
 
     def want(self, parent: Parent) -> None:
         """A decision on the rest of this parent is wanted."""
@@ -150,11 +174,14 @@ class Effects:
 
     def send(self, operation: Operation) -> None:
         """Ask a venue, once this step is durable."""
-        self.operations = [*self.operations, operation]
+        self._operations = self._operations or []
+        self._operations.append(operation)
+        self.operations = self._operations
 
     def take_back(self, first: int) -> None:
         """Nothing from operation number `first` on leaves."""
-        self.operations = self.operations[:first]
+        if self._operations is not None:
+            del self._operations[first:]
 
 
 class Change:

@@ -43,7 +43,7 @@ def switched(desk: Desk, k: KillSwitch, now: int, effects: Effects) -> None:
     on_their_way = _on_their_way(desk)
     for child in list(desk.engine.children.values()):
         if child.work is None and child.known and child.open and _within(scope, child.venue, child.account):
-            if any(_may_be(child, each) for each in on_their_way):
+            if child.nameless and any(_may_be(child, each) for each in on_their_way):
                 effects.touch(child)
                 child.mark(Flag.UNCLAIMED)
                 desk.unclaimed.add(child.id)
@@ -103,7 +103,7 @@ def sweep(desk: Desk, now: int, effects: Effects) -> None:
     for number in sorted(desk.unclaimed):
         child = desk.engine.children.get(number)
         wanted = child is not None and child.work is None and child.open and who_killed(desk, child.venue, child.account)
-        if child is not None and wanted and any(_may_be(child, each) for each in on_their_way):
+        if child is not None and wanted and child.nameless and any(_may_be(child, each) for each in on_their_way):
             continue
         desk.unclaimed.discard(number)
         if child is None:

@@ -21,6 +21,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
+from partfill.core.parent import Parent
 from partfill.core.protection import find_leaving, set_timers
 from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
 from partfill.journal.engine_state import thaw_engine
@@ -165,6 +166,12 @@ class Keeper:
             if number not in self.engine.children:
                 self.load(number)
         self.away = 0
+
+    def parent(self, venue: str, account: str, ref: str) -> Parent | None:
+        """The parent order of this user id, brought back where it has left memory. It leaves again by itself."""
+        if self.stored:
+            self._recall_parent(venue, account, ref)
+        return self.engine.desk.by_ref.get((venue, account, ref))
 
     def _recall_parent(self, venue: str, account: str, ref: str) -> None:
         if (venue, account, ref) not in self.engine.desk.by_ref:

@@ -31,6 +31,8 @@ from partfill.venues.protocol import Venue
 QUESTIONS = 8
 TIMEOUT_S = 10.0
 """How long a request may take before its outcome is unknown."""
+TOGETHER = 200
+"""Orders that do not leave which are refused together."""
 PAUSE_S = 1.0
 """How long everything but cancels waits after "too many requests"."""
 
@@ -128,10 +130,16 @@ class Lanes:
                     return
                 if not await self._turn(lane, queue[0][0]):
                     continue
-                op, because = queue.popleft()
+                stay = self._stay(queue)
+                if not stay:
+                    op, because = queue.popleft()
                 if not queue:
                     del queues[lane]
-                await self._carry(op, because)
+                if stay:
+                    # Thousands may be waiting when a kill switch is put on: they are on disk together.
+                    await asyncio.gather(*map(self._answer, stay))
+                else:
+                    await self._carry(op, because)
         finally:
             self._running.pop(lane, None)
 
@@ -159,14 +167,22 @@ class Lanes:
             finally:
                 del self._hurry[lane]
 
-    async def _carry(self, op: Operation, because: int) -> None:
-        assert not isinstance(op, Query)
-        why_not = self._why_not(op) if type(op) is Place else None
-        if type(op) is Place and why_not is not None:
+    def _stay(self, queue: deque[Waiting]) -> list[Answered]:
+        """Take the next orders that do not leave out of the queue, up to one that does, and refuse them."""
+        stay: list[Answered] = []
+        while queue and len(stay) < TOGETHER:
+            op, because = queue[0]
+            why_not = self._why_not(op) if type(op) is Place else None
+            if type(op) is not Place or why_not is None:
+                break
+            queue.popleft()
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s stays here, because of %d: %s", _named(op), because, why_not)
-            await self._answer(self._refused(op, why_not))
-            return
+            stay.append(self._refused(op, why_not))
+        return stay
+
+    async def _carry(self, op: Operation, because: int) -> None:
+        assert not isinstance(op, Query)
         budget = self.budget(op.venue, op.account)
         self.sent += 1
         left = _says_leaving(op, because)

@@ -149,7 +149,7 @@ class Tracking:
         return told
 
     async def get_tracked_order(self, order_id: str, *, venue: str | None = None, account: str = "") -> TrackedOrder | None:
-        """The order now, or None when nobody tracks it (or it ended long ago: the journal has it still)."""
+        """The order now, however long ago it ended; None when nobody ever tracked it."""
         order = self._manager.order(order_id, venue=venue, account=account)
         return tracked(order.parent) if order is not None else None
 

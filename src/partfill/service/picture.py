@@ -22,6 +22,7 @@ from partfill.journal.store import Store
 from partfill.model.numbers import text
 from partfill.service.held import Holdings, PositionLine
 
+LAST_ALARMS = 3
 CHANGES = 400
 """Rows of the audit trail that are looked through for the newest fills and changes."""
 
@@ -118,6 +119,12 @@ class Picture(msgspec.Struct, frozen=True):
     """Positions that are open or not covered; more than are in `positions` when there are many."""
     uncovered: int = 0
     """Positions whose protection is not what it should be."""
+    alarms: int = 0
+    """Alarms that the journal has, from its beginning on."""
+    last_alarms: list[NoteLine] = []
+    """The newest `LAST_ALARMS` of them, newest first."""
+    writer: str = ""
+    """What is wrong with the process that writes the journal, in words; empty where nothing is known to be."""
 
 
 class _EngineRow(msgspec.Struct, array_like=True):
@@ -171,8 +178,11 @@ class Watcher:
         count = next(iter(store.db.execute("SELECT count(*) FROM parents WHERE open = 1")))[0]
         audit = list(store.rows(_AUDIT, (CHANGES,)))
         held, uncovered = self._holdings.learn(seq)
-        return Picture(seq, now, killed, int(count), [_order(row) for row in orders], self._fills(audit, rows),
-                       self._notes(audit, rows), self._holdings.lines(positions), held, uncovered)  # fmt: skip
+        alarms = next(iter(store.db.execute("SELECT coalesce(max(rowid), 0) FROM alarms")))[0]
+        return Picture(
+            seq, now, killed, int(count), [_order(row) for row in orders], self._fills(audit, rows), self._notes(audit, rows),
+            self._holdings.lines(positions), held, uncovered, int(alarms), self._alarms(LAST_ALARMS),
+        )  # fmt: skip
 
     def _fills(self, audit: list[dict[str, Any]], rows: int) -> list[FillLine]:
         touched = {row["child"] for row in audit if row["changes"]}
@@ -183,11 +193,14 @@ class Watcher:
             for row in found
         ]  # fmt: skip
 
-    def _notes(self, audit: list[dict[str, Any]], rows: int) -> list[NoteLine]:
-        notes = [
+    def _alarms(self, rows: int) -> list[NoteLine]:
+        return [
             NoteLine(row["seq"], row["time"], row["ref"], row["kind"], row["text"])
             for row in self._store.rows(_ALARMS, (rows,))
         ]
+
+    def _notes(self, audit: list[dict[str, Any]], rows: int) -> list[NoteLine]:
+        notes = self._alarms(rows)
         for row in audit:
             before, after = msgspec.json.decode(row["changes"])
             if before[0] != after[0]:

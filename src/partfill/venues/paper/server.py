@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -32,13 +33,19 @@ from partfill.venues.paper.wire import (
     Reply,
     Snapshot,
     Told,
+    TooLong,
+    chunks,
     line,
     read_ask,
 )
 from partfill.venues.protocol import VenueDown
 
+SAY_S = 1.0
+"""How long a client may take to read why its connection is over."""
 MAX_AT_ONCE = 1_000
 """Requests of one connection that may be under way; more are read when these are done."""
+
+log = logging.getLogger("partfill.venues.paper")
 
 
 class PaperServer:
@@ -101,7 +108,14 @@ class _Connection:
     async def run(self) -> None:
         try:
             while not self.dead:
-                raw = await self._reader.readline()
+                try:
+                    raw = await self._reader.readline()
+                except ValueError:
+                    self._send(Reply(id=0, error=f"a request is one line of at most {MAX_LINE} bytes"))
+                    with contextlib.suppress(ConnectionError, TimeoutError):
+                        async with asyncio.timeout(SAY_S):
+                            await self._writer.drain()
+                    break
                 if not raw.endswith(b"\n") or self.dead:
                     # A request that was cut in two was never made.
                     break
@@ -169,10 +183,15 @@ class _Connection:
         if isinstance(op, Query):
             return Reply(id=ask.id, looked=await venue.find(op))
         if isinstance(op, Snapshot):
-            return Reply(id=ask.id, orders=await venue.snapshot(op.account, op.order_ids))
+            *first, last = chunks(await venue.snapshot(op.account, op.order_ids))
+            for some in first:
+                self._send(Reply(id=ask.id, orders=some, more=True))
+                with contextlib.suppress(ConnectionError):
+                    await self._writer.drain()
+            return Reply(id=ask.id, orders=last)
         if isinstance(op, History):
             found = [each async for each in venue.history(op.account, op.since) if isinstance(each, Execution)]
-            page = found[op.skip : op.skip + PAGE]
+            page = found[max(0, op.skip) : max(0, op.skip) + PAGE]
             return Reply(id=ask.id, executions=page, more=op.skip + len(page) < len(found))
         if isinstance(op, Positions):
             return Reply(id=ask.id, positions=dict(await venue.positions(op.account)))
@@ -197,8 +216,17 @@ class _Connection:
                 await self._writer.drain()
 
     def _send(self, message: Reply | Told) -> None:
-        if not self.dead:
+        if self.dead:
+            return
+        try:
             self._writer.write(line(message))
+        except TooLong as error:
+            if isinstance(message, Reply):
+                self._writer.write(line(Reply(id=message.id, error=f"the answer is too long: {error}")))
+            else:
+                # Passed over in silence it would be missed: the client hears of the gap.
+                log.error("a message of the stream cannot be sent: %s", error)
+                self.cut()
 
 
 __all__ = ["MAX_AT_ONCE", "PaperServer"]
