@@ -27,6 +27,9 @@ from partfill.model.words import Request, Side
 from partfill.sim.run import live, simulate
 from partfill.sim.world import World
 
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of worlds: 20 s on a machine of its own, several times that beside others."""
+
 RUNS = 2000
 FIRST = 500_000
 """Where the worlds of every test run begin; `partfill simulate` draws others."""
