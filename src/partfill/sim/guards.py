@@ -26,8 +26,9 @@ from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Operation, Place, Query, Replace
 from partfill.model.protection import Budget, Leg, OverClose
 from partfill.model.words import Side
+from partfill.sim.orders import D, Order, where
 from partfill.sim.truth import Violation
-from partfill.sim.venue import D, Order, SimVenue
+from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
@@ -72,7 +73,9 @@ class Guards:
         rules = self._world.decisions.declared(venue.kind.capabilities)
         if self.wanted and self.modern:
             rules = msgspec.structs.replace(rules, stops=self._later.random() < 0.6, reduce_only=self._later.random() < 0.5)
-        venue.reduces = rules.reduce_only
+        for each in self._world.venues.values():
+            if each.name == venue.name:
+                each.reduces = rules.reduce_only
         self.rules[venue.name] = rules
         return rules
 
@@ -80,14 +83,14 @@ class Guards:
         """Users will want protection, and sometimes no more."""
         if not self.wanted:
             return
-        for venue in self._world.venues:
+        for venue in self._world.venues.values():
             for side in Side:
                 if self._random.random() < 0.6:
                     self._world.later(self._random.randint(0, 5000) * MS, self._protect, venue, side)
-            self.mids[venue] = CALM
+            self.mids[venue.key] = CALM
             self._world.later(self._later.randint(10, 500) * MS, self._market, venue)
 
-    def _protect(self, venue: str, side: Side) -> None:
+    def _protect(self, venue: SimVenue, side: Side) -> None:
         if self._world.quiet:
             return
         legs: tuple[Leg, ...] = LONG if side is Side.BUY else SHORT
@@ -98,11 +101,20 @@ class Guards:
         if self.modern and self._later.random() < 0.4:
             # At the market, once it is reached.
             legs = (msgspec.structs.replace(legs[0], price=None), *legs[1:])
-        self.sides[venue, side], self.budgets[venue, side] = legs, budget
+        self.sides[venue.key, side], self.budgets[venue.key, side] = legs, budget
         if budget is Budget.EACH:
-            self.each.add((venue, side))
+            self.each.add((venue.key, side))
         self._world.feed(
-            Protect(venue=venue, instrument="ACME", side=side, legs=legs, lot=Decimal(1), over_close=over, budget=budget)
+            Protect(
+                venue=venue.name,
+                account=venue.account,
+                instrument="ACME",
+                side=side,
+                legs=legs,
+                lot=Decimal(1),
+                over_close=over,
+                budget=budget,
+            )
         )
         if self._random.random() < 0.2:
             self._world.later(self._random.randint(100, 3000) * MS, self._unprotect, venue, side)
@@ -110,33 +122,33 @@ class Guards:
         elif self.modern and self._later.random() < 0.2:
             self._world.later(self._later.randint(100, 5000) * MS, self._protect, venue, side)
 
-    def _unprotect(self, venue: str, side: Side) -> None:
-        if self.sides.pop((venue, side), None) is not None:
-            self._world.feed(Unprotect(venue=venue, instrument="ACME", side=side))
+    def _unprotect(self, venue: SimVenue, side: Side) -> None:
+        if self.sides.pop((venue.key, side), None) is not None:
+            self._world.feed(Unprotect(venue=venue.name, account=venue.account, instrument="ACME", side=side))
 
     def end(self) -> None:
         """Nobody wants protection any more."""
-        for venue, side in list(self.sides):
-            self._unprotect(venue, side)
+        for key, side in list(self.sides):
+            self._unprotect(self._world.venues[key], side)
 
     # ------------------------------------------------------------------ markets that are watched
 
-    def _market(self, venue: str) -> None:
+    def _market(self, venue: SimVenue) -> None:
         """Somebody looks at the market of a venue, or cannot."""
         draw = self._later
         self._world.later(draw.randint(50, 1000) * MS, self._market, venue)
         world = self._world
         if world.quiet:
-            self.mids[venue] = CALM
+            self.mids[venue.key] = CALM
         else:
-            self.mids[venue] += draw.randint(-4, 4)
-            self.mids[venue] += (self.mids[venue] < 88) - (self.mids[venue] > 112)
-        mid, now = self.mids[venue], world.now
+            self.mids[venue.key] += draw.randint(-4, 4)
+            self.mids[venue.key] += (self.mids[venue.key] < 88) - (self.mids[venue.key] > 112)
+        mid, now = self.mids[venue.key], world.now
         bids: tuple[Level, ...] = (Level(D[mid - 1], D[mid * 7 % 50 + 1]),)
         asks: tuple[Level, ...] = (Level(D[mid + 1], D[mid * 3 % 50 + 1]),)
         chance = 1.0 if world.quiet else draw.random()
         if chance < 0.05:
-            world.feed(MarketSeen(venue=venue, instrument="ACME"))
+            world.feed(MarketSeen(venue=venue.name, account=venue.account, instrument="ACME"))
             return
         if chance < 0.1:
             bids = ()
@@ -144,11 +156,13 @@ class Guards:
             asks = ()
         stale = chance > 0.95 and not world.quiet
         book = Book(instrument="ACME", bids=bids, asks=asks, as_of=now - (20_000 if stale else 0) * MS)
-        blind = any(p.blind_since for p in world.engine.desk.protections.values() if p.venue == venue)
-        reached = any(self._reached(leg, side, book) for (at, side), legs in self.sides.items() if at == venue for leg in legs)
+        blind = any(p.blind_since for p in world.engine.desk.protections.values() if where(p) == venue.key)
+        reached = any(
+            self._reached(leg, side, book) for (at, side), legs in self.sides.items() if at == venue.key for leg in legs
+        )
         if blind or reached or chance < 0.2:
-            self.shown[venue] = book
-            world.feed(MarketSeen(venue=venue, instrument="ACME", book=book))
+            self.shown[venue.key] = book
+            world.feed(MarketSeen(venue=venue.name, account=venue.account, instrument="ACME", book=book))
 
     @staticmethod
     def _reached(leg: Leg, side: Side, book: Book) -> bool:
@@ -165,8 +179,8 @@ class Guards:
         if isinstance(event, ProtectionCovered):
             self.covered.append(event.after_ns)
             return
-        leg = next(leg for leg in self.sides[event.venue, event.side] if leg.name == event.leg)
-        book = self.shown[event.venue]
+        leg = next(leg for leg in self.sides[where(event), event.side] if leg.name == event.leg)
+        book = self.shown[where(event)]
         if self._world.latest - book.as_of > OLD or not self._reached(leg, event.side, book):
             raise Violation(f"{leg.name} fired at {event.px}, and the market had not reached it")
 
@@ -177,16 +191,16 @@ class Guards:
         side = self._protects(op) if self.wanted and not isinstance(op, Query) else None
         if side is None or isinstance(op, Query):
             return
-        if self.budgets.get((op.venue, side)) is Budget.SHARED and not self.rules[op.venue].reduce_only:
+        if self.budgets.get((where(op), side)) is Budget.SHARED and not self.rules[op.venue].reduce_only:
             holdings = self._world.engine.holdings
-            position = holdings.positions.get((op.venue, "", "ACME")) if holdings is not None else None
+            position = holdings.positions.get((op.venue, op.account, "ACME")) if holdings is not None else None
             held = 0 if position is None else int(position.qty)
             self.known[op.cl_ord_id] = max(0, held if side is Side.BUY else -held)
 
     def open_beside(self, op: Operation) -> int:
         """What may fill at the venue of all orders that protect the same side."""
         side = self._protects(op) if self.wanted else None
-        return 0 if side is None else self._open(self._world.venues[op.venue], side)
+        return 0 if side is None else self._open(self._world.at(op), side)
 
     def grew(self, op: Operation, before: int) -> None:
         """An operation has arrived: it made nothing too much."""
@@ -195,14 +209,14 @@ class Guards:
             side is None
             or not isinstance(op, Place | Replace)
             or op.cl_ord_id not in self.known
-            or (op.venue, side) in self.each
+            or (where(op), side) in self.each
         ):
             return
-        venue = self._world.venues[op.venue]
+        venue = self._world.at(op)
         after = self._open(venue, side)
         # What was sent for more may have come first.
         names = [order.cl_ord_id for order in venue.open.values() if order.side is not side and self._is_guard(order)]
-        known = max(self.known.get(name, 0) for name in (op.cl_ord_id, *names)) + self.again.get((op.venue, side), 0)
+        known = max(self.known.get(name, 0) for name in (op.cl_ord_id, *names)) + self.again.get((where(op), side), 0)
         if after > max(before, known):
             raise Violation(f"{op.cl_ord_id} made {after} of {before} that may fill to protect {known} {side.value}")
 
@@ -210,7 +224,7 @@ class Guards:
         """A venue took a fill back, and it works again."""
         if self._is_guard(order):
             side = Side.SELL if order.side is Side.BUY else Side.BUY
-            self.again[venue.name, side] = self.again.get((venue.name, side), 0) + qty
+            self.again[venue.key, side] = self.again.get((venue.key, side), 0) + qty
 
     def _protects(self, op: Operation) -> Side | None:
         """The side of the position that an operation is to protect; None for those of users."""
@@ -232,10 +246,10 @@ class Guards:
     def check(self) -> None:
         """What works for protection is the position."""
         for venue in self._world.venues.values():
-            if who_killed(self._world.engine.desk, venue.name, "") is not None:
+            if who_killed(self._world.engine.desk, venue.name, venue.account) is not None:
                 continue
             for side in Side:
-                legs = self.sides.get((venue.name, side), ())
+                legs = self.sides.get((venue.key, side), ())
                 open_qty = max(0, venue.held if side is Side.BUY else -venue.held)
                 for name, wanted in self._wanted(venue, side, legs, open_qty).items():
                     works = self._works(venue, name, side)
@@ -249,11 +263,11 @@ class Guards:
         if not legs:
             return {"stop": 0, "target": 0}
         rules = self.rules[venue.name]
-        protection = self._world.engine.desk.protections[venue.name, "", "ACME", side]
+        protection = self._world.engine.desk.protections[venue.name, venue.account, "ACME", side]
         if protection.blind_since or not protection.covered:
             raise Violation(f"{side.value} at {venue.kind.name} is quiet and not covered, or its market not seen")
         fired = any(guard.fired_at for guard in protection.guards if guard.leg.stops)
-        one_budget = self.budgets[venue.name, side] is Budget.SHARED and not rules.reduce_only and len(legs) == 2
+        one_budget = self.budgets[venue.key, side] is Budget.SHARED and not rules.reduce_only and len(legs) == 2
         stop = held if rules.stops or fired else 0
         target = held if len(legs) == 2 else 0
         if one_budget and (rules.stops or fired):

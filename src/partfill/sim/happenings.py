@@ -7,8 +7,9 @@ from partfill.model.observations import Observation
 from partfill.model.terms import Terms
 from partfill.model.words import OrdStatus, Side, TimeInForce
 from partfill.sim.network import Network
+from partfill.sim.orders import D, Order, where
 from partfill.sim.timeline import MS, SECOND
-from partfill.sim.venue import D, Order, SimVenue
+from partfill.sim.venue import SimVenue
 
 SIDES = (Side.BUY, Side.SELL)
 TIFS = (TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY, TimeInForce.IOC)
@@ -20,7 +21,7 @@ class Happenings(Network):
     def user_submits(self, ref: str) -> None:
         """A user wants something, and may think again."""
         random = self.random
-        venue = random.choice(list(self.venues))
+        venue = random.choice(list(self.venues.values()))
         qty = random.randint(1, 60)
         terms = Terms(
             instrument="ACME", side=random.choice(SIDES), order_qty=D[qty], price=D[random.randint(90, 110)],
@@ -30,9 +31,17 @@ class Happenings(Network):
         before = self.engine.desk.next_id
         self.decisions.wishes(before, terms.price)
         self.truth.submitted(before, qty)
-        self.feed(Submit(venue=venue, ref=ref, terms=terms, resubmit=rule if random.random() < 0.7 else None,
-                         remainder=self.decisions.policy()))  # fmt: skip
-        parent = self.engine.desk.by_ref.get((venue, "", ref))
+        self.feed(
+            Submit(
+                venue=venue.name,
+                account=venue.account,
+                ref=ref,
+                terms=terms,
+                resubmit=rule if random.random() < 0.7 else None,
+                remainder=self.decisions.policy(),
+            )
+        )
+        parent = self.engine.desk.by_ref.get((venue.name, venue.account, ref))
         if parent is None or parent.id != before:
             self.truth.refused(before)
             return
@@ -46,18 +55,28 @@ class Happenings(Network):
             return
         chance = self.random.random()
         if chance < 0.3:
-            self.feed(Stop(venue=parent.venue, ref=parent.ref))
+            self.feed(Stop(venue=parent.venue, account=parent.account, ref=parent.ref))
         elif chance < 0.8:
             qty = self.random.randint(1, 80) if self.random.random() < 0.6 else None
             price = D[self.random.randint(90, 110)] if qty is None or self.random.random() < 0.5 else None
             if parent.done is None and parent.stop is None:
                 self.decisions.wishes(number, price)
                 self.truth.amended(number, qty)
-            self.feed(Amend(venue=parent.venue, ref=parent.ref, order_qty=None if qty is None else D[qty], price=price))
+            self.feed(
+                Amend(
+                    venue=parent.venue,
+                    account=parent.account,
+                    ref=parent.ref,
+                    order_qty=None if qty is None else D[qty],
+                    price=price,
+                )
+            )
         elif chance < 0.9:
-            self.feed(Submit(venue=parent.venue, ref=parent.ref, terms=parent.terms, resubmit=parent.resubmit))
+            self.feed(
+                Submit(venue=parent.venue, account=parent.account, ref=parent.ref, terms=parent.terms, resubmit=parent.resubmit)
+            )
         else:
-            scope = ("*", "") if self.random.random() < 0.3 else (parent.venue, "")
+            scope = ("*", "") if self.random.random() < 0.3 else (parent.venue, parent.account)
             self.feed(KillSwitch(venue=scope[0], account=scope[1], on=True, by="sim"))
             if self.random.random() < 0.7:
                 self.later(self.wait(2000), self.feed, KillSwitch(venue=scope[0], account=scope[1], on=False, by="sim"))
@@ -124,7 +143,7 @@ class Happenings(Network):
         also = [
             each.order_id
             for child in self.engine.children.values()
-            if child.venue == venue.name and child.open
+            if where(child) == venue.key and child.open
             for each in child.ledgers
             if each.order_id is not None
         ]

@@ -7,6 +7,7 @@ from partfill.model.inputs import Gap, Input
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
+from partfill.sim.orders import where
 from partfill.sim.process import Process
 from partfill.sim.timeline import MS
 from partfill.sim.truth import Truth, Violation
@@ -22,8 +23,8 @@ class Network(Process):
 
     truth: Truth
 
-    def __init__(self, seed: int, *, story: bool) -> None:
-        super().__init__(seed, story=story)
+    def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
+        super().__init__(seed, story=story, only=only)
         self.asked: dict[int, int] = {}
         """Requests since it is quiet, per parent."""
         self.pending: dict[int, int] = {}
@@ -67,12 +68,14 @@ class Network(Process):
 
     def unknown(self, op: Operation) -> Answered:
         """No answer came."""
-        return Answered(venue=op.venue, request=_REQUEST[type(op)], cl_ord_id=op.cl_ord_id, outcome=Outcome.UNKNOWN)
+        return Answered(
+            venue=op.venue, account=op.account, request=_REQUEST[type(op)], cl_ord_id=op.cl_ord_id, outcome=Outcome.UNKNOWN
+        )
 
     def arrives(self, op: Operation, sent: int, epoch: int, lost: bool) -> None:
         """An operation reaches its venue."""
         self.events += 1
-        venue = self.venues[op.venue]
+        venue = self.at(op)
         said: list[Observation] = []
         if type(op) is Query:
             self.asked_at_venue(venue, op, sent, epoch)
@@ -95,14 +98,14 @@ class Network(Process):
     def asked_at_venue(self, venue: SimVenue, op: Query, sent: int, epoch: int) -> None:
         """A question reaches the venue."""
         if not self.quiet and self.random.random() < 0.1:
-            failed = Looked(venue=op.venue, cl_ord_id=op.cl_ord_id, order_id=op.order_id, error="timeout")
+            failed = Looked(venue=op.venue, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, error="timeout")
             self.later(500 * MS, self.answer, failed, epoch)
             return
         definite = not self.pending.get(op.order) and (self.quiet or self.random.random() < 0.8)
         taken = frozenset(
             order_id
             for child in self.engine.children.values()
-            if child.venue == venue.name and child.id != op.order and child.known and child.work is not None
+            if where(child) == venue.key and child.id != op.order and child.known and child.work is not None
             for order_id in child.order_ids
         )
         found = venue.find(op, sent, definite, taken)
@@ -121,7 +124,9 @@ class Network(Process):
                 if self.story is not None:
                     self.tell(f"lost: {each}")
                 if self.random.random() < 0.7:
-                    self.later(self.wait(), self.answer, Gap(venue=venue.name, since=self.now), self.epoch)
+                    self.later(
+                        self.wait(), self.answer, Gap(venue=venue.name, account=venue.account, since=self.now), self.epoch
+                    )
                     if self.random.random() < 0.7:
                         self.later(self.wait(2000), self.backfill, venue)
                 continue

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.model.admit import admit
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Tick, Unprotect
@@ -16,6 +17,8 @@ from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed, Protecti
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.operations import Operation
 from partfill.model.reports import ExecutionReport
+from partfill.sim.ingredients import Ingredients
+from partfill.sim.orders import Placed, where
 from partfill.sim.timeline import Timeline
 from partfill.sim.truth import Violation
 from partfill.sim.venue import SimVenue
@@ -23,6 +26,7 @@ from partfill.sim.venue import SimVenue
 if TYPE_CHECKING:
     from partfill.sim.decisions import Decisions
     from partfill.sim.guards import Guards
+    from partfill.sim.tables import Tables
 
 _KEPT = (VenueDeclared, Restarted, Submit, Stop, Amend, KillSwitch, Protect, Unprotect)
 """Inputs that are given again by whoever gave them, if the process dies before they are durable."""
@@ -36,8 +40,13 @@ class Process(Timeline):
     decisions: Decisions
     guards: Guards
 
-    def __init__(self, seed: int, *, story: bool) -> None:
+    def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
         super().__init__(story=story)
+        self.ingredients = Ingredients(seed, only)
+        self.tables: Tables | None = None
+        """The same process, living from its tables."""
+        self.dying: tuple[object, Effects] = (None, Effects())
+        """The step in which the process dies, and what followed from it."""
         self.seed = seed
         self.random = Random(seed)
         self.weather = Random(~seed)
@@ -53,6 +62,10 @@ class Process(Timeline):
         self.crashes: list[int] = []
         """Numbers of events at which it dies."""
         self.engine = self.engine_type()
+
+    def at(self, what: Placed) -> SimVenue:
+        """The account at the venue that it is of."""
+        return self.venues[where(what)]
 
     def send(self, op: Operation) -> None:
         """An operation leaves for its venue: see `network`."""
@@ -83,8 +96,11 @@ class Process(Timeline):
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:
             self.crashes.pop(0)
             self.unsure = (self.log[-1], effects.events)
+            self.dying = (self.log[-1], effects)
             self.die(effects.operations)
             return
+        if self.tables is not None:
+            self.tables.take(inp, now, effects)
         self.dust_moves(effects.events)
         for op in effects.operations:
             self.send(op)
@@ -140,11 +156,15 @@ class Process(Timeline):
         entry, events = self.unsure
         if self.log[-1] is entry:
             self.dust_moves(events)
+        if self.tables is not None:
+            if self.log[-1] is self.dying[0]:
+                self.tables.take(*self.log[-1], self.dying[1])
+            self.tables.reopen()
         self.engine = engine = self.engine_type()
         for inp, at in self.log:
             engine.step(inp, at)
         self.next_tick = 0
         self.feed(Restarted(desk="s"))
         for venue in self.venues.values():
-            self.feed(Gap(venue=venue.name, since=self.now))
+            self.feed(Gap(venue=venue.name, account=venue.account, since=self.now))
             self.backfill(venue)

@@ -16,7 +16,8 @@ from partfill.core.invariants import check_whole
 from partfill.model.capabilities import ClientId
 from partfill.model.events import DustLeft, DustUsed
 from partfill.model.words import Side
-from partfill.sim.venue import D, Order, SimVenue
+from partfill.sim.orders import D, Order
+from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
@@ -109,7 +110,7 @@ class Truth:
         holdings = self._world.engine.holdings
         assert holdings is not None
         for venue in self._world.venues.values():
-            position = holdings.positions.get((venue.name, "", "ACME"))
+            position = holdings.positions.get((venue.name, venue.account, "ACME"))
             fills = [(fill, 1 if order.side is Side.BUY else -1) for order in venue.orders.values() for fill in order.fills]
             qty, paid = sum(fill.qty * sign for fill, sign in fills), sum(fill.qty * fill.px * sign for fill, sign in fills)
             held = position.qty if position is not None else 0
@@ -132,14 +133,14 @@ class Truth:
         return child.rules.client_id is ClientId.NONE and child.placed and alike
 
     def _has_twin(self, child: Child) -> bool:
-        return any(self.twins(order, child) for order in self._world.venues[child.venue].orders.values())
+        return any(self.twins(order, child) for order in self._world.at(child).orders.values())
 
     def compare(self) -> None:
         """Every ledger equals the truth."""
         for venue in self._world.venues.values():
             kind = venue.kind
             for order in venue.orders.values():
-                ledger = self._world.engine.index.by_order.get((venue.name, "", order.id))
+                ledger = self._world.engine.index.by_order.get((venue.name, venue.account, order.id))
                 if ledger is None:
                     raise Violation(f"order {order.id} of {order.first} lives at {kind.name} and nobody here knows it")
                 child = ledger.child

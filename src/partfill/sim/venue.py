@@ -6,7 +6,6 @@ truth; the world loses, doubles, delays and reorders what it says.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from random import Random
 
 from partfill.model.capabilities import BelowCum, Chain, ClientId, ReplaceQty
@@ -15,59 +14,30 @@ from partfill.model.observations import Execution, ExecutionRevised, ExecutionVo
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
 from partfill.sim.kinds import Kind
-
-D = [Decimal(number) for number in range(2001)]
-"""Quantities and prices are small whole numbers: their Decimals are made once."""
-
-
-class Fill:
-    """One execution as it truly is. `qty` 0 after it was voided."""
-
-    __slots__ = ("key", "px", "qty", "version")
-
-    def __init__(self, key: str, qty: int, px: int) -> None:
-        self.key = key
-        self.qty = qty
-        self.px = px
-        self.version = key
-
-
-class Order:
-    """One venue order as it truly is. Quantities in whole units."""
-
-    __slots__ = ("cl_ord_id", "cum", "end", "fills", "first", "id", "off", "parent", "price", "qty", "root", "side", "terms")
-
-    def __init__(self, number: str, op: Place, root: Order | None = None) -> None:
-        self.id = number
-        self.terms = op.terms
-        self.cl_ord_id = op.cl_ord_id
-        self.first = op.cl_ord_id
-        """The id it was placed under: the same for all legs of a chain."""
-        self.side: Side = op.terms.side
-        self.qty = int(op.terms.order_qty or 0)
-        self.price = int(op.terms.price or 0)
-        self.cum = 0
-        self.off = 0
-        """Voided quantity that does not work again."""
-        self.fills: list[Fill] = []
-        self.end: OrdStatus | None = None
-        self.root = root if root is not None else self
-        self.parent = int(op.cl_ord_id.partition("-")[0][1:])
-        """Number of the parent that the root of the chain was placed for."""
-
-    @property
-    def leaves(self) -> int:
-        """What may still fill."""
-        return 0 if self.end is not None else max(0, self.qty - self.cum - self.off)
+from partfill.sim.orders import D, Fill, Order, average, same, where, word
 
 
 class SimVenue:
     """One account at one venue."""
 
-    __slots__ = ("by_client", "count", "eager", "kind", "moody", "name", "open", "orders", "past", "random", "reduces")
+    __slots__ = (
+        "account",
+        "by_client",
+        "count",
+        "eager",
+        "kind",
+        "moody",
+        "name",
+        "open",
+        "orders",
+        "past",
+        "random",
+        "reduces",
+    )
 
-    def __init__(self, name: str, kind: Kind, random: Random) -> None:
+    def __init__(self, name: str, kind: Kind, random: Random, account: str = "") -> None:
         self.name = name
+        self.account = account
         self.kind = kind
         self.random = random
         self.orders: dict[str, Order] = {}
@@ -83,6 +53,16 @@ class SimVenue:
         """Whether it refuses things now and then for no reason."""
         self.reduces = False
         """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
+
+    @property
+    def venue(self) -> str:
+        """The name, as messages have it."""
+        return self.name
+
+    @property
+    def key(self) -> str:
+        """What this account of this venue is found by."""
+        return where(self)
 
     @property
     def held(self) -> int:
@@ -166,8 +146,14 @@ class SimVenue:
         """The rest goes on under a new order id; the old one ends."""
         assert self.kind.capabilities.replace_qty is ReplaceQty.OPEN
         self.count += 1
-        place = Place(venue=op.venue, account=op.account, instrument=op.instrument, order=op.order, cl_ord_id=op.cl_ord_id,
-                      terms=old.terms.sized(op.order_qty, None if old.terms.price is None else D[price]))  # fmt: skip
+        place = Place(
+            venue=op.venue,
+            account=op.account,
+            instrument=op.instrument,
+            order=op.order,
+            cl_ord_id=op.cl_ord_id,
+            terms=old.terms.sized(op.order_qty, None if old.terms.price is None else D[price]),
+        )
         order = Order(f"{self.name}{self.count}", place, old.root)
         order.first = old.first
         self.orders[order.id] = self.open[order.id] = order
@@ -183,7 +169,15 @@ class SimVenue:
         if order is None and self.kind.capabilities.client_id is ClientId.NONE and op.order_id is None:
             order = next((each for each in self.orders.values() if each.id not in taken and same(each, op)), None)
         found = None if order is None else self._report(order, None, now)
-        return Looked(venue=self.name, cl_ord_id=op.cl_ord_id, order_id=op.order_id, order=found, definite=definite, as_of=now)
+        return Looked(
+            venue=self.name,
+            account=self.account,
+            cl_ord_id=op.cl_ord_id,
+            order_id=op.order_id,
+            order=found,
+            definite=definite,
+            as_of=now,
+        )
 
     def poll(self, now: int, also: list[str]) -> list[OrderSnapshot]:
         """All open orders, and those named."""
@@ -234,9 +228,16 @@ class SimVenue:
         elif order.leaves:
             self.open[order.id] = order
         self.past.append(
-            ExecutionVoided(venue=self.name, order_id=order.id, key=fill.version, qty=D[qty], leaves_qty=D[order.leaves if works
-                            else 0], as_of=now)
-        )  # fmt: skip
+            ExecutionVoided(
+                venue=self.name,
+                account=self.account,
+                order_id=order.id,
+                key=fill.version,
+                qty=D[qty],
+                leaves_qty=D[order.leaves if works else 0],
+                as_of=now,
+            )
+        )
         said.append(self.past[-1])
         return qty if works else 0
 
@@ -248,7 +249,16 @@ class SimVenue:
         order.off += fill.qty - qty
         fill.qty, fill.px = qty, px
         self.past.append(
-            ExecutionRevised(venue=self.name, order_id=order.id, key=old, new_key=fill.version, qty=D[qty], px=D[px], as_of=now)
+            ExecutionRevised(
+                venue=self.name,
+                account=self.account,
+                order_id=order.id,
+                key=old,
+                new_key=fill.version,
+                qty=D[qty],
+                px=D[px],
+                as_of=now,
+            )
         )
         said.append(self.past[-1])
 
@@ -274,13 +284,30 @@ class SimVenue:
     def _chain_cum(self, order: Order | None) -> int:
         return 0 if order is None else sum(each.cum for each in self.orders.values() if each.root is order.root)
 
-    def _answer(self, op: Place | Cancel | Replace, request: Request, outcome: Outcome, order: OrderSnapshot | None, now: int,
-                reason: str | None = None) -> Answered:  # fmt: skip
-        return Answered(venue=self.name, request=request, cl_ord_id=op.cl_ord_id, outcome=outcome, order=order, reason=reason,
-                        as_of=now)  # fmt: skip
+    def _answer(
+        self,
+        op: Place | Cancel | Replace,
+        request: Request,
+        outcome: Outcome,
+        order: OrderSnapshot | None,
+        now: int,
+        reason: str | None = None,
+    ) -> Answered:
+        return Answered(
+            venue=self.name,
+            account=self.account,
+            request=request,
+            cl_ord_id=op.cl_ord_id,
+            outcome=outcome,
+            order=order,
+            reason=reason,
+            as_of=now,
+        )
 
     def _execution(self, order: Order, fill: Fill, now: int) -> Execution:
-        return Execution(venue=self.name, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], as_of=now)
+        return Execution(
+            venue=self.name, account=self.account, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], as_of=now
+        )
 
     def _report(self, order: Order, kind: ExecType | None, now: int, orig: str | None = None) -> OrderSnapshot:
         knows = self.kind.capabilities.client_id is not ClientId.NONE
@@ -289,31 +316,23 @@ class SimVenue:
             executions = tuple(self._execution(order, fill, now) for fill in order.fills if fill.qty)
         name = order.cl_ord_id if knows else None
         return OrderSnapshot(
-            venue=self.name, order_id=order.id, cl_ord_id=name, orig_cl_ord_id=orig, exec_type=kind, ord_status=_word(order),
-            instrument=order.terms.instrument, side=order.side, ord_type=order.terms.ord_type,
-            time_in_force=order.terms.time_in_force, price=D[order.price], order_qty=D[order.qty],
+            venue=self.name,
+            account=self.account,
+            order_id=order.id,
+            cl_ord_id=name,
+            orig_cl_ord_id=orig,
+            exec_type=kind,
+            ord_status=word(order),
+            instrument=order.terms.instrument,
+            side=order.side,
+            ord_type=order.terms.ord_type,
+            time_in_force=order.terms.time_in_force,
+            price=D[order.price],
+            order_qty=D[order.qty],
             cum_qty=D[order.cum] if self.kind.totals else None,
-            avg_px=_average(order) if self.kind.totals and not self.kind.itemised else None, leaves_qty=D[order.leaves],
-            executions=executions, as_of=now, asked=now if kind is None else None,
-        )  # fmt: skip
-
-
-def same(order: Order, op: Query) -> bool:
-    """Whether an order has the terms that are asked for."""
-    terms = op.terms
-    return (order.terms.instrument, order.side, order.terms.order_qty, order.terms.price) == (
-        terms.instrument, terms.side, terms.order_qty, terms.price,
-    )  # fmt: skip
-
-
-def _word(order: Order) -> OrdStatus:
-    if order.end is not None:
-        return order.end
-    if order.cum >= order.qty:
-        return OrdStatus.FILLED
-    return OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
-
-
-def _average(order: Order) -> Decimal | None:
-    value = sum(fill.qty * fill.px for fill in order.fills)
-    return Decimal(value) / order.cum if order.cum else None
+            avg_px=average(order) if self.kind.totals and not self.kind.itemised else None,
+            leaves_qty=D[order.leaves],
+            executions=executions,
+            as_of=now,
+            asked=now if kind is None else None,
+        )

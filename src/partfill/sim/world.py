@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from partfill.model.commands import KillSwitch, Restarted, Stop
 from partfill.model.inputs import VenueDeclared
+from partfill.sim.accounts import add_accounts, count_collisions
 from partfill.sim.decisions import Decisions
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
+from partfill.sim.ingredients import TABLES
 from partfill.sim.kinds import KINDS
+from partfill.sim.tables import Tables
 from partfill.sim.timeline import MS, SECOND
 from partfill.sim.truth import Truth, Violation
 from partfill.sim.venue import SimVenue
@@ -29,16 +32,18 @@ QUIET = (1, 3, 35, 70)
 
 
 class World(Happenings):
-    """One run."""
+    """One run. `only`: the ingredients it has, instead of those that it would draw."""
 
     def __init__(
-        self, seed: int, *, story: bool = False, trouble: int = TROUBLE, users: int | None = None, deaths: bool = True
-    ) -> None:
-        super().__init__(seed, story=story)
+        self, seed: int, *, story: bool = False, trouble: int = TROUBLE, users: int | None = None, deaths: bool = True,
+        only: frozenset[str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(seed, story=story, only=only)
         self.truth = Truth(self)
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
+        add_accounts(self.ingredients, self.venues)
         self.decisions = Decisions(self, seed)
         self.guards = Guards(self, seed)
         self.trouble = trouble
@@ -46,11 +51,14 @@ class World(Happenings):
         self.crashes = sorted(self.random.randint(5, 200) for _ in range(self.random.choice((0, 0, 1, 2))))
         if not deaths:
             self.crashes = []
+        if TABLES in self.ingredients.has:
+            self.tables = Tables(seed, self.ingredients)
 
     def run(self) -> int:
         """Live through it; returns the number of events. Raises `Violation`."""
         for venue in self.venues.values():
-            self.feed(VenueDeclared(venue=venue.name, capabilities=self.guards.declared(venue)))
+            if not venue.account:
+                self.feed(VenueDeclared(venue=venue.name, capabilities=self.guards.declared(venue)))
         self.feed(Restarted(desk="s"))
         for number in range(self.users):
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
@@ -69,7 +77,7 @@ class World(Happenings):
         self.guards.end()
         for parent in list(self.engine.desk.parents.values()):
             if parent.done is None and (parent.guards is None or parent.guards < 0):
-                self.feed(Stop(venue=parent.venue, ref=parent.ref))
+                self.feed(Stop(venue=parent.venue, account=parent.account, ref=parent.ref))
         for scope in list(self.engine.desk.killed):
             self.feed(KillSwitch(venue=scope[0], account=scope[1], on=False, by="sim"))
         self.settle()
@@ -79,6 +87,9 @@ class World(Happenings):
         for venue in self.venues.values():
             if venue.open:
                 raise Violation(f"everything was stopped and {next(iter(venue.open))} works at {venue.kind.name}")
+        if self.tables is not None:
+            self.tables.compare(self.engine)
+        count_collisions(self.ingredients, self.venues)
         return self.events
 
     def clock_jumps(self) -> None:

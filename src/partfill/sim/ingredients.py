@@ -1,0 +1,39 @@
+"""What a simulated world is made of beside trade, losses and deaths, and how often it met each.
+
+Rules
+- About two worlds of five have none of these: they are the worlds that they were.
+- Draws come from a source of its own.
+- Whatever is named in `EVERY` is counted when it happens, not when it is drawn: a run can show that it met all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+TABLES = "tables"
+"""The process is restarted from its tables, in the middle, and compared with one that goes on."""
+ACCOUNTS = "accounts"
+"""A venue has several accounts, in which the same ids name different orders."""
+
+DRAWN = (TABLES, ACCOUNTS)
+"""Ingredients that a world may have."""
+RARE = {TABLES: 0.25}
+"""How likely one is taken that was drawn, where it is slow."""
+
+EVERY = ("restart from the tables", "an order id in two accounts")
+"""All that is counted."""
+
+
+class Ingredients:
+    """The ingredients of one world, and what it met of them."""
+
+    def __init__(self, seed: int, only: frozenset[str] | None = None) -> None:
+        self.random = Random(seed ^ 0xF00D)
+        drawn = self.random.sample(DRAWN, self.random.choice((0, 0, 1, 2, 3)) % (len(DRAWN) + 1))
+        self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0)) if only is None else only
+        self.met: Counter[str] = Counter()
+
+    def meet(self, what: str, count: int = 1) -> None:
+        """One of `EVERY` happened."""
+        self.met[what] += count

@@ -1,0 +1,107 @@
+"""What simulated worlds are made of: every ingredient is met, and whatever is planted into it is caught."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from partfill.core.index import Index
+from partfill.journal import keeper
+from partfill.sim import ingredients
+from partfill.sim.run import live
+from partfill.sim.world import World
+
+pytestmark = pytest.mark.timeout(600)
+
+FIRST = 700_000
+
+
+def lived(has: str, worlds: int, first: int = FIRST) -> Counter[str]:
+    """What these worlds met; nothing broke in them."""
+    met: Counter[str] = Counter()
+    for seed in range(first, first + worlds):
+        assert live(World, seed, met, only=frozenset(has.split("+")))[1] is None, f"seed {seed} with {has}"
+    return met
+
+
+def broke(has: str, worlds: int, first: int = FIRST) -> str | None:
+    """What first did not hold in these worlds."""
+    for seed in range(first, first + worlds):
+        why = live(World, seed, only=frozenset(has.split("+")))[1]
+        if why is not None:
+            return why
+    return None
+
+
+HOLDS = {
+    "tables": (15, "restart from the tables"),
+    "accounts": (30, "an order id in two accounts"),
+    "tables+accounts": (10, "restart from the tables"),
+}
+"""Ingredients -> worlds, and what these must have met."""
+
+
+@pytest.mark.parametrize("has", HOLDS)
+def test_nothing_breaks_with(has: str) -> None:
+    worlds, what = HOLDS[has]
+    assert lived(has, worlds)[what] >= worlds / 3
+
+
+def test_every_ingredient_is_drawn_and_some_worlds_have_none() -> None:
+    drawn = Counter(each for seed in range(400) for each in (ingredients.Ingredients(seed).has or ("none",)))
+    assert set(drawn) == {"none", *ingredients.DRAWN}
+    assert drawn["none"] >= 80
+
+
+# ---------------------------------------------------------------------- planted
+
+
+def forget_the_timers(patch: pytest.MonkeyPatch) -> None:
+    """After a start nothing is asked at its time."""
+    remember = keeper.recover
+
+    def recover(*args: object, **kwargs: object) -> keeper.Keeper:
+        found = remember(*args, **kwargs)  # type: ignore[arg-type]
+        found.engine.desk.timers.clear()
+        return found
+
+    patch.setattr("partfill.sim.tables.recover", recover)
+
+
+def forget_what_is_in_flight(patch: pytest.MonkeyPatch) -> None:
+    """After a start no request counts as on its way."""
+    thaw = keeper.thaw_work
+
+    def thawed(state: bytes, child: object, parent: object) -> None:
+        thaw(state, child, parent)  # type: ignore[arg-type]
+        child.work.request = None  # type: ignore[attr-defined]
+
+    patch.setattr(keeper, "thaw_work", thawed)
+
+
+def look_into_another_account(patch: pytest.MonkeyPatch) -> None:
+    """An order id leads to the order of whichever account had it first."""
+    bind = Index.bind_order
+
+    def bound(self: Index, ledger: object, order_id: str) -> None:
+        bind(self, ledger, order_id)  # type: ignore[arg-type]
+        child = ledger.child  # type: ignore[attr-defined]
+        for account in ("", "b", "c"):
+            self.by_order.setdefault((child.venue, account, order_id), ledger)  # type: ignore[arg-type]
+
+    patch.setattr(Index, "bind_order", bound)
+
+
+PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
+    ("tables", forget_the_timers), ("tables", forget_what_is_in_flight), ("accounts", look_into_another_account),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("has", "plant"), PLANTED, ids=lambda each: getattr(each, "__name__", each))
+def test_a_planted_bug_is_caught(
+    has: str, plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert broke(has, 300) is not None
