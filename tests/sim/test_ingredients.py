@@ -38,7 +38,8 @@ def broke(has: str, worlds: int, first: int = FIRST) -> str | None:
 HOLDS = {
     "tables": (15, "restart from the tables"),
     "accounts": (30, "an order id in two accounts"),
-    "tables+accounts": (10, "restart from the tables"),
+    "fees": (40, "a charge of an execution"),
+    "tables+accounts+fees": (10, "restart from the tables"),
 }
 """Ingredients -> worlds, and what these must have met."""
 
@@ -94,8 +95,19 @@ def look_into_another_account(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Index, "bind_order", bound)
 
 
+def keep_the_fee_of_what_was_voided(patch: pytest.MonkeyPatch) -> None:
+    """A charge in another currency than the execution's own stays when the execution goes."""
+    patch.setattr("partfill.core.ledger.apart", lambda case, row: {})
+
+
+def keep_what_fees_took(patch: pytest.MonkeyPatch) -> None:
+    """What is held is what filled."""
+    patch.setattr("partfill.core.position._kept", lambda share, base: (share.qty, share.value))
+
+
 PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("tables", forget_the_timers), ("tables", forget_what_is_in_flight), ("accounts", look_into_another_account),
+    ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took),
 ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Holdings:
         """What is known of instruments, per (venue, instrument): the engine's own."""
         self.positions: dict[tuple[str, str, str], Position] = {}
         self.counted: dict[int, tuple[Position, Share]] = {}
-        """Of every order in memory that has filled."""
+        """Of every order in memory that has filled, or cost a fee."""
         self.next_number = 1
 
     def follow(self, effects: Effects, now: int) -> None:
@@ -52,7 +52,7 @@ class Holdings:
             if known is not None:
                 self._move(known[0], gone, known[1], NOTHING, now, effects)
         child = effects.child
-        if child is None or (not child.cum and child.id not in self.counted):
+        if child is None or (not child.cum and child.id not in self.counted and not _has_fees(child)):
             return
         if child.side is None or child.instrument is None or child.flags & _QUARANTINED:
             return
@@ -112,7 +112,7 @@ class Holdings:
 
     def restored(self, child: Child) -> None:
         """An order has come back into memory: what it contributes has been counted."""
-        if child.cum and child.side is not None and child.instrument is not None:
+        if (child.cum or _has_fees(child)) and child.side is not None and child.instrument is not None:
             self.counted[child.id] = (self._of(child), share_of(child))
 
     def forgotten(self, number: int) -> None:
@@ -179,6 +179,11 @@ class Holdings:
             position.paid, bool(position.unpriced), None if qty is held else held,
         )  # fmt: skip
         effects.events.insert(place, changed)
+
+
+def _has_fees(child: Child) -> bool:
+    """Whether something was taken for an order: it may be of one that filled nothing, or of which everything was taken back."""
+    return any(ledger.fees for ledger in child.ledgers)
 
 
 def share_of(child: Child) -> Share:

@@ -194,7 +194,7 @@ class Guards:
         if self.budgets.get((where(op), side)) is Budget.SHARED and not self.rules[op.venue].reduce_only:
             holdings = self._world.engine.holdings
             position = holdings.positions.get((op.venue, op.account, "ACME")) if holdings is not None else None
-            held = 0 if position is None else int(position.qty)
+            held = 0 if position is None else int(position.held)
             self.known[op.cl_ord_id] = max(0, held if side is Side.BUY else -held)
 
     def open_beside(self, op: Operation) -> int:
@@ -264,6 +264,10 @@ class Guards:
             return {"stop": 0, "target": 0}
         rules = self.rules[venue.name]
         protection = self._world.engine.desk.protections[venue.name, venue.account, "ACME", side]
+        if not held and protection.small and not protection.blind_since:
+            # Fees left less than a unit of it: that cannot be covered, and a person was told.
+            self._world.ingredients.meet("a rest that is too small to protect")
+            return {"stop": 0, "target": 0}
         if protection.blind_since or not protection.covered:
             raise Violation(f"{side.value} at {venue.kind.name} is quiet and not covered, or its market not seen")
         fired = any(guard.fired_at for guard in protection.guards if guard.leg.stops)

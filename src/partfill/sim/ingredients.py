@@ -15,13 +15,19 @@ TABLES = "tables"
 """The process is restarted from its tables, in the middle, and compared with one that goes on."""
 ACCOUNTS = "accounts"
 """A venue has several accounts, in which the same ids name different orders."""
+FEES = "fees"
+"""Venues take fees, and tell of them in their own ways."""
 
-DRAWN = (TABLES, ACCOUNTS)
+DRAWN = (TABLES, ACCOUNTS, FEES)
 """Ingredients that a world may have."""
 RARE = {TABLES: 0.25}
 """How likely one is taken that was drawn, where it is slow."""
 
-EVERY = ("restart from the tables", "an order id in two accounts")
+EVERY = (
+    *("restart from the tables", "an order id in two accounts", "a fee with its execution", "an execution with two fees"),
+    *("a charge of an order", "a charge of an execution", "a fee that was revised", "a fee in the base asset"),
+    *("a rest that is too small to protect",),
+)
 """All that is counted."""
 
 

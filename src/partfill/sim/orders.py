@@ -33,19 +33,40 @@ D = [Decimal(number) for number in range(2001)]
 class Fill:
     """One execution as it truly is. `qty` 0 after it was voided."""
 
-    __slots__ = ("key", "px", "qty", "version")
+    __slots__ = ("charges", "currency", "fee", "fee_late", "key", "px", "qty", "version")
 
     def __init__(self, key: str, qty: int, px: int) -> None:
         self.key = key
         self.qty = qty
         self.px = px
         self.version = key
+        self.fee: Decimal | None = None
+        self.currency = ""
+        self.fee_late = False
+        """True while it was told without its fee."""
+        self.charges: list[tuple[str, Decimal]] = []
+        """(currency, amount) that was charged apart for it."""
 
 
 class Order:
     """One venue order as it truly is. Quantities in whole units."""
 
-    __slots__ = ("cl_ord_id", "cum", "end", "fills", "first", "id", "off", "parent", "price", "qty", "root", "side", "terms")
+    __slots__ = (
+        "charges",
+        "cl_ord_id",
+        "cum",
+        "end",
+        "fills",
+        "first",
+        "id",
+        "off",
+        "parent",
+        "price",
+        "qty",
+        "root",
+        "side",
+        "terms",
+    )
 
     def __init__(self, number: str, op: Place, root: Order | None = None) -> None:
         self.id = number
@@ -60,6 +81,8 @@ class Order:
         self.off = 0
         """Voided quantity that does not work again."""
         self.fills: list[Fill] = []
+        self.charges: list[tuple[str, Decimal]] = []
+        """(currency, amount) that was charged for it as a whole."""
         self.end: OrdStatus | None = None
         self.root = root if root is not None else self
         self.parent = int(op.cl_ord_id.partition("-")[0][1:])

@@ -16,6 +16,7 @@ from partfill.core.invariants import check_whole
 from partfill.model.capabilities import ClientId
 from partfill.model.events import DustLeft, DustUsed
 from partfill.model.words import Side
+from partfill.sim.fees import BASE, fees_of
 from partfill.sim.orders import D, Order
 from partfill.sim.venue import SimVenue
 
@@ -116,10 +117,26 @@ class Truth:
             held = position.qty if position is not None else 0
             if held != qty:
                 raise Violation(f"the position at {venue.kind.name} is {held} here, and {qty} at the venue")
-            if position is not None and venue.kind.itemised and position.paid != paid:
+            if position is None:
+                continue
+            taken = self._fees_of(venue, position.fees)
+            if position.base == BASE and position.held != held - taken:
+                raise Violation(f"{position.held} is held at {venue.kind.name} here, and {held - taken} by its fees")
+            if venue.kind.itemised and not (taken and position.base == BASE) and position.paid != paid:
                 raise Violation(f"{position.paid} was paid at {venue.kind.name} here, and {paid} at the venue")
-            if position is not None and not position.qty and position.cost:
+            if not position.held and position.cost:
                 raise Violation(f"nothing is held at {venue.kind.name}, and it cost {position.cost}")
+
+    def _fees_of(self, venue: SimVenue, here: dict[str, Decimal]) -> Decimal:
+        """What was taken in the base asset; the fees of every currency are those of the position."""
+        fees: dict[str, Decimal] = {}
+        for order in venue.orders.values():
+            for currency, amount in fees_of(order).items():
+                fees[currency] = fees.get(currency, D[0]) + amount
+        fees = {currency: amount for currency, amount in fees.items() if amount}
+        if fees != here:
+            raise Violation(f"fees at {venue.kind.name} are {here} here, and {fees} at the venue")
+        return fees.get(BASE, D[0])
 
     def children_of(self, number: int) -> list[Child]:
         """The children of a parent, as far as the engine knows."""
@@ -149,6 +166,9 @@ class Truth:
                 worth = sum(fill.qty * fill.px for fill in order.fills)
                 if kind.itemised and ledger.notional != worth:
                     raise Violation(f"{order.first} at {kind.name}: value {ledger.notional} here, {worth} at the venue")
+                fees = {currency: amount for currency, amount in (ledger.fees or {}).items() if amount}
+                if fees != fees_of(order):
+                    raise Violation(f"{order.first} at {kind.name}: fees {fees} here, {fees_of(order)} at the venue")
                 if ledger is child.ledger and child.open_at_venue is not bool(order.leaves):
                     raise Violation(
                         f"{order.first} at {kind.name}: {child.status}, leaves {child.leaves} here, {order.leaves} at the venue"

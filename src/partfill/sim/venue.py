@@ -13,6 +13,7 @@ from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
+from partfill.sim.fees import BASE, Fees, fees_of
 from partfill.sim.kinds import Kind
 from partfill.sim.orders import D, Fill, Order, average, same, where, word
 
@@ -25,6 +26,7 @@ class SimVenue:
         "by_client",
         "count",
         "eager",
+        "fees",
         "kind",
         "moody",
         "name",
@@ -47,6 +49,8 @@ class SimVenue:
         self.past: list[Observation] = []
         """Every message about an execution, as it was told."""
         self.count = 0
+        self.fees: Fees | None = None
+        """What it takes for fills; None for nothing that it tells of."""
         self.eager = True
         """Whether some orders trade as they arrive."""
         self.moody = True
@@ -66,8 +70,12 @@ class SimVenue:
 
     @property
     def held(self) -> int:
-        """The position, signed."""
-        return sum(fill.qty * (1 if order.side is Side.BUY else -1) for order in self.orders.values() for fill in order.fills)
+        """The position, signed; whole units of it, where fees are taken from it."""
+        orders = self.orders.values()
+        filled = sum(fill.qty * (1 if order.side is Side.BUY else -1) for order in orders for fill in order.fills)
+        if self.fees is None:
+            return filled
+        return int(filled - sum((fees_of(order).get(BASE, D[0]) for order in orders), D[0]))
 
     def _room(self, order: Order) -> int:
         """How much of an order may fill."""
@@ -204,9 +212,13 @@ class SimVenue:
         fill = Fill(f"x{self.count}", qty, order.price)
         order.fills.append(fill)
         order.cum += qty
-        self.past.append(self._execution(order, fill, now))
+        apart = [] if self.fees is None else self.fees.take(order, fill, now)
         if self.kind.itemised:
-            said.append(self.past[-1])
+            said.append(self._execution(order, fill, now))
+        fill.fee_late = False
+        self.past.append(self._execution(order, fill, now))
+        self.past.extend(apart)
+        said.extend(apart)
         if self.kind.totals:
             said.append(self._report(order, None, now))
         self._close_if_done(order)
@@ -248,6 +260,10 @@ class SimVenue:
         order.cum -= fill.qty - qty
         order.off += fill.qty - qty
         fill.qty, fill.px = qty, px
+        before = fill.fee
+        if self.fees is not None:
+            self.fees.revised(fill)
+        fee = fill.fee if fill.fee is not before else None
         self.past.append(
             ExecutionRevised(
                 venue=self.name,
@@ -257,6 +273,8 @@ class SimVenue:
                 new_key=fill.version,
                 qty=D[qty],
                 px=D[px],
+                fee=fee,
+                fee_currency=None if fee is None else fill.currency,
                 as_of=now,
             )
         )
@@ -305,9 +323,11 @@ class SimVenue:
         )
 
     def _execution(self, order: Order, fill: Fill, now: int) -> Execution:
+        fee = None if fill.fee_late else fill.fee
         return Execution(
-            venue=self.name, account=self.account, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], as_of=now
-        )
+            venue=self.name, account=self.account, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], fee=fee,
+            fee_currency=None if fee is None else fill.currency, as_of=now,
+        )  # fmt: skip
 
     def _report(self, order: Order, kind: ExecType | None, now: int, orig: str | None = None) -> OrderSnapshot:
         knows = self.kind.capabilities.client_id is not ClientId.NONE

@@ -16,6 +16,7 @@ from partfill.model.commands import KillSwitch, Restarted, Stop
 from partfill.model.inputs import VenueDeclared
 from partfill.sim.accounts import add_accounts, count_collisions
 from partfill.sim.decisions import Decisions
+from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
 from partfill.sim.ingredients import TABLES
@@ -44,6 +45,9 @@ class World(Happenings):
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
         add_accounts(self.ingredients, self.venues)
+        for venue in self.venues.values():
+            if venue.kind.itemised:
+                venue.fees = give_fees(self.ingredients, venue.name, venue.account)
         self.decisions = Decisions(self, seed)
         self.guards = Guards(self, seed)
         self.trouble = trouble
@@ -60,6 +64,9 @@ class World(Happenings):
             if not venue.account:
                 self.feed(VenueDeclared(venue=venue.name, capabilities=self.guards.declared(venue)))
         self.feed(Restarted(desk="s"))
+        for venue in self.venues.values():
+            if venue.fees is not None and not venue.account:
+                self.later(self.ingredients.random.choice((0, 4 * SECOND)), self.feed, venue.fees.listed())
         for number in range(self.users):
             self.later(self.random.randint(0, 3 * SECOND), self.user_submits, f"u{number}")
         for number, wait in enumerate(self.decisions.latecomers()):
