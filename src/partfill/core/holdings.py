@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.position import NOTHING, Position, Share
+from partfill.core.rows import unpack
 from partfill.model.events import AlarmKind, ParentDone, PositionChanged, PositionClosed
 from partfill.model.inputs import InstrumentListed, PositionSeen
-from partfill.model.numbers import ZERO, add, neg, sub, text
+from partfill.model.numbers import ZERO, add, mul, neg, sub, text
 from partfill.model.words import Flag, Side
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Holdings:
         was = (position.held, position.cost, position.paid)
         rounds = position.rounds
         net = None if was[0] else position.net
-        position.move(child, before, after, now)
+        position.move(child, before, after, now, _became(effects) if abs(after.qty) <= abs(before.qty) else None)
         effects.position(position)
         if was != (position.held, position.cost, position.paid):
             self._tell(position, child, effects)
@@ -184,6 +185,23 @@ class Holdings:
 def _has_fees(child: Child) -> bool:
     """Whether something was taken for an order: it may be of one that filled nothing, or of which everything was taken back."""
     return any(ledger.fees for ledger in child.ledgers)
+
+
+def _became(effects: Effects) -> tuple[Decimal, Decimal] | None:
+    """What is left of the one execution that a step corrected or took back, signed; None where it was not one."""
+    if len(effects.rows) != 1 or effects.child is None:
+        return None
+    ledger, key, _, leg = effects.rows[0]
+    packed = ledger.rows.get(key)
+    if packed is None or leg is not None:
+        return None
+    row = unpack(packed)
+    if row.void or row.qty is None:
+        return (ZERO, ZERO)
+    if row.px is None:
+        return None
+    left = (ledger.live_qty(row), mul(row.qty, row.px))
+    return left if effects.child.side is Side.BUY else (neg(left[0]), neg(left[1]))
 
 
 def share_of(child: Child) -> Share:

@@ -26,7 +26,11 @@ RARE = {TABLES: 0.25}
 EVERY = (
     *("restart from the tables", "an order id in two accounts", "a fee with its execution", "an execution with two fees"),
     *("a charge of an order", "a charge of an execution", "a fee that was revised", "a fee in the base asset"),
-    *("a rest that is too small to protect",),
+    *(
+        "a rest that is too small to protect",
+        "an average cost to the last digit",
+        "a result of a closed position",
+    ),
 )
 """All that is counted."""
 

@@ -24,6 +24,7 @@ from partfill.sim.truth import Violation
 from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
+    from partfill.sim.costs import Costs
     from partfill.sim.decisions import Decisions
     from partfill.sim.guards import Guards
     from partfill.sim.tables import Tables
@@ -38,6 +39,7 @@ class Process(Timeline):
     engine_type: type[Engine] = Engine
     venues: dict[str, SimVenue]
     decisions: Decisions
+    costs: Costs
     guards: Guards
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
@@ -99,14 +101,19 @@ class Process(Timeline):
             self.dying = (self.log[-1], effects)
             self.die(effects.operations)
             return
-        if self.tables is not None:
-            self.tables.take(inp, now, effects)
+        self.durable(inp, now, effects)
         self.dust_moves(effects.events)
         for op in effects.operations:
             self.send(op)
         for parent in effects.wanted:
             self.decisions.wanted(parent)
         self.set_alarm()
+
+    def durable(self, inp: Input, now: int, effects: Effects) -> None:
+        """A step is on disk, whatever becomes of the process."""
+        if self.tables is not None:
+            self.tables.take(inp, now, effects)
+        self.costs.heard(effects)
 
     def dust_moves(self, events: Iterable[Any]) -> None:
         """What a durable step says of dust holds from now on."""
@@ -156,9 +163,9 @@ class Process(Timeline):
         entry, events = self.unsure
         if self.log[-1] is entry:
             self.dust_moves(events)
+        if self.log[-1] is self.dying[0]:
+            self.durable(*self.log[-1], self.dying[1])
         if self.tables is not None:
-            if self.log[-1] is self.dying[0]:
-                self.tables.take(*self.log[-1], self.dying[1])
             self.tables.reopen()
         self.engine = engine = self.engine_type()
         for inp, at in self.log:

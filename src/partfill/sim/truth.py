@@ -126,6 +126,8 @@ class Truth:
                 raise Violation(f"{position.paid} was paid at {venue.kind.name} here, and {paid} at the venue")
             if not position.held and position.cost:
                 raise Violation(f"nothing is held at {venue.kind.name}, and it cost {position.cost}")
+            if venue.kind.itemised:
+                self._world.costs.check(venue, position)
 
     def _fees_of(self, venue: SimVenue, here: dict[str, Decimal]) -> Decimal:
         """What was taken in the base asset; the fees of every currency are those of the position."""

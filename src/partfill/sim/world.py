@@ -15,6 +15,7 @@ from __future__ import annotations
 from partfill.model.commands import KillSwitch, Restarted, Stop
 from partfill.model.inputs import VenueDeclared
 from partfill.sim.accounts import add_accounts, count_collisions
+from partfill.sim.costs import Costs
 from partfill.sim.decisions import Decisions
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
@@ -41,6 +42,7 @@ class World(Happenings):
     ) -> None:  # fmt: skip
         super().__init__(seed, story=story, only=only)
         self.truth = Truth(self)
+        self.costs = Costs(self)
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
