@@ -31,12 +31,16 @@ AGAIN = ExecutionRevised(**V, key="x", new_key="y", qty=D(9), px=D(6), fee=D(4),
 ONLY_QTY = ExecutionRevised(**V, key="y", new_key="z", qty=D(8), as_of=4)
 OF_Y = Charge(**V, key="c4", exec_key="y", amount=D(13), currency="VIP", as_of=5)
 
+CORRECTED = (CHARGED, ExecutionRevised(**V, key="x", new_key="y", qty=D(9), px=D(6), as_of=3), VOID)
+
 CASES: list[tuple[str, tuple[Input, ...], dict[str, Decimal]]] = [
     ("two currencies", (FILL, CHARGED, OTHER), {"USD": D(5), "VIP": D(7)}),
     ("a void takes all of it", (FILL, CHARGED, OTHER, VOID), {}),
     ("a void leaves what was charged for the order", (FILL, OTHER, OF_ORDER, VOID), {"USD": D(11)}),
     ("a correction states another fee", (FILL, CHARGED, OTHER, AGAIN), {"USD": D(7), "VIP": D(7)}),
     ("a correction that states none", (FILL, CHARGED, AGAIN, ONLY_QTY), {"USD": D(7)}),
+    ("charged and corrected, the execution itself was lost", CORRECTED[:2], {"USD": D(3)}),
+    ("charged, corrected and void, the execution itself was lost", CORRECTED, {}),
     ("corrected, then void", (FILL, OTHER, AGAIN, VOID), {}),
     ("charged under the correction's key", (FILL, AGAIN, OF_Y), {"USD": D(4), "VIP": D(13)}),
     ("charged under the correction's key, then void", (FILL, AGAIN, OF_Y, VOID), {}),

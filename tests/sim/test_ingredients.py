@@ -7,8 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from partfill.core import position, rulings
+from partfill.core.child import Child
+from partfill.core.effects import Effects
+from partfill.core.engine import Engine
 from partfill.core.index import Index
 from partfill.journal import keeper
+from partfill.model.capabilities import Capabilities
+from partfill.model.events import AlarmKind
 from partfill.sim import ingredients
 from partfill.sim.run import live
 from partfill.sim.world import World
@@ -39,7 +45,11 @@ HOLDS = {
     "tables": (15, "restart from the tables"),
     "accounts": (30, "an order id in two accounts"),
     "fees": (40, "a charge of an execution"),
-    "tables+accounts+fees": (10, "restart from the tables"),
+    "lag": (30, "an answer that lags"),
+    "stops": (30, "an answer of a copy that stands still"),
+    "lost busts": (60, "a ruling"),
+    "lost busts+stops+fees": (20, "a bust that nobody told"),
+    "tables+accounts+fees+lost busts": (10, "restart from the tables"),
 }
 """Ingredients -> worlds, and what these must have met."""
 
@@ -105,9 +115,43 @@ def keep_what_fees_took(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("partfill.core.position._kept", lambda share, base: (share.qty, share.value))
 
 
+def correct_another_fill(patch: pytest.MonkeyPatch) -> None:
+    """What is taken back of an order is taken from its newest fill, whichever it was of."""
+    patch.setattr("partfill.core.holdings._became", lambda effects: None)
+    patch.setattr(position.Position, "_reprice", lambda self, child, value: value)
+
+
+def never_dispute(patch: pytest.MonkeyPatch) -> None:
+    """What a venue says less than before is passed over."""
+    patch.setattr(rulings, "answer", lambda *args: None)
+
+
+def dispute_in_silence(patch: pytest.MonkeyPatch) -> None:
+    """A dispute is noted and nobody is told."""
+    alarm = Engine.alarm
+
+    def alarmed(self: Engine, effects: Effects, child: Child | None, kind: AlarmKind, text: str) -> None:
+        if kind is not AlarmKind.DISPUTED:
+            alarm(self, effects, child, kind, text)
+
+    patch.setattr(Engine, "alarm", alarmed)
+
+
+def believe_an_answer_at_once(patch: pytest.MonkeyPatch) -> None:
+    """The age of an answer does not matter."""
+    patch.setattr(Capabilities, "lag_ns", property(lambda self: 0))
+
+
+def rule_without_waiting(patch: pytest.MonkeyPatch) -> None:
+    """Three answers are fresh enough."""
+    patch.setattr(rulings, "_is_fresh", lambda child, ledger, doubt: True)
+
+
 PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("tables", forget_the_timers), ("tables", forget_what_is_in_flight), ("accounts", look_into_another_account),
-    ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took),
+    ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took), ("fees", correct_another_fill),
+    ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
+    ("stops", rule_without_waiting),
 ]  # fmt: skip
 
 

@@ -53,15 +53,17 @@ def charge(ledger: Ledger, key: str | None, amount: Decimal, currency: str) -> s
     return root
 
 
-def settle_owed(ledger: Ledger, key: str) -> None:
-    """The execution came whose charges had come before it: they are its fee now."""
-    assert ledger.owed is not None
-    amounts = ledger.owed.pop(key)
-    ledger.owed = ledger.owed or None
-    for currency, amount in amounts.items():
-        ledger.add_fee(currency, amount.copy_negate())
-    for currency, amount in amounts.items():
-        charge(ledger, key, amount, currency)
+def settle_owed(ledger: Ledger, key: str, version: str | None = None) -> None:
+    """The execution came, or a `version` of it, whose charges had come before it: they are its fee now."""
+    for name in (key, version):
+        if name is None or ledger.owed is None or name not in ledger.owed:
+            continue
+        amounts = ledger.owed.pop(name)
+        ledger.owed = ledger.owed or None
+        for currency, amount in amounts.items():
+            ledger.add_fee(currency, amount.copy_negate())
+        for currency, amount in amounts.items():
+            charge(ledger, key, amount, currency)
 
 
 def apart(case: Case, row: Row | None) -> dict[str, Decimal]:

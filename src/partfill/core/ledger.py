@@ -146,7 +146,7 @@ class Ledger:
                 self.fee_unknown += 1
             else:
                 self.add_fee(currency or "", fee)
-            if self.owed is not None and key in self.owed:
+            if self.owed is not None:
                 settle_owed(self, key)
             self.cum = itemised if itemised >= self.claimed else self.claimed
             return Booked.NEW
@@ -195,9 +195,8 @@ class Ledger:
         self.links[name] = key
         case.versions[name] = version
         self.derive_row(root, case)
-        if self.owed is not None and name in self.owed:
-            self.owed[root] = self.owed.pop(name)
-            settle_owed(self, root)
+        if self.owed is not None:
+            settle_owed(self, root, name)
         return Booked.CHANGED, root
 
     def void(self, key: str, void: Void) -> tuple[Booked, str]:

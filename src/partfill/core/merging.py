@@ -55,8 +55,9 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
             ledger.add_fee(currency, amount)
     if other.owed:
         ledger.owed = (ledger.owed or {}) | other.owed
-    for key in [key for key in ledger.owed or {} if key in ledger.rows]:
-        settle_owed(ledger, key)
+    for key in list(ledger.owed or {}):
+        if ledger.root(key) in ledger.rows:
+            settle_owed(ledger, ledger.root(key), key)
     join(ledger, other)
     ledger.ends |= other.ends
     ledger.qty = other.qty if ledger.qty is None else ledger.qty

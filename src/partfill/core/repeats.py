@@ -82,7 +82,7 @@ def _first_version(ledger: Ledger, key: str, case: Case, new: Row) -> Booked:
     case.state = new.state
     stone = not case.versions
     ledger.derive_row(key, case)
-    if ledger.owed is not None and key in ledger.owed:
+    if ledger.owed is not None:
         settle_owed(ledger, key)
     return Booked.STONE if stone else Booked.ENRICHED
 

@@ -17,6 +17,7 @@ from partfill.core.effects import Effects
 from partfill.core.position import KEPT, Position
 from partfill.model.events import Confirmation, Fill, PositionClosed, Repriced, Reversal
 from partfill.model.words import Side
+from partfill.sim.ingredients import TOTALS
 from partfill.sim.orders import Order, where
 from partfill.sim.truth import Violation
 
@@ -73,6 +74,8 @@ class Costs:
         self._lumps: dict[str, list[Lump]] = {}
         self._vague: set[int] = set()
         """Orders of which a total came before its executions."""
+        self._joined: set[str] = set()
+        """Positions of which two orders turned out to be one."""
         self._moved: set[str] = set()
         """Positions in which something was told that is no plain fill."""
 
@@ -87,6 +90,7 @@ class Costs:
                 self._lumps[key] = [lump for lump in lumps if lump.child != gone]
                 if len(self._lumps[key]) < len(lumps):
                     self._moved.add(key)
+                    self._joined.add(key)
         fills: dict[int, list[Fill]] = {}
         closed: list[PositionClosed] = []
         for event in effects.events:
@@ -131,7 +135,17 @@ class Costs:
             # What a fee takes goes at the average of its order, whichever of its fills it was of, and however late it is heard.
             return
         book = Book()
+        corrected = position.rounds > 1 and any(self._was_corrected(order) for order in venue.orders.values())
+        if corrected or venue.key in self._joined:
+            # What is taken back of a round that is over is a trade of now.
+            self._within(venue, position)
+            return
         lumps = self._lumps.get(venue.key, ())
+        keys = [key for lump in lumps for key in lump.keys]
+        if len(set(keys)) < len(keys):
+            # One was taken back, and came again.
+            self._within(venue, position)
+            return
         for lump in lumps:
             if lump.child in self._vague or any(key not in fills for key in lump.keys):
                 self._within(venue, position)
@@ -165,8 +179,10 @@ class Costs:
     def _was_corrected(order: Order) -> bool:
         return any(fill.qty == 0 or fill.version != fill.key for each in (order, order.root) for fill in each.fills)
 
-    @staticmethod
-    def _within(venue: SimVenue, position: Position) -> None:
+    def _within(self, venue: SimVenue, position: Position) -> None:
+        if self._world.ingredients.has & TOTALS:
+            # Totals that are taken back have no price.
+            return
         prices = [fill.px for order in venue.orders.values() for fill in order.fills if fill.qty]
         average = position.avg_px
         if average is not None and prices and not min(prices) - WIDE <= average <= max(prices) + WIDE:

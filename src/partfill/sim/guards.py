@@ -70,7 +70,7 @@ class Guards:
 
     def declared(self, venue: SimVenue) -> Capabilities:
         """What a venue says of itself in this world."""
-        rules = self._world.decisions.declared(venue.kind.capabilities)
+        rules = self._world.losses.declared(venue, self._world.decisions.declared(venue.kind.capabilities))
         if self.wanted and self.modern:
             rules = msgspec.structs.replace(rules, stops=self._later.random() < 0.6, reduce_only=self._later.random() < 0.5)
         for each in self._world.venues.values():
@@ -246,7 +246,10 @@ class Guards:
     def check(self) -> None:
         """What works for protection is the position."""
         for venue in self._world.venues.values():
-            if who_killed(self._world.engine.desk, venue.name, venue.account) is not None:
+            if (
+                venue.key in self._world.totals.unsure
+                or who_killed(self._world.engine.desk, venue.name, venue.account) is not None
+            ):
                 continue
             for side in Side:
                 legs = self.sides.get((venue.key, side), ())

@@ -6,6 +6,7 @@ from partfill.model.commands import Amend, KillSwitch, Resubmit, Stop, Submit
 from partfill.model.observations import Observation
 from partfill.model.terms import Terms
 from partfill.model.words import OrdStatus, Side, TimeInForce
+from partfill.sim.ingredients import TOTALS
 from partfill.sim.network import Network
 from partfill.sim.orders import D, Order, where
 from partfill.sim.timeline import MS, SECOND
@@ -147,5 +148,8 @@ class Happenings(Network):
             for each in child.ledgers
             if each.order_id is not None
         ]
+        if self.quiet and self.ingredients.has & TOTALS:
+            # Somebody goes through everything that was ever ordered.
+            also = list(venue.orders)
         for each in venue.poll(self.now, also):
             self.later(self.wait(), self.answer, each, self.epoch)

@@ -17,8 +17,16 @@ ACCOUNTS = "accounts"
 """A venue has several accounts, in which the same ids name different orders."""
 FEES = "fees"
 """Venues take fees, and tell of them in their own ways."""
+LAG = "lag"
+"""Answers of venues lag, by less than they declare."""
+STOPS = "stops"
+"""A copy that answers stands still for a while."""
+LOST = "lost busts"
+"""Busts that nobody tells, and totals that are wrong once."""
+TOTALS = frozenset((LAG, STOPS, LOST))
+"""Those that are about what venues say of how much filled."""
 
-DRAWN = (TABLES, ACCOUNTS, FEES)
+DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST)
 """Ingredients that a world may have."""
 RARE = {TABLES: 0.25}
 """How likely one is taken that was drawn, where it is slow."""
@@ -29,6 +37,15 @@ EVERY = (
     *(
         "a rest that is too small to protect",
         "an average cost to the last digit",
+        "an answer that lags",
+        "an answer of a copy that stands still",
+        "a dispute that went away",
+        "a dispute that a person decides",
+        "a ruling",
+        "a bust that nobody told",
+        "a busted execution that came back",
+        "a total that was too high once",
+        "a total that was too low once",
         "a result of a closed position",
     ),
 )

@@ -7,6 +7,7 @@ from partfill.model.inputs import Gap, Input
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
+from partfill.sim.losses import Losses
 from partfill.sim.orders import where
 from partfill.sim.process import Process
 from partfill.sim.timeline import MS
@@ -22,6 +23,7 @@ class Network(Process):
     """What is on its way."""
 
     truth: Truth
+    losses: Losses
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
         super().__init__(seed, story=story, only=only)
@@ -114,7 +116,7 @@ class Network(Process):
     def answer(self, inp: Input, epoch: int) -> None:
         """A reply reaches the process that asked, if it still lives."""
         if epoch == self.epoch:
-            self.feed(inp)
+            self.feed(self.losses.passed(inp))
 
     def says(self, venue: SimVenue, said: list[Observation]) -> None:
         """Messages of a stream set out: late, twice, in another order, or never."""

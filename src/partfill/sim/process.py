@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from partfill.sim.decisions import Decisions
     from partfill.sim.guards import Guards
     from partfill.sim.tables import Tables
+    from partfill.sim.totals import Totals
 
 _KEPT = (VenueDeclared, Restarted, Submit, Stop, Amend, KillSwitch, Protect, Unprotect)
 """Inputs that are given again by whoever gave them, if the process dies before they are durable."""
@@ -40,6 +41,7 @@ class Process(Timeline):
     venues: dict[str, SimVenue]
     decisions: Decisions
     costs: Costs
+    totals: Totals
     guards: Guards
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
@@ -93,6 +95,8 @@ class Process(Timeline):
                 self.must_be(self.decisions.wrong_in(event))
             if type(event) is ProtectionFired or type(event) is ProtectionCovered:
                 self.guards.heard(event)
+            if type(event) is Alarm:
+                self.totals.heard(event)
             if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
                 raise Violation(f"alarm {event.kind}: {event.text}")
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:

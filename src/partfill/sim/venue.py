@@ -7,6 +7,7 @@ truth; the world loses, doubles, delays and reorders what it says.
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 from partfill.model.capabilities import BelowCum, Chain, ClientId, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
@@ -16,6 +17,9 @@ from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
 from partfill.sim.fees import BASE, Fees, fees_of
 from partfill.sim.kinds import Kind
 from partfill.sim.orders import D, Fill, Order, average, same, where, word
+
+if TYPE_CHECKING:
+    from partfill.sim.replicas import Replicas
 
 
 class SimVenue:
@@ -35,6 +39,7 @@ class SimVenue:
         "past",
         "random",
         "reduces",
+        "replicas",
     )
 
     def __init__(self, name: str, kind: Kind, random: Random, account: str = "") -> None:
@@ -49,6 +54,8 @@ class SimVenue:
         self.past: list[Observation] = []
         """Every message about an execution, as it was told."""
         self.count = 0
+        self.replicas: Replicas | None = None
+        """The copies that answer questions; None where an answer is never behind."""
         self.fees: Fees | None = None
         """What it takes for fills; None for nothing that it tells of."""
         self.eager = True
@@ -99,6 +106,7 @@ class SimVenue:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "it would not reduce the position")
         if knows:
             self.by_client[op.cl_ord_id] = order
+        self.changed(order)
         said.append(self._report(order, ExecType.NEW, now))
         ioc = op.terms.time_in_force is TimeInForce.IOC
         if (chance < 0.4 and self.eager) or ioc:
@@ -144,6 +152,7 @@ class SimVenue:
             order.qty, order.price = max(asked, order.cum + order.off), price
             self.by_client[op.cl_ord_id] = order
             order.cl_ord_id = op.cl_ord_id
+            self.changed(order)
             said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
             self._close_if_done(order)
         carries = self.random.random() < 0.5
@@ -167,6 +176,7 @@ class SimVenue:
         self.orders[order.id] = self.open[order.id] = order
         for name in (old.first, old.cl_ord_id, op.cl_ord_id):
             self.by_client[name] = order
+        self.changed(order)
         said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
         self.finish(old, OrdStatus.CANCELED, now, said)
         return order
@@ -176,7 +186,11 @@ class SimVenue:
         order = self._of(op.order_id, op.cl_ord_id)
         if order is None and self.kind.capabilities.client_id is ClientId.NONE and op.order_id is None:
             order = next((each for each in self.orders.values() if each.id not in taken and same(each, op)), None)
-        found = None if order is None else self._report(order, None, now)
+        if order is not None and self.replicas is not None:
+            found, current = self.replicas.answer(order, self.replicas.seen(), now)
+            definite = definite and current
+        else:
+            found = None if order is None else self._report(order, None, now, asked=now)
         return Looked(
             venue=self.name,
             account=self.account,
@@ -189,8 +203,12 @@ class SimVenue:
 
     def poll(self, now: int, also: list[str]) -> list[OrderSnapshot]:
         """All open orders, and those named."""
-        ids = dict.fromkeys([*self.open, *also])
-        return [self._report(self.orders[each], None, now) for each in ids if each in self.orders]
+        ids = [each for each in dict.fromkeys([*self.open, *also]) if each in self.orders]
+        if self.replicas is None:
+            return [self._report(self.orders[each], None, now, asked=now) for each in ids]
+        at = self.replicas.seen()
+        found = [self.replicas.answer(self.orders[each], at, now)[0] for each in ids]
+        return [report for report in found if report is not None]
 
     def history(self, now: int) -> list[Observation]:
         """Everything that ever happened to executions, oldest first, and who goes on for whom."""
@@ -213,6 +231,7 @@ class SimVenue:
         order.fills.append(fill)
         order.cum += qty
         apart = [] if self.fees is None else self.fees.take(order, fill, now)
+        self.changed(order)
         if self.kind.itemised:
             said.append(self._execution(order, fill, now))
         fill.fee_late = False
@@ -227,6 +246,7 @@ class SimVenue:
         """The rest of the order is taken off."""
         order.end = word
         self.open.pop(order.id, None)
+        self.changed(order)
         kind = {OrdStatus.EXPIRED: ExecType.EXPIRED}.get(word, ExecType.CANCELED)
         said.append(self._report(order, kind, now))
 
@@ -239,6 +259,7 @@ class SimVenue:
             order.off += qty
         elif order.leaves:
             self.open[order.id] = order
+        self.changed(order)
         self.past.append(
             ExecutionVoided(
                 venue=self.name,
@@ -264,6 +285,7 @@ class SimVenue:
         if self.fees is not None:
             self.fees.revised(fill)
         fee = fill.fee if fill.fee is not before else None
+        self.changed(order)
         self.past.append(
             ExecutionRevised(
                 venue=self.name,
@@ -284,6 +306,7 @@ class SimVenue:
         """The venue changes a working order by itself: `less` of it stays in force, at `px`."""
         order.qty -= less
         order.price = px
+        self.changed(order)
         said.append(self._report(order, ExecType.RESTATED, now))
         self._close_if_done(order)
 
@@ -329,7 +352,14 @@ class SimVenue:
             fee_currency=None if fee is None else fill.currency, as_of=now,
         )  # fmt: skip
 
-    def _report(self, order: Order, kind: ExecType | None, now: int, orig: str | None = None) -> OrderSnapshot:
+    def changed(self, order: Order) -> None:
+        """Every copy will know."""
+        if self.replicas is not None:
+            self.replicas.note(order, self._report(order, None, 0))
+
+    def _report(
+        self, order: Order, kind: ExecType | None, now: int, orig: str | None = None, asked: int | None = None
+    ) -> OrderSnapshot:
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         executions = None
         if kind is None and self.kind.itemised and not self.kind.reversible:
@@ -354,5 +384,5 @@ class SimVenue:
             leaves_qty=D[order.leaves],
             executions=executions,
             as_of=now,
-            asked=now if kind is None else None,
+            asked=asked,
         )

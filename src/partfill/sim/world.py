@@ -20,10 +20,12 @@ from partfill.sim.decisions import Decisions
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
-from partfill.sim.ingredients import TABLES
+from partfill.sim.ingredients import LAG, TABLES
 from partfill.sim.kinds import KINDS
+from partfill.sim.losses import Losses
 from partfill.sim.tables import Tables
 from partfill.sim.timeline import MS, SECOND
+from partfill.sim.totals import Totals
 from partfill.sim.truth import Truth, Violation
 from partfill.sim.venue import SimVenue
 
@@ -50,6 +52,10 @@ class World(Happenings):
         for venue in self.venues.values():
             if venue.kind.itemised:
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
+        self.totals = Totals(self)
+        self.losses = Losses(self)
+        for venue in self.venues.values():
+            venue.replicas = self.totals.replicas()
         self.decisions = Decisions(self, seed)
         self.guards = Guards(self, seed)
         self.trouble = trouble
@@ -74,6 +80,7 @@ class World(Happenings):
         for number, wait in enumerate(self.decisions.latecomers()):
             self.later(wait, self.user_submits, f"late{number}")
         self.guards.begin()
+        self.losses.begin()
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
@@ -83,6 +90,7 @@ class World(Happenings):
         self.until(self.trouble + SECOND)
         self.quiet = True
         self.settle()
+        self.totals.decide()
         self.guards.end()
         for parent in list(self.engine.desk.parents.values()):
             if parent.done is None and (parent.guards is None or parent.guards < 0):
@@ -90,6 +98,10 @@ class World(Happenings):
         for scope in list(self.engine.desk.killed):
             self.feed(KillSwitch(venue=scope[0], account=scope[1], on=False, by="sim"))
         self.settle()
+        for _ in range(4):
+            if not self.totals.decide():
+                break
+            self.settle()
         for parent in self.engine.desk.parents.values():
             if parent.done is None or parent.active:
                 raise Violation(f"{parent.ref} was stopped and hangs: {[child.status for child in parent.active]}")
@@ -102,8 +114,8 @@ class World(Happenings):
         return self.events
 
     def clock_jumps(self) -> None:
-        """Somebody sets the machine's clock."""
-        if not self.quiet:
+        """Somebody sets the machine's clock. Not where it has to tell how far answers are behind."""
+        if not self.quiet and LAG not in self.ingredients.has:
             self.skew += self.weather.choice((-3, -1, 1, 60)) * SECOND
             self.tell(f"the clock jumps, it is {self.skew / SECOND:+.0f} s off")
             self.next_tick = 0
