@@ -36,8 +36,8 @@ class Lump(NamedTuple):
     """What one step brought of one order: signed quantity and value as told, and the executions."""
 
     child: int
-    qty: Fraction
-    value: Fraction
+    qty: int
+    value: int
     keys: tuple[str, ...]
 
 
@@ -45,11 +45,13 @@ class Book:
     """Average cost over a sequence of fills."""
 
     def __init__(self) -> None:
-        self.qty = self.cost = self.paid = self.opened_at = Fraction(0)
-        self.results: list[Fraction] = []
+        self.qty = self.paid = 0
+        self.cost: int | Fraction = 0
+        self.opened_at: int | Fraction = 0
+        self.results: list[int | Fraction] = []
         """What was made in each round that is over."""
 
-    def take(self, qty: Fraction, value: Fraction) -> None:
+    def take(self, qty: int, value: int) -> None:
         """One more fill, signed."""
         total = self.qty + qty
         self.paid += value
@@ -57,9 +59,9 @@ class Book:
         if not before or (before > 0) is (qty > 0):
             self.cost += value
         elif not total or (total > 0) is (before > 0):
-            self.cost = self.cost * total / before
+            self.cost = Fraction(self.cost) * total / before
         else:
-            self.cost = value * total / qty
+            self.cost = Fraction(value * total, qty)
         self.qty = total
         if before and (not total or (total > 0) is not (before > 0)):
             self.results.append(self.cost - self.paid - self.opened_at)
@@ -72,6 +74,8 @@ class Costs:
     def __init__(self, world: World) -> None:
         self._world = world
         self._lumps: dict[str, list[Lump]] = {}
+        self._books: dict[str, Book] = {}
+        """Average costs as the process was told, good for as long as nothing was corrected."""
         self._vague: set[int] = set()
         """Orders of which a total came before its executions."""
         self._joined: set[str] = set()
@@ -109,10 +113,11 @@ class Costs:
             if any(fill.key is None or fill.px is None for fill in told):
                 self._vague.add(number)
                 self._moved.add(where(child))
-            qty = sum((Fraction(fill.qty) for fill in told), Fraction(0)) * sign
-            value = sum((Fraction(fill.qty) * Fraction(fill.px or 0) for fill in told), Fraction(0)) * sign
+            qty = sum(int(fill.qty) for fill in told) * sign
+            value = sum(int(fill.qty) * int(fill.px or 0) for fill in told) * sign
             lump = Lump(number, qty, value, tuple(fill.key or "" for fill in told))
             self._lumps.setdefault(where(child), []).append(lump)
+            self._books.setdefault(where(child), Book()).take(qty, value)
         for each in closed:
             self._closed(each)
 
@@ -121,10 +126,8 @@ class Costs:
         key = where(event)
         if key in self._moved or self._world.venues[key].fees is not None:
             return
-        book = Book()
-        for lump in self._lumps[key]:
-            book.take(lump.qty, lump.value)
-        if not book.results or abs(book.results[-1] - Fraction(event.realised)) > NEAR:
+        book = self._books[key]
+        if not book.results or _apart(book.results[-1], event.realised):
             raise Violation(f"{event.side} at {key} made {event.realised} here, and {book.results[-1:]} by its fills")
         self._world.ingredients.meet("a result of a closed position")
 
@@ -158,20 +161,20 @@ class Costs:
             sign = 1 if order.side is Side.BUY else -1
             qty = sum(fill.qty for fill in of) * sign
             if qty:
-                book.take(Fraction(qty), Fraction(sum(fill.qty * fill.px for fill in of) * sign))
+                book.take(qty, sum(fill.qty * fill.px for fill in of) * sign)
         if len(lumps) > KEPT and any(self._was_corrected(order) for order in venue.orders.values()):
             self._within(venue, position)
             return
-        if abs(book.cost - Fraction(position.cost)) > NEAR:
+        if _apart(book.cost, position.cost):
             raise Violation(
                 f"{position.held} at {venue.kind.name} cost {position.cost} here, and {float(book.cost)} by its fills"
             )
         realised = book.cost - book.paid
-        if abs(realised - Fraction(position.realised)) > NEAR:
+        if _apart(realised, position.realised):
             raise Violation(f"{position.realised} was made at {venue.kind.name} here, and {float(realised)} by its fills")
         if position.quote is not None and position.net is not None:
             net = realised - Fraction(position.fees.get(position.quote, Decimal(0)))
-            if abs(net - Fraction(position.net)) > NEAR:
+            if _apart(net, position.net):
                 raise Violation(f"{position.net} was made at {venue.kind.name} after fees here, and {float(net)} by its fills")
         self._world.ingredients.meet("an average cost to the last digit")
 
@@ -189,3 +192,7 @@ class Costs:
             raise Violation(
                 f"{position.held} at {venue.kind.name} cost {average} each, and {min(prices)} to {max(prices)} was paid"
             )
+
+
+def _apart(right: int | Fraction, here: Decimal) -> bool:
+    return right != here and abs(right - Fraction(here)) > NEAR

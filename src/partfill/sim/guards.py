@@ -144,35 +144,22 @@ class Guards:
             self.mids[venue.key] += draw.randint(-4, 4)
             self.mids[venue.key] += (self.mids[venue.key] < 88) - (self.mids[venue.key] > 112)
         mid, now = self.mids[venue.key], world.now
-        bids: tuple[Level, ...] = (Level(D[mid - 1], D[mid * 7 % 50 + 1]),)
-        asks: tuple[Level, ...] = (Level(D[mid + 1], D[mid * 3 % 50 + 1]),)
         chance = 1.0 if world.quiet else draw.random()
         if chance < 0.05:
             world.feed(MarketSeen(venue=venue.name, account=venue.account, instrument="ACME"))
             return
-        if chance < 0.1:
-            bids = ()
-        elif chance < 0.15:
-            asks = ()
-        stale = chance > 0.95 and not world.quiet
-        book = Book(instrument="ACME", bids=bids, asks=asks, as_of=now - (20_000 if stale else 0) * MS)
+        bid, ask = None if chance < 0.1 else mid - 1, None if 0.1 <= chance < 0.15 else mid + 1
         blind = any(p.blind_since for p in world.engine.desk.protections.values() if where(p) == venue.key)
         reached = any(
-            self._reached(leg, side, book) for (at, side), legs in self.sides.items() if at == venue.key for leg in legs
+            _reached(leg, side, bid, ask) for (at, side), legs in self.sides.items() if at == venue.key for leg in legs
         )
         if blind or reached or chance < 0.2:
+            bids = () if bid is None else (Level(D[bid], D[mid * 7 % 50 + 1]),)
+            asks = () if ask is None else (Level(D[ask], D[mid * 3 % 50 + 1]),)
+            stale = chance > 0.95 and not world.quiet
+            book = Book(instrument="ACME", bids=bids, asks=asks, as_of=now - (20_000 if stale else 0) * MS)
             self.shown[venue.key] = book
             world.feed(MarketSeen(venue=venue.name, account=venue.account, instrument="ACME", book=book))
-
-    @staticmethod
-    def _reached(leg: Leg, side: Side, book: Book) -> bool:
-        bid = int(book.bids[0].px) if book.bids else None
-        ask = int(book.asks[0].px) if book.asks else None
-        if side is Side.BUY:
-            sees = bid if bid is not None or not leg.stops else ask
-            return sees is not None and (sees <= leg.stop_px if leg.stop_px is not None else sees >= (leg.price or 0))
-        sees = ask if ask is not None or not leg.stops else bid
-        return sees is not None and (sees >= leg.stop_px if leg.stop_px is not None else sees <= (leg.price or 0))
 
     def heard(self, event: ProtectionFired | ProtectionCovered) -> None:
         """A leg fired, or a position is covered again."""
@@ -181,7 +168,7 @@ class Guards:
             return
         leg = next(leg for leg in self.sides[where(event), event.side] if leg.name == event.leg)
         book = self.shown[where(event)]
-        if self._world.latest - book.as_of > OLD or not self._reached(leg, event.side, book):
+        if self._world.latest - book.as_of > OLD or not _shows(leg, event.side, book):
             raise Violation(f"{leg.name} fired at {event.px}, and the market had not reached it")
 
     # ------------------------------------------------------------------ at every moment
@@ -289,3 +276,17 @@ class Guards:
             if parent is not None and parent.guards and parent.ref.split(":")[-2] == name and order.side is not side:
                 found += order.leaves
         return found
+
+
+def _shows(leg: Leg, side: Side, book: Book) -> bool:
+    """Whether a book shows that the price of a leg is reached."""
+    bid, ask = (int(levels[0].px) if levels else None for levels in (book.bids, book.asks))
+    return _reached(leg, side, bid, ask)
+
+
+def _reached(leg: Leg, side: Side, bid: int | None, ask: int | None) -> bool:
+    if side is Side.BUY:
+        sees = bid if bid is not None or not leg.stops else ask
+        return sees is not None and (sees <= leg.stop_px if leg.stop_px is not None else sees >= (leg.price or 0))
+    sees = ask if ask is not None or not leg.stops else bid
+    return sees is not None and (sees >= leg.stop_px if leg.stop_px is not None else sees <= (leg.price or 0))

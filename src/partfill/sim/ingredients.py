@@ -28,7 +28,7 @@ TOTALS = frozenset((LAG, STOPS, LOST))
 
 DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST)
 """Ingredients that a world may have."""
-RARE = {TABLES: 0.25}
+RARE = {TABLES: 0.15}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
@@ -57,7 +57,7 @@ class Ingredients:
 
     def __init__(self, seed: int, only: frozenset[str] | None = None) -> None:
         self.random = Random(seed ^ 0xF00D)
-        drawn = self.random.sample(DRAWN, self.random.choice((0, 0, 1, 2, 3)) % (len(DRAWN) + 1))
+        drawn = self.random.sample(DRAWN, self.random.choice((0, 0, 1, 1, 2)))
         self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0)) if only is None else only
         self.met: Counter[str] = Counter()
 

@@ -31,6 +31,7 @@ class SimVenue:
         "count",
         "eager",
         "fees",
+        "key",
         "kind",
         "moody",
         "name",
@@ -40,11 +41,14 @@ class SimVenue:
         "random",
         "reduces",
         "replicas",
+        "venue",
     )
 
     def __init__(self, name: str, kind: Kind, random: Random, account: str = "") -> None:
-        self.name = name
+        self.name = self.venue = name
         self.account = account
+        self.key = where(self)
+        """What this account of this venue is found by."""
         self.kind = kind
         self.random = random
         self.orders: dict[str, Order] = {}
@@ -64,16 +68,6 @@ class SimVenue:
         """Whether it refuses things now and then for no reason."""
         self.reduces = False
         """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
-
-    @property
-    def venue(self) -> str:
-        """The name, as messages have it."""
-        return self.name
-
-    @property
-    def key(self) -> str:
-        """What this account of this venue is found by."""
-        return where(self)
 
     @property
     def held(self) -> int:
