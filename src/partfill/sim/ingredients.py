@@ -23,10 +23,12 @@ STOPS = "stops"
 """A copy that answers stands still for a while."""
 LOST = "lost busts"
 """Busts that nobody tells, and totals that are wrong once."""
-TOTALS = frozenset((LAG, STOPS, LOST))
+DOUBLED = "doubled keys"
+"""Execution ids that name two executions."""
+TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED))
 """Those that are about what venues say of how much filled."""
 
-DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST)
+DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST, DOUBLED)
 """Ingredients that a world may have."""
 RARE = {TABLES: 0.15}
 """How likely one is taken that was drawn, where it is slow."""
@@ -44,6 +46,8 @@ EVERY = (
         "a ruling",
         "a bust that nobody told",
         "a busted execution that came back",
+        "an execution id that was used twice",
+        "a wrong with its alarm",
         "a total that was too high once",
         "a total that was too low once",
         "a result of a closed position",

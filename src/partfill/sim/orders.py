@@ -55,6 +55,7 @@ class Order:
         "charges",
         "cl_ord_id",
         "cum",
+        "doubled",
         "end",
         "fills",
         "first",
@@ -78,6 +79,8 @@ class Order:
         self.qty = int(op.terms.order_qty or 0)
         self.price = int(op.terms.price or 0)
         self.cum = 0
+        self.doubled = False
+        """Whether one of its execution ids names two executions."""
         self.off = 0
         """Voided quantity that does not work again."""
         self.fills: list[Fill] = []

@@ -26,6 +26,7 @@ from partfill.sim.venue import SimVenue
 if TYPE_CHECKING:
     from partfill.sim.costs import Costs
     from partfill.sim.decisions import Decisions
+    from partfill.sim.expected import Expected
     from partfill.sim.guards import Guards
     from partfill.sim.tables import Tables
     from partfill.sim.totals import Totals
@@ -41,6 +42,7 @@ class Process(Timeline):
     venues: dict[str, SimVenue]
     decisions: Decisions
     costs: Costs
+    expected: Expected
     totals: Totals
     guards: Guards
 
@@ -96,6 +98,7 @@ class Process(Timeline):
             if type(event) is ProtectionFired or type(event) is ProtectionCovered:
                 self.guards.heard(event)
             if type(event) is Alarm:
+                self.expected.heard(event)
                 self.totals.heard(event)
             if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
                 raise Violation(f"alarm {event.kind}: {event.text}")

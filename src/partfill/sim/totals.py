@@ -104,7 +104,7 @@ class Totals:
         found = False
         for venue in self._world.venues.values():
             for order in venue.orders.values():
-                ledger = self._world.engine.index.by_order.get((venue.name, venue.account, order.id))
+                ledger = self._world.truth.ledger_of(venue, order)
                 doubt = None if ledger is None else ledger.doubt
                 if ledger is None or doubt is None or not doubt.disputed:
                     continue

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.core.invariants import check_whole
+from partfill.core.ledger import Ledger
 from partfill.model.capabilities import ClientId
 from partfill.model.events import DustLeft, DustUsed
 from partfill.model.words import Side
@@ -121,6 +122,8 @@ class Truth:
                 raise Violation(f"the position at {venue.kind.name} is {held} here, and {qty} at the venue")
             if position is None:
                 continue
+            if any(order.doubled for order in venue.orders.values()):
+                continue
             taken = self._fees_of(venue, position.fees)
             if position.base == BASE and position.held != held - taken:
                 raise Violation(f"{position.held} is held at {venue.kind.name} here, and {held - taken} by its fees")
@@ -142,6 +145,15 @@ class Truth:
             raise Violation(f"fees at {venue.kind.name} are {here} here, and {fees} at the venue")
         return fees.get(BASE, D[0])
 
+    def ledger_of(self, venue: SimVenue, order: Order) -> Ledger | None:
+        """What the engine has of an order; None where it knows nothing of it."""
+        return self._world.engine.index.by_order.get((venue.name, venue.account, order.id))
+
+    def child_of(self, venue: SimVenue, order: Order) -> Child | None:
+        """The order of the engine that it is; None where there is none."""
+        ledger = self.ledger_of(venue, order)
+        return None if ledger is None else ledger.child
+
     def children_of(self, number: int) -> list[Child]:
         """The children of a parent, as far as the engine knows."""
         parent = self._world.engine.desk.parents.get(number)
@@ -162,7 +174,7 @@ class Truth:
         for venue in self._world.venues.values():
             kind = venue.kind
             for order in venue.orders.values():
-                ledger = self._world.engine.index.by_order.get((venue.name, venue.account, order.id))
+                ledger = self.ledger_of(venue, order)
                 if ledger is None:
                     raise Violation(f"order {order.id} of {order.first} lives at {kind.name} and nobody here knows it")
                 child = ledger.child
@@ -171,10 +183,10 @@ class Truth:
                 if ledger.cum != D[order.cum]:
                     raise Violation(f"{order.first} {order.id} at {kind.name}: {ledger.cum} here, {order.cum} at the venue")
                 worth = sum(fill.qty * fill.px for fill in order.fills)
-                if kind.itemised and ledger.notional != worth:
+                if kind.itemised and not order.doubled and ledger.notional != worth:
                     raise Violation(f"{order.first} at {kind.name}: value {ledger.notional} here, {worth} at the venue")
                 fees = {currency: amount for currency, amount in (ledger.fees or {}).items() if amount}
-                if fees != fees_of(order):
+                if fees != fees_of(order) and not order.doubled:
                     raise Violation(f"{order.first} at {kind.name}: fees {fees} here, {fees_of(order)} at the venue")
                 if ledger is child.ledger and child.open_at_venue is not bool(order.leaves):
                     raise Violation(
@@ -184,6 +196,7 @@ class Truth:
                     raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
                 if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
+        self._world.expected.check()
         self.check_positions()
         self._world.guards.check()
         known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}

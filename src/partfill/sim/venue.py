@@ -19,6 +19,7 @@ from partfill.sim.kinds import Kind
 from partfill.sim.orders import D, Fill, Order, average, same, where, word
 
 if TYPE_CHECKING:
+    from partfill.sim.keys import Keys
     from partfill.sim.replicas import Replicas
 
 
@@ -32,6 +33,7 @@ class SimVenue:
         "eager",
         "fees",
         "key",
+        "keys",
         "kind",
         "moody",
         "name",
@@ -60,6 +62,8 @@ class SimVenue:
         self.count = 0
         self.replicas: Replicas | None = None
         """The copies that answer questions; None where an answer is never behind."""
+        self.keys: Keys | None = None
+        """How it uses execution ids; None where each names one execution."""
         self.fees: Fees | None = None
         """What it takes for fills; None for nothing that it tells of."""
         self.eager = True
@@ -221,7 +225,8 @@ class SimVenue:
         if not qty:
             return
         self.count += 1
-        fill = Fill(f"x{self.count}", qty, order.price)
+        key = f"x{self.count}"
+        fill = Fill(key if self.keys is None else self.keys.next(self, order, key, qty), qty, order.price)
         order.fills.append(fill)
         order.cum += qty
         apart = [] if self.fees is None else self.fees.take(order, fill, now)

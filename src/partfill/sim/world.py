@@ -17,10 +17,12 @@ from partfill.model.inputs import VenueDeclared
 from partfill.sim.accounts import add_accounts, count_collisions
 from partfill.sim.costs import Costs
 from partfill.sim.decisions import Decisions
+from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
 from partfill.sim.ingredients import LAG, TABLES
+from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS
 from partfill.sim.losses import Losses
 from partfill.sim.tables import Tables
@@ -52,10 +54,12 @@ class World(Happenings):
         for venue in self.venues.values():
             if venue.kind.itemised:
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
+        self.expected = Expected(self)
         self.totals = Totals(self)
         self.losses = Losses(self)
         for venue in self.venues.values():
             venue.replicas = self.totals.replicas()
+            venue.keys = give_keys(self, venue)
         self.decisions = Decisions(self, seed)
         self.guards = Guards(self, seed)
         self.trouble = trouble
