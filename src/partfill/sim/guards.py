@@ -24,7 +24,7 @@ from partfill.model.commands import Protect, Unprotect
 from partfill.model.events import ProtectionCovered, ProtectionFired
 from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Operation, Place, Query, Replace
-from partfill.model.protection import Budget, Leg, OverClose
+from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.words import Side
 from partfill.sim.orders import D, Order, where
 from partfill.sim.truth import Violation
@@ -50,6 +50,7 @@ class Guards:
         self._random = Random(seed ^ 0x5AFE)
         self._later = Random(seed ^ 0xB00C)
         """Draws for what came later: budgets, venues without stops, markets."""
+        self._retries = Random(seed ^ 0x2E72)
         self.wanted = self._random.random() < 0.3
         self.modern = self._later.random() < 0.8
         """False in a world that is as it was before those."""
@@ -61,6 +62,8 @@ class Guards:
         self.shown: dict[str, Book] = {}
         self.known: dict[str, int] = {}
         """What was held, as far as the process knew, when an order left that shares a budget with others."""
+        self.waits: dict[tuple[str, Side], int] = {}
+        """How long a refused order is not tried anew, at least (ns)."""
         self.each: set[tuple[str, Side]] = set()
         """Positions of which stops and targets had a budget each at some time."""
         self.again: dict[tuple[str, Side], int] = {}
@@ -104,6 +107,8 @@ class Guards:
         self.sides[venue.key, side], self.budgets[venue.key, side] = legs, budget
         if budget is Budget.EACH:
             self.each.add((venue.key, side))
+        retry = Retry(retry_ms=self._retries.choice((200, 200, 1_000, 3_000)))
+        self.waits[venue.key, side] = min(retry.retry_ms * MS, self.waits.get((venue.key, side), retry.retry_ms * MS))
         self._world.feed(
             Protect(
                 venue=venue.name,
@@ -114,6 +119,7 @@ class Guards:
                 lot=Decimal(1),
                 over_close=over,
                 budget=budget,
+                retry=retry,
             )
         )
         if self._random.random() < 0.2:
@@ -175,7 +181,7 @@ class Guards:
 
     def sent(self, op: Operation) -> None:
         """An operation leaves."""
-        side = self._protects(op) if self.wanted and not isinstance(op, Query) else None
+        side = self.side_of(op) if self.wanted and not isinstance(op, Query) else None
         if side is None or isinstance(op, Query):
             return
         if self.budgets.get((where(op), side)) is Budget.SHARED and not self.rules[op.venue].reduce_only:
@@ -186,12 +192,12 @@ class Guards:
 
     def open_beside(self, op: Operation) -> int:
         """What may fill at the venue of all orders that protect the same side."""
-        side = self._protects(op) if self.wanted else None
+        side = self.side_of(op) if self.wanted else None
         return 0 if side is None else self._open(self._world.at(op), side)
 
     def grew(self, op: Operation, before: int) -> None:
         """An operation has arrived: it made nothing too much."""
-        side = self._protects(op) if self.wanted else None
+        side = self.side_of(op) if self.wanted else None
         if (
             side is None
             or not isinstance(op, Place | Replace)
@@ -213,7 +219,7 @@ class Guards:
             side = Side.SELL if order.side is Side.BUY else Side.BUY
             self.again[venue.key, side] = self.again.get((venue.key, side), 0) + qty
 
-    def _protects(self, op: Operation) -> Side | None:
+    def side_of(self, op: Operation) -> Side | None:
         """The side of the position that an operation is to protect; None for those of users."""
         child = self._world.engine.children.get(op.order)
         parent = child.work.parent if child is not None and child.work is not None else None

@@ -7,6 +7,7 @@ from partfill.model.inputs import Gap, Input
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
+from partfill.sim.attempts import Attempts
 from partfill.sim.losses import Losses
 from partfill.sim.orders import where
 from partfill.sim.process import Process
@@ -24,6 +25,7 @@ class Network(Process):
 
     truth: Truth
     losses: Losses
+    attempts: Attempts
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
         super().__init__(seed, story=story, only=only)
@@ -46,6 +48,7 @@ class Network(Process):
         if self.quiet:
             self.without_end(op)
         self.guards.sent(op)
+        self.attempts.sent(op)
         trouble = 1.0 if self.quiet else self.random.random()
         lost = trouble < 0.08
         if lost:
@@ -116,6 +119,7 @@ class Network(Process):
     def answer(self, inp: Input, epoch: int) -> None:
         """A reply reaches the process that asked, if it still lives."""
         if epoch == self.epoch:
+            self.attempts.heard(inp)
             self.feed(self.losses.passed(inp))
 
     def says(self, venue: SimVenue, said: list[Observation]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from partfill.model.commands import KillSwitch, Restarted, Stop
 from partfill.model.inputs import VenueDeclared
 from partfill.sim.accounts import add_accounts, count_collisions
+from partfill.sim.attempts import Attempts
 from partfill.sim.costs import Costs
 from partfill.sim.decisions import Decisions
 from partfill.sim.expected import Expected
@@ -55,6 +56,7 @@ class World(Happenings):
             if venue.kind.itemised:
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
         self.expected = Expected(self)
+        self.attempts = Attempts(self)
         self.totals = Totals(self)
         self.losses = Losses(self)
         for venue in self.venues.values():
