@@ -193,7 +193,7 @@ class Decisions:
         """The same book with our order of this parent in it, mostly; the market moves out of its way then."""
         child = undecided(parent)
         venue = self._world.at(parent)
-        order = venue.orders.get(child.order_id or "") if child is not None else None
+        order = venue.ids.get(child.order_id or "") if child is not None else None
         if child is None or order is None or not order.leaves:
             return book
         px, buys = Decimal(order.price), order.side is Side.BUY

@@ -150,6 +150,6 @@ class Happenings(Network):
         ]
         if self.quiet and self.ingredients.has & TOTALS:
             # Somebody goes through everything that was ever ordered.
-            also = list(venue.orders)
+            also = list(venue.ids)
         for each in venue.poll(self.now, also):
             self.later(self.wait(), self.answer, each, self.epoch)

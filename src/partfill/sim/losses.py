@@ -75,10 +75,10 @@ class Losses:
             order.off += qty
         elif order.end is None:
             # Who tells no executions cannot tell either that one does not work again.
-            venue.open[order.id] = order
+            venue.open[order.uid] = order
             self._world.truth.works_again(order.root.parent, qty)
             self._world.guards.works_again(venue, order, qty)
-        about = [each for each in venue.past if isinstance(each, Execution) and each.order_id == order.id]
+        about = [each for each in venue.past if isinstance(each, Execution) and each.order_id in order.names]
         told = [each for each in about if each.key == fill.key]
         venue.past = [each for each in venue.past if each not in told]
         venue.changed(order)
@@ -94,7 +94,7 @@ class Losses:
         if order.end is None and venue.kind.itemised:
             order.off -= qty
         if not order.leaves:
-            venue.open.pop(order.id, None)
+            venue.open.pop(order.uid, None)
         # What was asked for in its stead may have filled.
         self._world.truth.works_again(order.root.parent, qty)
         venue.past += told
@@ -116,7 +116,9 @@ class Losses:
         venue = self._world.at(said)
         if venue.kind.capabilities.cumulative is not Cumulative.TRUTH:
             return inp
-        order = venue.orders[said.order_id]
+        order = venue.ids.get(said.order_id)
+        if order is None:
+            return inp
         right, most = int(said.cum_qty), int(said.order_qty)
         high = right < most and (not right or self._random.random() < 0.7)
         if not high and not right:

@@ -60,6 +60,7 @@ class Order:
         "fills",
         "first",
         "id",
+        "names",
         "off",
         "parent",
         "price",
@@ -67,10 +68,14 @@ class Order:
         "root",
         "side",
         "terms",
+        "uid",
     )
 
     def __init__(self, number: str, op: Place, root: Order | None = None) -> None:
-        self.id = number
+        self.id = self.uid = number
+        """What the venue calls it now, and a name that no other order of the account has."""
+        self.names: list[str] = [number]
+        """Everything that the venue ever called it."""
         self.terms = op.terms
         self.cl_ord_id = op.cl_ord_id
         self.first = op.cl_ord_id

@@ -43,7 +43,7 @@ class Replicas:
 
     def note(self, order: Order, report: OrderSnapshot) -> None:
         """The state of an order has changed."""
-        self._past.setdefault(order.id, []).append((self._world.time, report))
+        self._past.setdefault(order.uid, []).append((self._world.time, report))
 
     def seen(self) -> int:
         """As of when (true time) the copy that is asked now knows."""
@@ -54,7 +54,7 @@ class Replicas:
 
     def answer(self, order: Order, at: int, now: int) -> tuple[OrderSnapshot | None, bool]:
         """(what a copy of time `at` says of an order, stamped `now`; whether that is all there is to know)."""
-        past = self._past[order.id]
+        past = self._past[order.uid]
         known = [report for since, report in past if since <= at]
         meet: Ingredients = self._world.ingredients
         if len(known) < len(past):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from partfill.core.child import Child
 from partfill.core.ledger import Ledger
 from partfill.model.commands import Resolve
 from partfill.model.events import Alarm, AlarmKind
@@ -35,8 +36,8 @@ class Totals:
         self._told: set[int] = set()
         """Orders of which a person was told that they are disputed."""
         self._ruled: set[int] = set()
-        self.wronged: dict[str, str] = {}
-        """Orders, by account and id, of which something was not told, or told wrong -> what."""
+        self.wronged: dict[Order, str] = {}
+        """Orders of which something was not told, or told wrong -> what."""
         self.unsure: set[str] = set()
         """Accounts that have a disputed order at this quiet point: what follows from it cannot be right."""
         if LAG in world.ingredients.has:
@@ -49,13 +50,14 @@ class Totals:
 
     def wrong(self, venue: SimVenue, order: Order, what: str) -> None:
         """Something was not told of an order, or told wrong."""
-        self.wronged[f"{venue.key} {order.id}"] = what
+        self.wronged[order] = what
         self._world.ingredients.meet(what)
         self._world.tell(f"{what}: {order.id} has {order.cum}")
 
-    def _may_be_low(self, venue: SimVenue, order_id: str | None) -> bool:
+    def _may_be_low(self, child: Child) -> bool:
         """Whether the venue may rightly seem to say less than was heard."""
-        return venue.kind.reversible or f"{venue.key} {order_id}" in self.wronged
+        venue = self._world.at(child)
+        return venue.kind.reversible or any(self._world.truth.child_of(venue, order) is child for order in self.wronged)
 
     def heard(self, alarm: Alarm) -> None:
         """The engine alarms."""
@@ -66,7 +68,7 @@ class Totals:
             return
         child = world.engine.children[alarm.order]
         (self._told if alarm.kind is AlarmKind.DISPUTED else self._ruled).add(child.id)
-        if any(self._may_be_low(world.at(child), each) for each in child.order_ids):
+        if self._may_be_low(child):
             return
         if alarm.kind is AlarmKind.RULED or STOPS not in world.ingredients.has:
             raise Violation(f"order {child.id} at {world.at(child).kind.name}: {alarm.text}; and nothing was taken back")
@@ -79,12 +81,12 @@ class Totals:
             child = world.engine.children[number]
             if not child.flags & Flag.SUSPECTED:
                 continue
-            if not any(self._may_be_low(world.at(child), each) for each in child.order_ids):
+            if not self._may_be_low(child):
                 raise Violation(f"order {number} at {world.at(child).kind.name} is doubted, and nothing was taken back")
 
     def excused(self, venue: SimVenue, order: Order, ledger: Ledger) -> bool:
         """Whether an order may differ from the truth: it is disputed, and a person was told."""
-        what = self.wronged.get(f"{venue.key} {order.id}")
+        what = self.wronged.get(order)
         behind = venue.kind.reversible and self._world.ingredients.has & TOTALS
         if what is None and not behind:
             return False

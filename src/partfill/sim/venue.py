@@ -32,6 +32,7 @@ class SimVenue:
         "count",
         "eager",
         "fees",
+        "ids",
         "key",
         "keys",
         "kind",
@@ -54,6 +55,9 @@ class SimVenue:
         self.kind = kind
         self.random = random
         self.orders: dict[str, Order] = {}
+        """Every order, under a name of its own."""
+        self.ids: dict[str, Order] = {}
+        """What the venue's ids lead to now."""
         self.by_client: dict[str, Order] = {}
         """The order in force under an id, for venues that know ours."""
         self.open: dict[str, Order] = {}
@@ -100,7 +104,7 @@ class SimVenue:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
         order = self._new(op)
         if not self._room(order):
-            del self.orders[order.id], self.open[order.id]
+            del self.orders[order.uid], self.open[order.uid], self.ids[order.id]
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "it would not reduce the position")
         if knows:
             self.by_client[op.cl_ord_id] = order
@@ -117,7 +121,7 @@ class SimVenue:
     def _new(self, op: Place) -> Order:
         self.count += 1
         order = Order(f"{self.name}{self.count}", op)
-        self.orders[order.id] = self.open[order.id] = order
+        self.orders[order.uid] = self.open[order.uid] = self.ids[order.id] = order
         return order
 
     def cancel(self, op: Cancel, now: int, said: list[Observation]) -> Answered:
@@ -171,7 +175,7 @@ class SimVenue:
         )
         order = Order(f"{self.name}{self.count}", place, old.root)
         order.first = old.first
-        self.orders[order.id] = self.open[order.id] = order
+        self.orders[order.uid] = self.open[order.uid] = self.ids[order.id] = order
         for name in (old.first, old.cl_ord_id, op.cl_ord_id):
             self.by_client[name] = order
         self.changed(order)
@@ -201,11 +205,12 @@ class SimVenue:
 
     def poll(self, now: int, also: list[str]) -> list[OrderSnapshot]:
         """All open orders, and those named."""
-        ids = [each for each in dict.fromkeys([*self.open, *also]) if each in self.orders]
+        working = [order.id for order in self.open.values()]
+        ids = [each for each in dict.fromkeys([*working, *also]) if each in self.ids]
         if self.replicas is None:
-            return [self._report(self.orders[each], None, now, asked=now) for each in ids]
+            return [self._report(self.ids[each], None, now, asked=now) for each in ids]
         at = self.replicas.seen()
-        found = [self.replicas.answer(self.orders[each], at, now)[0] for each in ids]
+        found = [self.replicas.answer(self.ids[each], at, now)[0] for each in ids]
         return [report for report in found if report is not None]
 
     def history(self, now: int) -> list[Observation]:
@@ -244,7 +249,7 @@ class SimVenue:
     def finish(self, order: Order, word: OrdStatus, now: int, said: list[Observation]) -> None:
         """The rest of the order is taken off."""
         order.end = word
-        self.open.pop(order.id, None)
+        self.open.pop(order.uid, None)
         self.changed(order)
         kind = {OrdStatus.EXPIRED: ExecType.EXPIRED}.get(word, ExecType.CANCELED)
         said.append(self._report(order, kind, now))
@@ -257,7 +262,7 @@ class SimVenue:
         if not works:
             order.off += qty
         elif order.leaves:
-            self.open[order.id] = order
+            self.open[order.uid] = order
         self.changed(order)
         self.past.append(
             ExecutionVoided(
@@ -311,7 +316,7 @@ class SimVenue:
 
     def _close_if_done(self, order: Order) -> None:
         if not order.leaves:
-            self.open.pop(order.id, None)
+            self.open.pop(order.uid, None)
 
     # ------------------------------------------------------------------ words
 
@@ -319,7 +324,7 @@ class SimVenue:
         """The order meant, or the one that goes on in its stead."""
         if self.kind.capabilities.client_id is not ClientId.NONE and cl_ord_id in self.by_client:
             return self.by_client[cl_ord_id]
-        return self.orders.get(order_id) if order_id is not None else None
+        return self.ids.get(order_id) if order_id is not None else None
 
     def _chain_cum(self, order: Order | None) -> int:
         return 0 if order is None else sum(each.cum for each in self.orders.values() if each.root is order.root)
