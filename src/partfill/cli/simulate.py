@@ -25,12 +25,13 @@ def simulate(runs: int, seed: int | None, events: int | None, seconds: float | N
     first = secrets.randbelow(1 << 32) if seed is None else seed
     began = monotonic()
     block = runs if seconds is None else 200
-    total = Outcome(0, 0, 0.0, [])
+    total = Outcome(0, 0, 0.0, [], {})
     while total.runs < runs and not total.violations:
         left = None if events is None else events - total.events
         part = run(min(block, runs - total.runs), first + total.runs, events=left, shrink=shrink)
         counts = (total.runs + part.runs, total.events + part.events, total.seconds + part.seconds)
-        total = Outcome(*counts, [*total.violations, *part.violations])
+        met = {what: total.met.get(what, 0) + count for what, count in part.met.items()}
+        total = Outcome(*counts, [*total.violations, *part.violations], met)
         if (seconds is not None and monotonic() - began >= seconds) or (events is not None and total.events >= events):
             break
     for broken in total.violations:
@@ -40,6 +41,7 @@ def simulate(runs: int, seed: int | None, events: int | None, seconds: float | N
     rate = round(total.events / total.seconds) if total.seconds else 0
     figures = {
         "runs": total.runs, "seed": first, "events": total.events, "events_per_s": rate, "violations": len(total.violations),
+        "met": total.met,
     }  # fmt: skip
     click.echo(json.dumps(figures))
     sys.exit(1 if total.violations else 0)

@@ -7,6 +7,7 @@ same whatever came first: the newest version of the chain, or nothing when it wa
 Rules
 - A correction names the version it replaces. The version that nothing replaces is in force; of several, the one with
   the higher revision number, then the later one.
+- What a correction does not state (price, fee) is as the version before it has it.
 - A void is for ever. It may come before its execution: then the case waits without a quantity.
 - What a void or a downward correction takes away works again only by the venue's word (`reopens`).
 """
@@ -84,10 +85,17 @@ def derive(case: Case, links: dict[str, str], scales: Scales | None) -> Row:
         return Row(None, state=case.state, era=void.era, as_of=void.as_of, first_qty=stated, reopens=void.reopens, void=True)
     first = case.first
     fee, currency, px = version.fee, version.fee_currency, version.px
-    if fee is None and first is not None:
-        fee, currency = first.fee, first.fee_currency
-    if px is None and first is not None:
-        px = first.px
+    before = key
+    for _ in range(len(links) + 1):
+        if before is None or (fee is not None and px is not None):
+            break
+        before = links.get(before)
+        earlier = case.versions.get(before, first) if before is not None else first
+        if earlier is None:
+            continue
+        if fee is None:
+            fee, currency = earlier.fee, earlier.fee_currency
+        px = earlier.px if px is None else px
     for charged_in, amount in case.charged.items():
         if fee is None:
             fee, currency = amount, charged_in

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.position import NOTHING, Position, Share
+from partfill.core.rows import unpack
 from partfill.model.events import AlarmKind, ParentDone, PositionChanged, PositionClosed
 from partfill.model.inputs import InstrumentListed, PositionSeen
-from partfill.model.numbers import ZERO, add, neg, sub, text
+from partfill.model.numbers import ZERO, add, mul, neg, sub, text
 from partfill.model.words import Flag, Side
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Holdings:
         """What is known of instruments, per (venue, instrument): the engine's own."""
         self.positions: dict[tuple[str, str, str], Position] = {}
         self.counted: dict[int, tuple[Position, Share]] = {}
-        """Of every order in memory that has filled."""
+        """Of every order in memory that has filled, or cost a fee."""
         self.next_number = 1
 
     def follow(self, effects: Effects, now: int) -> None:
@@ -52,7 +53,7 @@ class Holdings:
             if known is not None:
                 self._move(known[0], gone, known[1], NOTHING, now, effects)
         child = effects.child
-        if child is None or (not child.cum and child.id not in self.counted):
+        if child is None or (not child.cum and child.id not in self.counted and not _has_fees(child)):
             return
         if child.side is None or child.instrument is None or child.flags & _QUARANTINED:
             return
@@ -112,7 +113,7 @@ class Holdings:
 
     def restored(self, child: Child) -> None:
         """An order has come back into memory: what it contributes has been counted."""
-        if child.cum and child.side is not None and child.instrument is not None:
+        if (child.cum or _has_fees(child)) and child.side is not None and child.instrument is not None:
             self.counted[child.id] = (self._of(child), share_of(child))
 
     def forgotten(self, number: int) -> None:
@@ -144,7 +145,7 @@ class Holdings:
         was = (position.held, position.cost, position.paid)
         rounds = position.rounds
         net = None if was[0] else position.net
-        position.move(child, before, after, now)
+        position.move(child, before, after, now, _became(effects) if abs(after.qty) <= abs(before.qty) else None)
         effects.position(position)
         if was != (position.held, position.cost, position.paid):
             self._tell(position, child, effects)
@@ -179,6 +180,28 @@ class Holdings:
             position.paid, bool(position.unpriced), None if qty is held else held,
         )  # fmt: skip
         effects.events.insert(place, changed)
+
+
+def _has_fees(child: Child) -> bool:
+    """Whether something was taken for an order: it may be of one that filled nothing, or of which everything was taken back."""
+    return any(ledger.fees for ledger in child.ledgers)
+
+
+def _became(effects: Effects) -> tuple[Decimal, Decimal] | None:
+    """What is left of the one execution that a step corrected or took back, signed; None where it was not one."""
+    if len(effects.rows) != 1 or effects.child is None:
+        return None
+    ledger, key, _, leg = effects.rows[0]
+    packed = ledger.rows.get(key)
+    if packed is None or leg is not None:
+        return None
+    row = unpack(packed)
+    if row.void or row.qty is None:
+        return (ZERO, ZERO)
+    if row.px is None:
+        return None
+    left = (ledger.live_qty(row), mul(row.qty, row.px))
+    return left if effects.child.side is Side.BUY else (neg(left[0]), neg(left[1]))
 
 
 def share_of(child: Child) -> Share:

@@ -5,6 +5,7 @@ Nothing is added twice: executions meet by key, claims by maximum, corrections a
 
 from __future__ import annotations
 
+from partfill.core.charges import apart, belongs, settle_owed
 from partfill.core.claims import admit
 from partfill.core.corrections import Case
 from partfill.core.doubts import join
@@ -24,6 +25,9 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
     for _, row in other.live():
         if row.fee is not None and row.fee_currency is not None:
             loose[row.fee_currency] = sub(loose.get(row.fee_currency, ZERO), row.fee)
+    for key, case in (other.cases or {}).items():
+        for currency, amount in apart(case, unpack(other.rows[key]) if key in other.rows else None).items():
+            loose[currency] = sub(loose.get(currency, ZERO), amount)
     if other.links:
         ledger.links = (ledger.links or {}) | other.links
     touched = [*other.rows, *(key for key in ledger.rows if ledger.root(key) != key)]
@@ -51,8 +55,9 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
             ledger.add_fee(currency, amount)
     if other.owed:
         ledger.owed = (ledger.owed or {}) | other.owed
-    for key in [key for key in ledger.owed or {} if key in ledger.rows]:
-        ledger.settle_owed(key)
+    for key in list(ledger.owed or {}):
+        if ledger.root(key) in ledger.rows:
+            settle_owed(ledger, ledger.root(key), key)
     join(ledger, other)
     ledger.ends |= other.ends
     ledger.qty = other.qty if ledger.qty is None else ledger.qty
@@ -69,5 +74,7 @@ def _fold(ledger: Ledger, root: str, theirs: Case, *, whole: bool = False) -> No
         case.first = case.first or theirs.first
     case.versions.update(theirs.versions)
     case.void = case.void or theirs.void
+    if theirs.charged:
+        belongs(ledger, root, case, theirs.charged)
     if case.first is not None or case.versions or case.void is not None:
         ledger.derive_row(root, case)
