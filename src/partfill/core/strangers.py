@@ -38,7 +38,7 @@ def others(engine: Engine, child: Child) -> tuple[str, ...]:
             and not child.contradicts(each.instrument, each.side)
         ):
             found.extend(each.order_ids)
-    return tuple(found)
+    return tuple(sorted(found))
 
 
 def not_ours(engine: Engine, child: Child, answer: Looked, effects: Effects) -> bool:
