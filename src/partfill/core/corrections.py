@@ -88,7 +88,7 @@ def derive(case: Case, links: dict[str, str], scales: Scales | None) -> Row:
         fee, currency = first.fee, first.fee_currency
     if px is None and first is not None:
         px = first.px
-    for charged_in, amount in case.charged.items():
+    for charged_in, amount in sorted(case.charged.items()):
         if fee is None:
             fee, currency = amount, charged_in
         elif currency == charged_in:

@@ -45,24 +45,40 @@ class Holdings:
         """Of every order in memory that has filled."""
         self.next_number = 1
 
-    def follow(self, effects: Effects, now: int) -> None:
-        """Draw the consequences of one step."""
-        for gone, _ in effects.merged:
+    def merged(self, effects: Effects, now: int) -> None:
+        """Orders turned out to be others: what they contributed, those do."""
+        for gone, _, _ in effects.merged:
             known = self.counted.pop(gone, None)
             if known is not None:
                 self._move(known[0], gone, known[1], NOTHING, now, effects)
-        child = effects.child
-        if child is None or (not child.cum and child.id not in self.counted):
+
+    def follow(self, child: Child, effects: Effects, now: int) -> None:
+        """Draw the consequences of one step for an order that it touched."""
+        known = self.counted.get(child.id)
+        if known is None and not _has_counted(child):
             return
-        if child.side is None or child.instrument is None or child.flags & _QUARANTINED:
+        if child.flags & _QUARANTINED:
+            # What it did before stays.
+            self.counted.pop(child.id, None)
             return
-        position, before = self.counted.get(child.id) or (self._of(child), NOTHING)
+        if child.side is None or child.instrument is None:
+            return
         after = share_of(child)
+        if known is None and after == NOTHING:
+            return
+        if known is not None and known[0].instrument != child.instrument:
+            # Its own terms name another instrument than the venue's first word did.
+            self._move(known[0], child.id, known[1], NOTHING, now, effects)
+            known = None
+        position, before = known or (self._of(child), NOTHING)
         if after.fees and child.base is not None and position.base is None:
             position.rebase(child.base, now)
             effects.position(position)
+        # The same with other digits too: those are what is there after a restart.
+        self.counted[child.id] = (position, after)
         if after != before:
-            self.counted[child.id] = (position, after)
+            if after == NOTHING:
+                del self.counted[child.id]
             self._move(position, child.id, before, after, now, effects)
 
     def seen(self, engine: Engine, p: PositionSeen, now: int, effects: Effects) -> None:
@@ -112,8 +128,11 @@ class Holdings:
 
     def restored(self, child: Child) -> None:
         """An order has come back into memory: what it contributes has been counted."""
-        if child.cum and child.side is not None and child.instrument is not None:
-            self.counted[child.id] = (self._of(child), share_of(child))
+        if child.side is None or child.instrument is None or child.flags & _QUARANTINED or not _has_counted(child):
+            return
+        share = share_of(child)
+        if share != NOTHING:
+            self.counted[child.id] = (self._of(child), share)
 
     def forgotten(self, number: int) -> None:
         """An order leaves memory."""
@@ -179,6 +198,11 @@ class Holdings:
             position.paid, bool(position.unpriced), None if qty is held else held,
         )  # fmt: skip
         effects.events.insert(place, changed)
+
+
+def _has_counted(child: Child) -> bool:
+    """Whether something of it has filled, perhaps to be taken back: from then on its fees count too."""
+    return bool(child.cum) or any(ledger.rows or ledger.claims for ledger in child.ledgers)
 
 
 def share_of(child: Child) -> Share:

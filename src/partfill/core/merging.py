@@ -24,8 +24,10 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
     for _, row in other.live():
         if row.fee is not None and row.fee_currency is not None:
             loose[row.fee_currency] = sub(loose.get(row.fee_currency, ZERO), row.fee)
-    if other.links:
-        ledger.links = (ledger.links or {}) | other.links
+    for name, key in (other.links or {}).items():
+        ledger.links = ledger.links if ledger.links is not None else {}
+        if ledger.root(key) != name:
+            ledger.links.setdefault(name, key)
     touched = [*other.rows, *(key for key in ledger.rows if ledger.root(key) != key)]
     for key in touched:
         # What one of them took for an execution of its own may be a version of another's.
@@ -51,7 +53,8 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
             ledger.add_fee(currency, amount)
     if other.owed:
         ledger.owed = (ledger.owed or {}) | other.owed
-    for key in [key for key in ledger.owed or {} if key in ledger.rows]:
+    charged = [key for key in ledger.owed or {} if key in ledger.rows]
+    for key in charged:
         ledger.settle_owed(key)
     join(ledger, other)
     ledger.ends |= other.ends
@@ -59,7 +62,7 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
     if other.order_id is not None:
         ledger.order_id = other.order_id
     ledger.rejoin()
-    return [*dict.fromkeys([*touched, *(ledger.cases or {})])]
+    return [*dict.fromkeys([*touched, *(ledger.cases or {}), *charged])]
 
 
 def _fold(ledger: Ledger, root: str, theirs: Case, *, whole: bool = False) -> None:
