@@ -246,7 +246,7 @@ class Kept:
         for child in touched:
             if child.id in engine.children:
                 self.children[child.id] = self.row(child)
-        for number, _ in effects.merged:
+        for number, _, _ in effects.merged:
             self.children.pop(number, None)
         for parent in effects.parents:
             self.parents[parent.id] = str(parent_row(parent, 0, 0)[-1])
@@ -278,7 +278,7 @@ class Kept:
             assert parent.id == number
             engine.desk.remember(parent)
         for _, (blob, rows, work) in sorted(self.children.items()):
-            child, ledgers = thaw(blob, rows, engine.rules[VENUE])
+            child, ledgers = thaw(blob, rows, engine.rules)
             engine.restore(child, ledgers)
             if work is not None:
                 thaw_work(work[2], child, engine.desk.parents[work[1]])

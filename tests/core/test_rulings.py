@@ -532,14 +532,14 @@ def test_the_inputs_fold_to_the_same_rulings_and_a_restart_changes_nothing() -> 
             engine.step(inp, now)
         for number, child in list(engine.children.items()):
             rows = [(0, key, packed) for key, packed in child.ledger.rows.items()]
-            back, _ = thaw(freeze(child), rows, child.rules)
+            back, _ = thaw(freeze(child), rows, {child.venue: child.rules})
             assert freeze(back) == freeze(child), number
     twin = Engine()
     for inp, now in desk.log:
         twin.step(inp, now)
     assert freeze(twin.children[1]) == freeze(desk.engine.children[1])
     child = desk.child()
-    back, _ = thaw(freeze(child), [(0, key, packed) for key, packed in child.ledger.rows.items()], child.rules)
+    back, _ = thaw(freeze(child), [(0, key, packed) for key, packed in child.ledger.rows.items()], {child.venue: child.rules})
     doubt = back.ledger.doubt
     assert doubt is not None
     assert doubt == child.ledger.doubt

@@ -28,7 +28,7 @@ from partfill.model.words import ExecType, OrdStatus, Side, TimeInForce
 
 DAY = 86_400_000_000_000
 VENUE = "v"
-STREAMS = 300
+STREAMS = 1500
 LENGTH = 60
 D = Decimal
 

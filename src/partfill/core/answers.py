@@ -49,6 +49,7 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
         return
     if a.order is not None:
         _apply(engine, child, a.order, a.cl_ord_id, now, effects)
+        effects.leave(child)
     if not effects.enter(child, child.ledger, engine):
         return
     effects.duplicate, effects.bound = False, True
@@ -113,7 +114,10 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
             engine.apply_snapshot(answer.order, now, effects)
         else:
             _apply(engine, child, answer.order, child.cl_ord_id, now, effects)
-    if child is None or child.work is None or not effects.enter(child, child.ledger, engine):
+    if child is None or child.work is None:
+        return
+    effects.leave(child)
+    if not effects.enter(child, child.ledger, engine):
         return
     effects.duplicate, effects.bound = False, True
     work = child.work

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 from partfill.core import fills, lives, presumed
 from partfill.core.child import Child
-from partfill.core.effects import Effects
+from partfill.core.effects import Came, Effects
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import ENDED
 from partfill.core.merging import merge
 from partfill.model.capabilities import FIX_LIKE, Chain, IdScope, ReplaceQty
 from partfill.model.commands import Track
-from partfill.model.events import AlarmKind, Reversal
+from partfill.model.events import AlarmKind, CommandRefused, Reversal
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO
 from partfill.model.observations import Execution, OrderSnapshot
@@ -95,7 +95,11 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
 def tracked(engine: Engine, t: Track, effects: Effects) -> Ledger | None:
     """The order that a user wants kept, by its ids; of another instrument or side than the one known by them, another one."""
     names = (t.venue, t.account, t.order_id, t.cl_ord_id, None)
-    return attribute(engine, *names, effects, create=True, instrument=t.terms.instrument, side=t.terms.side)
+    ledger = attribute(engine, *names, effects, create=True, instrument=t.terms.instrument, side=t.terms.side)
+    if ledger is None:
+        said = f"{t.order_id or t.cl_ord_id!r} is blank, or printed for several orders: it names none; give another id of it"
+        effects.events.append(CommandRefused(0, None, None, t.ref, said))
+    return ledger
 
 
 def placed_anew(engine: Engine, p: OrderPlaced, known: Child, effects: Effects) -> bool:
@@ -265,6 +269,9 @@ def _may_be_one(one: Child, other: Child) -> bool:
     """Whether two orders may turn out to be one: nothing contradicts it, and they are no two lives of one id."""
     if one.contradicts(other.instrument, other.side):
         return False
+    if any(ledger.scales for ledger in (*one.ledgers, *other.ledgers)):
+        # Of evidence from both sides of a split nobody can say which units it is in.
+        return False
     if not (one.contested and other.contested):
         return True
     return set(one.order_ids).isdisjoint(other.order_ids) and set(one.client_ids).isdisjoint(other.client_ids)
@@ -372,15 +379,23 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
     for ledger in parked.ledgers:
         ledger.child = keep
         if one_count or keep.ledger.order_id is None or ledger.order_id is None:
-            new.extend((keep.ledger, key) for key in ledger.rows if key not in keep.ledger.rows)
-            effects.rows.extend((keep.ledger, key, None, None) for key in merge(keep.ledger, ledger))
+            had = set(keep.ledger.rows)
+            new.extend((keep.ledger, key) for key in ledger.rows if key not in had)
+            touched = merge(keep.ledger, ledger)
+            fresh = [key for key in keep.ledger.rows if key not in had]
+            # In order of arrival, unless two orders of arrival became one.
+            anew = bool(had) or fresh != [key for key in ledger.rows if key in keep.ledger.rows]
+            for key in fresh:
+                effects.rows.append((keep.ledger, key, None, Came(ledger if key in ledger.rows else None, anew)))
+            effects.rows.extend((keep.ledger, key, None, None) for key in touched if key not in keep.ledger.rows or key in had)
             into[ledger] = keep.ledger
         else:
             ledger.era = keep.era
             keep.ledgers.append(ledger)
             new.extend((ledger, key) for key in ledger.rows)
+    for name, holder in (parked.bound or {}).items():
+        keep.bound = (keep.bound or {}) | {name: max(holder, (keep.bound or {}).get(name, 0))}
     engine.index.merged(keep, parked, into)
-    keep.bound = (parked.bound or {}) | (keep.bound or {}) or None
     keep.parted = keep.parted or parked.parted
     keep.ended_at = max(keep.ended_at, parked.ended_at)
     keep.ended_under = parked.ended_under if keep.ended_under is None else keep.ended_under
@@ -405,7 +420,8 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
     keep.remember_all(parked)
     del engine.children[parked.id]
     engine.counters.orders -= 1
-    effects.merged = (*effects.merged, (parked.id, list(enumerate(parked.ledgers))))
+    places = [keep.ledgers.index(into.get(ledger, ledger)) for ledger in parked.ledgers]
+    effects.merged = (*effects.merged, (parked.id, keep.id, list(zip(range(len(places)), parked.ledgers, places, strict=True))))
     effects.bound = True
     effects.ledger = keep.ledger
     if keep.known:

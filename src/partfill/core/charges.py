@@ -60,9 +60,9 @@ def settle_owed(ledger: Ledger, key: str, version: str | None = None) -> None:
             continue
         amounts = ledger.owed.pop(name)
         ledger.owed = ledger.owed or None
-        for currency, amount in amounts.items():
+        for currency, amount in sorted(amounts.items()):
             ledger.add_fee(currency, amount.copy_negate())
-        for currency, amount in amounts.items():
+        for currency, amount in sorted(amounts.items()):
             charge(ledger, key, amount, currency)
 
 
@@ -77,7 +77,7 @@ def belongs(ledger: Ledger, key: str, case: Case, amounts: dict[str, Decimal]) -
     """These charges are of the execution `key`, which has a case."""
     packed = ledger.rows.get(key)
     before = apart(case, unpack(packed) if packed is not None else None)
-    for currency, amount in amounts.items():
+    for currency, amount in sorted(amounts.items()):
         case.charged[currency] = add(case.charged.get(currency, ZERO), amount)
     if case.first is not None or case.versions or case.void is not None:
         ledger.derive_row(key, case, before)

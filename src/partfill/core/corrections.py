@@ -96,7 +96,7 @@ def derive(case: Case, links: dict[str, str], scales: Scales | None) -> Row:
         if fee is None:
             fee, currency = earlier.fee, earlier.fee_currency
         px = earlier.px if px is None else px
-    for charged_in, amount in case.charged.items():
+    for charged_in, amount in sorted(case.charged.items()):
         if fee is None:
             fee, currency = amount, charged_in
         elif currency == charged_in:

@@ -97,11 +97,10 @@ class Desk:
             self.engine.counters.duplicates += 1
             return
         ledger = attribution.tracked(self.engine, t, effects)
-        assert ledger is not None
-        child = ledger.child
         # Its ids may have moved even where it is not tracked.
-        if not effects.enter(child, child.ledger, self.engine):
+        if ledger is None or not effects.enter(ledger.child, ledger.child.ledger, self.engine):
             return
+        child = ledger.child
         if child.work is not None:
             self._refuse(effects, t.ref, f"order {t.cl_ord_id or t.order_id} belongs to {child.work.parent.ref} already")
             return
@@ -183,7 +182,7 @@ class Desk:
 
     def gap(self, venue: str, account: str, now: int, effects: Effects) -> None:
         """A stream is back: the venue answers again, so what waits to be asked is asked now."""
-        for parent in list(self.parents.values()):
+        for _, parent in sorted(self.parents.items()):
             if parent.active and (parent.venue, parent.account) == (venue, account):
                 self.hurry(parent, now, effects)
                 self.advance(parent, now, effects)
@@ -196,7 +195,7 @@ class Desk:
             effects.engine = True
         self.mode = r.mode
         protection.restarted(self, now, effects)
-        for parent in list(self.parents.values()):
+        for _, parent in sorted(self.parents.items()):
             for child in parent.active:
                 work = child.work
                 assert work is not None
@@ -272,8 +271,9 @@ class Desk:
                 parent.active.append(child)
                 # The order in which they were made, as after a start: it decides which is asked first.
                 parent.active.sort(key=parent.children.index)
-                if parent.done is not Done.RELEASED:
+                if parent.done not in (None, Done.RELEASED):
                     parent.done = None
+                    effects.family(parent)
             if effects.query and not work.look_at and not work.looking:
                 work.looks += 1
                 work.look_at = now + backoff(work.looks)
@@ -437,9 +437,7 @@ class Desk:
         handling.ended(self, parent, now, effects)
         dust.left(self, parent, now, effects)
         last = parent.children[-1] if parent.children else None
-        for child in parent.children:
-            # They may leave memory from now on.
-            effects.touch(child)
+        effects.family(parent)
         ids = (last.id, last.order_id, last.cl_ord_id) if last is not None else (0, None, None)
         effects.events.append(ParentDone(*ids, parent.ref, str(done), parent.cum, parent.rest, parent.avg_px))
 

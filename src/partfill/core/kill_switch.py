@@ -41,7 +41,7 @@ def switched(desk: Desk, k: KillSwitch, now: int, effects: Effects) -> None:
         return
     desk.killed[scope] = k.by
     on_their_way = _on_their_way(desk)
-    for child in list(desk.engine.children.values()):
+    for _, child in sorted(desk.engine.children.items()):
         if child.work is None and child.known and child.open and _within(scope, child.venue, child.account):
             if child.nameless and any(_may_be(child, each) for each in on_their_way):
                 effects.touch(child)
@@ -49,7 +49,7 @@ def switched(desk: Desk, k: KillSwitch, now: int, effects: Effects) -> None:
                 desk.unclaimed.add(child.id)
             else:
                 _take_over(desk, child, effects)
-    for parent in list(desk.parents.values()):
+    for _, parent in sorted(desk.parents.items()):
         if (parent.done is None or parent.active) and _within(scope, parent.venue, parent.account):
             effects.parent(parent)
             handling.killed(desk, parent, now, effects)

@@ -182,6 +182,9 @@ class Ledger:
             self.links = {}
         elif name in self.links:
             return Booked.DUPLICATE, root
+        if name == root:
+            # It corrects what is itself a correction of it: there is no first version then.
+            return Booked.CONFLICT, root
         version.era = self.era
         lift(self, root)
         case = self.open_case(root)
@@ -221,8 +224,9 @@ class Ledger:
         """Every quantity times numerator / denominator, each execution by itself too. Raises `Inexact`; changes nothing."""
         for _, row in self.live():
             scale(self.live_qty(row), numerator, denominator)
-        for case in (self.cases or {}).values():
-            for version in (*case.versions.values(), *(() if case.first is None else (case.first,))):
+        for _, case in sorted((self.cases or {}).items()):
+            versions = [version for _, version in sorted(case.versions.items())]
+            for version in (*versions, *(() if case.first is None else (case.first,))):
                 scale(scaled(version, self.scales), numerator, denominator)
         return Multiplied(
             scale(self.itemised, numerator, denominator),
@@ -235,7 +239,7 @@ class Ledger:
             ),
             {
                 key: tuple((at, scale(qty, numerator, denominator)) for at, qty in versions)
-                for key, versions in (self.losses or {}).items()
+                for key, versions in sorted((self.losses or {}).items())
             } or None,
         )  # fmt: skip
 

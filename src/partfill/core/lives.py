@@ -137,24 +137,31 @@ def meant(index: Index, scope: Scope, newest: Ledger, as_of: int | None, ref: st
 
     `said`: the execution that the message is. Without a stamp, one that a former life has to the letter is a repeat of that.
     """
-    former = index.former.get(scope)
-    if former is None:
+    # An order may have gone on under the same id more than once.
+    own = _under(newest, scope[2])[1:]
+    former = index.former.get(scope, ())
+    if not former and not own:
         return newest
     early = as_of is not None and as_of < newest.child.opened_at
     if said is not None and as_of is None and said.key not in newest.rows:
-        for each in reversed(former):
+        for each in (*own, *(one for held in reversed(former) for one in _under(held, scope[2]))):
             packed = each.rows.get(said.key)
             row = None if packed is None else unpack(packed)
             if row is not None and (row.qty, row.px) == (said.qty, said.px):
                 return each
     if ref is not None:
         chain = (*reversed(former), newest) if early else (newest, *reversed(former))
-        for each in chain:
+        for each in (one for held in chain for one in _under(held, scope[2])):
             if each.root(ref) in each.rows or (each.links is not None and ref in each.links):
                 return each
-    if early and as_of is not None:
+    if early and former and as_of is not None:
         return next((each for each in reversed(former) if each.child.opened_at <= as_of), former[0])
     return newest
+
+
+def _under(ledger: Ledger, order_id: str) -> list[Ledger]:
+    """The venue orders of its order that have this id, newest first."""
+    return [each for each in reversed(ledger.child.ledgers) if each.order_id == order_id] or [ledger]
 
 
 def opened(child: Child, s: OrderSnapshot) -> None:

@@ -28,8 +28,10 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
     for key, case in (other.cases or {}).items():
         for currency, amount in apart(case, unpack(other.rows[key]) if key in other.rows else None).items():
             loose[currency] = sub(loose.get(currency, ZERO), amount)
-    if other.links:
-        ledger.links = (ledger.links or {}) | other.links
+    for name, key in (other.links or {}).items():
+        ledger.links = ledger.links if ledger.links is not None else {}
+        if ledger.root(key) != name:
+            ledger.links.setdefault(name, key)
     touched = [*other.rows, *(key for key in ledger.rows if ledger.root(key) != key)]
     for key in touched:
         # What one of them took for an execution of its own may be a version of another's.
@@ -55,16 +57,17 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
             ledger.add_fee(currency, amount)
     if other.owed:
         ledger.owed = (ledger.owed or {}) | other.owed
-    for key in list(ledger.owed or {}):
-        if ledger.root(key) in ledger.rows:
-            settle_owed(ledger, ledger.root(key), key)
+    owed = [key for key in ledger.owed or {} if ledger.root(key) in ledger.rows]
+    charged = [ledger.root(key) for key in owed]
+    for key in owed:
+        settle_owed(ledger, ledger.root(key), key)
     join(ledger, other)
     ledger.ends |= other.ends
     ledger.qty = other.qty if ledger.qty is None else ledger.qty
     if other.order_id is not None:
         ledger.order_id = other.order_id
     ledger.rejoin()
-    return [*dict.fromkeys([*touched, *(ledger.cases or {})])]
+    return [*dict.fromkeys([*touched, *(ledger.cases or {}), *charged])]
 
 
 def _fold(ledger: Ledger, root: str, theirs: Case, *, whole: bool = False) -> None:

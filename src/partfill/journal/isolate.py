@@ -20,6 +20,7 @@ import msgspec
 from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.parent import Parent, Work
+from partfill.journal.batch import NOWHERE
 from partfill.model.capabilities import FIX_LIKE
 from partfill.model.inputs import Quarantined
 from partfill.model.numbers import ZERO
@@ -37,13 +38,13 @@ REFUSED = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError)
 _CHILD: dict[str, Callable[[Any], Iterable[int]]] = {
     "children": lambda row: (row[0],),
     "work": lambda row: (row[0],),
-    "moved": lambda row: (row[0], row[2]),
-    "gone_executions": lambda row: (row[0],),
+    "moved": lambda row: (row[0], row[2]) if row[2] != NOWHERE else (row[0],),
+    "gone_executions": lambda row: (row[0],) if row[0] != NOWHERE else (),
     "gone": lambda row: (row[0],),
     "names": lambda row: (row[4],),
     "executions": lambda row: (row[0],),
     "unusual": lambda row: (row[0],),
-    "dropped": lambda row: (row[0],),
+    "reborn": lambda row: (row[0],),
     "audit": lambda row: (row[1],),
     "alarms": lambda row: (row[1],) if row[1] else (),
 }

@@ -31,11 +31,11 @@ from partfill.journal.protection_state import thaw_protection
 from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
-from partfill.model.capabilities import FIX_LIKE
 from partfill.model.commands import (
     Amend,
     Decide,
     KillSwitch,
+    Looked,
     Protect,
     Reported,
     Restarted,
@@ -82,6 +82,8 @@ class Keeper:
         *(
             "_finished",
             "_last",
+            "_merged",
+            "_together",
             "_open",
             "_store",
             "away",
@@ -116,6 +118,10 @@ class Keeper:
         """Orders and parent orders whose rows are not written any more."""
         self.unreadable: list[str] = []
         """Orders whose rows cannot be read, and why: they stand in quarantine, made from their plain columns."""
+        self._merged: dict[int, int] = {}
+        """Orders that turned out to be others -> in which input: until that is on disk, the store still has them."""
+        self._together: set[int] = set()
+        """Orders in memory of whose ids every other holder is in memory too."""
         self._last: dict[int, int] = {}
         """Finished order -> sequence number of its last change."""
 
@@ -143,20 +149,32 @@ class Keeper:
                 self._load(venue, account, "order", order_id)
                 known = index.by_order.get((venue, account, order_id))
             if known is not None:
+                self._gather(known.child)
                 for each in (known, *index.former.get((venue, account, order_id), ())):
                     self._recall_alias(each.child, order_id, inp)
-        for cl_ord_id in (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None), getattr(inp, "new_cl_ord_id", None)):
+        names: tuple[str | None, ...] = (
+            inp.cl_ord_id,
+            getattr(inp, "orig_cl_ord_id", None),
+            getattr(inp, "new_cl_ord_id", None),
+        )
+        if isinstance(inp, Looked) and inp.order_id is not None:
+            # What is said of it is taken under its own id.
+            asked = index.by_order.get((venue, account, inp.order_id))
+            names = names if asked is None else (*names, asked.child.cl_ord_id)
+        for cl_ord_id in names:
             if cl_ord_id is not None:
                 mine = index.by_client.get((venue, account, cl_ord_id))
                 if mine is None or mine.contested:
                     self._load(venue, account, "client", cl_ord_id)
                     mine = index.by_client.get((venue, account, cl_ord_id))
                 if mine is not None:
+                    self._gather(mine)
                     self._recall_alias(mine, cl_ord_id, inp)
 
     def _recall_alias(self, child: Child, name: str, inp: Input) -> None:
         """Bring back what is kept under an id of an order that it contradicts (see `attribution`)."""
-        kept = alias(child, name, getattr(inp, "instrument", None), getattr(inp, "side", None))
+        of = inp.terms if isinstance(inp, Track) else inp
+        kept = alias(child, name, getattr(of, "instrument", None), getattr(of, "side", None))
         if kept is not None and (child.venue, child.account, kept) not in self.engine.index.by_order:
             self._load(child.venue, child.account, "order", kept)
 
@@ -181,7 +199,7 @@ class Keeper:
 
     def _load(self, venue: str, account: str, kind: str, name: str) -> None:
         for number in self._store.find(venue, account, kind, name):
-            if number not in self.engine.children:
+            if number not in self.engine.children and number not in self._merged:
                 self.load(number)
 
     def load_parent(self, number: int) -> None:
@@ -237,9 +255,7 @@ class Keeper:
             return None
         blob, rows = found
         try:
-            child, ledgers = thaw(blob, rows, FIX_LIKE, self._store.seen(number))
-            child.rules = self.engine.rules.get(child.venue, FIX_LIKE)
-            child.settle()
+            child, ledgers = thaw(blob, rows, self.engine.rules, self._store.seen(number))
         except UNREADABLE as error:
             child, ledgers = child_from_columns(self._store, number)
             self._name(f"order {number} is in quarantine: its state cannot be read: {error}")
@@ -251,15 +267,22 @@ class Keeper:
                 child.mark(Flag.QUARANTINED)
                 self.engine.counters.quarantined += 1
         self.engine.restore(child, ledgers)
-        if child.parted:
-            self._newer_lives(child)
         return child
 
-    def _newer_lives(self, child: Child) -> None:
-        """Bring back the orders that have ids of this one now: an id means the newest of them."""
-        names = [("order", name) for name in child.order_ids] + [("client", name) for name in child.client_ids]
-        for kind, name in names:
-            self._load(child.venue, child.account, kind, name)
+    def _gather(self, child: Child) -> None:
+        """Bring back whoever else has or had an id of this order, and of theirs: all of them decide what an id means."""
+        index, found = self.engine.index, [child]
+        while found:
+            each = found.pop()
+            if each.id in self._together or not each.contested:
+                continue
+            self._together.add(each.id)
+            for name in each.order_ids:
+                self._load(each.venue, each.account, "order", name)
+                found.extend(ledger.child for ledger in index.holders((each.venue, each.account, name)))
+            for name in each.client_ids:
+                self._load(each.venue, each.account, "client", name)
+                found.extend(index.client_holders((each.venue, each.account, name)))
 
     def _stays_or_goes(self, child: Child) -> None:
         if child.open and self.max_open is not None and child.work is None:
@@ -276,6 +299,9 @@ class Keeper:
             self._note(effects.child, seq)
         for change in effects.others:
             self._note(change.child, seq)
+        for gone, keep, _ in effects.merged:
+            self._merged[gone] = seq
+            self._together.discard(keep)
 
     def _note(self, child: Child, seq: int) -> None:
         if self.max_open is not None:
@@ -296,6 +322,8 @@ class Keeper:
     def release(self, now: int, durable_seq: int) -> int:
         """Let finished, quiet orders go whose last change is on disk (`durable_seq`). Returns how many went."""
         gone = 0
+        if self._merged:
+            self._merged = {number: seq for number, seq in self._merged.items() if seq > durable_seq}
         finished = self._finished
         while finished:
             number, seq, updated = finished[0]
@@ -317,7 +345,7 @@ class Keeper:
             child = self.engine.children.get(number)
             if child is not None:
                 self.stored = True
-                self.engine.forget(child)
+                self._forget_one(child)
                 self.away += 1
                 gone += 1
         return gone
@@ -331,7 +359,7 @@ class Keeper:
         self.stored = True
         if child.work is None:
             del self._last[number]
-            self.engine.forget(child)
+            self._forget_one(child)
             return 1
         parent = child.work.parent
         if any(each.open or self._last.get(each.id, 0) > seq for each in parent.children):
@@ -339,9 +367,14 @@ class Keeper:
             return 0
         for each in parent.children:
             self._last.pop(each.id, None)
-            self.engine.forget(each)
+            self._forget_one(each)
         self.engine.desk.forget(parent)
         return len(parent.children)
+
+    def _forget_one(self, child: Child) -> None:
+        self.engine.forget(child)
+        if child.contested:
+            self._together.clear()
 
 
 def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED) -> Keeper:

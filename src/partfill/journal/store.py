@@ -67,8 +67,11 @@ STATEMENTS = {
     ),
     "parents": _upsert("parents", _PARENT_COLUMNS, 5),
     "work": _upsert("work", ("child", "parent", "state"), 2),
-    # A parked order that turned out to be another one: its executions move, those the other had already are dropped.
-    "moved": "UPDATE OR IGNORE executions SET child = ?3, ledger = ?4 WHERE child = ?1 AND ledger = ?2",
+    # A parked order that turned out to be another one: its executions move, one after the other as it happened, those that the
+    # other had already and those that turned out to be versions of another to order -1, from where they go.
+    "moved": (
+        "UPDATE OR REPLACE executions SET child = ?3, ledger = ?4 WHERE child = ?1 AND ledger = ?2 AND (?5 IS NULL OR key = ?5)"
+    ),
     "gone_executions": "DELETE FROM executions WHERE child = ?",
     "gone": "DELETE FROM children WHERE id = ?",
     "gone_seen": "DELETE FROM seen WHERE child = ?",
@@ -83,8 +86,8 @@ STATEMENTS = {
         "INSERT INTO executions (child, ledger, key, qty, px, venue_time, born, seq, fee, fee_currency, void, leg, packed) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " + _ON_KNOWN_EXECUTION
     ),
-    # An execution that turned out to be a version of another.
-    "dropped": "DELETE FROM executions WHERE child = ? AND ledger = ? AND key = ?",
+    # Two orders of arrival became one.
+    "reborn": "UPDATE executions SET born = ?4 WHERE child = ?1 AND ledger = ?2 AND key = ?3",
     "audit": "INSERT INTO audit (seq, child, changes) VALUES (?, ?, ?)",
     "alarms": "INSERT INTO alarms (seq, child, kind, text) VALUES (?, ?, ?, ?)",
     "decisions": (

@@ -88,7 +88,7 @@ class Costs:
         if not effects.events:
             return
         known = self._world.engine.children
-        for gone, _ in effects.merged:
+        for gone, _, _ in effects.merged:
             # It was another order all along, which says again what filled of it.
             for key, lumps in self._lumps.items():
                 self._lumps[key] = [lump for lump in lumps if lump.child != gone]
