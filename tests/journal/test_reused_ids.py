@@ -28,7 +28,9 @@ from partfill.model.words import ExecType, OrdStatus, Side, TimeInForce
 
 DAY = 86_400_000_000_000
 VENUE = "v"
-STREAMS = 1500
+STREAMS = 300
+FOUND = (517, 879, 1005)
+"""Seeds beyond those that once differed."""
 LENGTH = 60
 D = Decimal
 
@@ -84,7 +86,7 @@ def shown(child: Child | None) -> tuple[int, str] | None:
     return None if child is None else (child.id, freeze(child).decode())
 
 
-@pytest.mark.parametrize("seed", range(STREAMS))
+@pytest.mark.parametrize("seed", [*range(STREAMS), *FOUND])
 def test_an_order_that_left_memory_is_the_one_that_stayed(seed: int) -> None:
     stays = Engine()
     keeper = recover(Store(":memory:"), quiet_ns=0, max_finished=0)
