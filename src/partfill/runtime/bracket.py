@@ -18,6 +18,7 @@ from partfill.model.orders import Number
 from partfill.model.protection import Budget, Leg, OverClose, Passed, Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Side
+from partfill.runtime import questioned
 
 SIDES = {"long": Side.BUY, "short": Side.SELL}
 WORDS = {side: word for word, side in SIDES.items()}
@@ -63,7 +64,18 @@ class Bracket(NamedTuple):
         return (*found, *self.legs)
 
     def command(self, venue: str, account: str, entry: Terms, listed: Mapping[str, Instrument]) -> Protect:
-        """The command for the position that an order with the terms `entry` enters. Raises `NotANumber`."""
+        """The command for the position that an order with the terms `entry` enters. Raises `NotANumber`.
+
+        The stop of what is entered at a limit is on the other side of that limit: it would close every fill at once.
+        """
+        for leg in self.legs_wanted():
+            if leg.stop_px is not None and entry.price is not None and entry.stop_px is None:
+                long = entry.side is Side.BUY
+                if leg.stop_px >= entry.price if long else leg.stop_px <= entry.price:
+                    where = "below" if long else "above"
+                    raise NotANumber(
+                        f"{leg.name} {leg.stop_px} is not {where} the entry's price, {entry.price}; give one that is"
+                    )
         return self.protecting(venue, account, entry.instrument, entry.side, listed)
 
     def protecting(self, venue: str, account: str, instrument: str, side: Side, listed: Mapping[str, Instrument]) -> Protect:
@@ -78,6 +90,9 @@ class Bracket(NamedTuple):
                     if px is not None and not known.valid_price(px):
                         near = known.price_no_worse(px, Side.SELL if side is Side.BUY else Side.BUY)
                         raise NotANumber(f"{name} {px} of {leg.name} is not on the tick of {instrument}; {near} is")
+        fault = questioned.no_price(legs, known)
+        if fault is not None:
+            raise NotANumber(fault)
         _check_sides(legs, side)
         return Protect(
             venue=venue, account=account, instrument=instrument, side=side, legs=legs,

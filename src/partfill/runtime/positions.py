@@ -20,13 +20,16 @@ import msgspec
 from partfill.core.guard import Protection
 from partfill.core.position import ONE
 from partfill.core.triggers import closing_px
-from partfill.model.commands import Unprotect
+from partfill.model.admit import flag
+from partfill.model.commands import Protect, Unprotect
 from partfill.model.numbers import ZERO, add, mul, sub
 from partfill.model.orders import Number
 from partfill.model.protection import Leg, Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Side
+from partfill.runtime import questioned
 from partfill.runtime.bracket import Bracket, Targets, side_of
+from partfill.runtime.refusals import Refused
 
 if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
@@ -123,18 +126,35 @@ class Positions:
 
     async def protect(self, instrument: str, side: str, *, stop: Number | None = None, stop_limit: Number | None = None,
                       targets: Targets = (), legs: Iterable[Leg] = (), over_close: str = "alarm", budget: str = "shared",
-                      retry: Retry | None = None, passed: str = "watched", venue: str | None = None,
+                      retry: Retry | None = None, passed: str = "watched", at_once: bool = False, venue: str | None = None,
                       account: str = "") -> None:  # fmt: skip
         """Keep the `side` ("long" or "short") of a position protected, as `bracket.Bracket` says; returns once that is durable.
 
         Raises `NotANumber`, also for a price that is not on the tick of the instrument, and `Refused`, also for an account
-        that the venue was not given and an instrument that it does not list: nothing would be protected.
+        that the venue was not given and an instrument that it does not list: nothing would be protected. A stop that the market
+        has passed already would close what is held at once: it is refused too, unless `at_once` says that this is meant.
         """
         where = self._manager.where(venue)
         self._manager.check_place(where, account, instrument)
         wish = Bracket(stop, stop_limit, targets, legs, over_close, budget, Retry() if retry is None else retry, passed)
         listed = self._manager.venues[where].instruments
-        await self._manager.take(wish.protecting(where, account, instrument, side_of(side), listed))
+        wanted = wish.protecting(where, account, instrument, side_of(side), listed)
+        if not flag(at_once, "at_once"):
+            await self._question(wanted)
+        await self._manager.take(wanted)
+
+    async def _question(self, wanted: Protect) -> None:
+        """Raises `Refused` for a stop that would close what is held at once, and was not wanted before."""
+        place = (wanted.venue, wanted.account, wanted.instrument)
+        held = self.at(place).held
+        before = self._manager.engine.desk.protections.get((*place, wanted.side))
+        if not held or (held > ZERO) is not (wanted.side is Side.BUY):
+            return
+        if before is not None and [guard.leg for guard in before.guards] == list(wanted.legs):
+            return
+        fault = await questioned.fires_at_once(self._manager.venues[wanted.venue], wanted.instrument, wanted.side, wanted.legs)
+        if fault is not None:
+            raise Refused(fault)
 
     async def enter(self, terms: Terms, bracket: Bracket | None = None, *, entry: str = "main", **also: Any) -> Order:
         """Place an order that enters a position, and have that protected from its first fill on, in the same step.

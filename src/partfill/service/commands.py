@@ -107,7 +107,8 @@ async def cancel(take: Take, engine: Engine, path: At, stop: Stop) -> Answer:
     return {**found[0], "changed": changed, "orders": int(changed)}
 
 
-async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket, venue: str | None, account: str) -> Answer:
+async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket, venue: str | None, account: str,
+                  at_once: bool = False) -> Answer:  # fmt: skip
     """The `side` ("long" or "short") of a position is protected like this from now on. Raises `Refused`, `NotANumber`,
     `JournalDown`.
 
@@ -116,7 +117,7 @@ async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket,
     where = fills.where(venue)
     place = (where, account, instrument, side_of(side))
     before = _terms(fills.engine, place)
-    await fills.positions.protect(instrument, side, **wish._asdict(), venue=where, account=account)
+    await fills.positions.protect(instrument, side, **wish._asdict(), at_once=at_once, venue=where, account=account)
     return {
         **_named(place), "changed": _terms(fills.engine, place) != before, "over_close": wish.over_close,
         "budget": wish.budget, "passed": wish.passed,

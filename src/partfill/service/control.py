@@ -112,6 +112,7 @@ class Protect(Protective, frozen=True, kw_only=True, tag_field="cmd", tag="prote
     side: str
     venue: str | None = None
     account: str = ""
+    at_once: bool = False
 
 
 class Unprotect(_Request, frozen=True, tag="unprotect"):
@@ -263,7 +264,7 @@ class Control:
             return self._orders(request)
         if isinstance(request, Protect):
             wish, where = request.wish(), (request.venue, request.account)
-            return await commands.protect(manager, request.instrument, request.side, wish, *where)
+            return await commands.protect(manager, request.instrument, request.side, wish, *where, request.at_once)
         if isinstance(request, Unprotect):
             return await commands.unprotect(
                 manager.take,
