@@ -35,7 +35,10 @@ LEAST_NOTES = 48
 PER_SECOND = 8
 """Pictures a second at most."""
 _T = TypeVar("_T")
-_STYLES = {"working": "cyan", "stopping": "yellow", "filled": "green", "halted": "bold red", "rejected": "red", "killed": "red"}
+_STYLES = {
+    "working": "cyan", "stopping": "yellow", "filled": "green", "halted": "bold red", "disputed": "bold red",
+    "doubted": "bold yellow", "rejected": "red", "killed": "red",
+}  # fmt: skip
 
 
 def bar(cum: Decimal, qty: Decimal, width: int = BAR, signs: str = "█░") -> str:

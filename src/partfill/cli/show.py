@@ -20,7 +20,7 @@ from partfill.cli.tables import (
     wanted,
 )
 from partfill.model.words import OrdStatus, flag_names
-from partfill.service.picture import PARENT_STATE
+from partfill.service.picture import SHOWN_STATE
 
 _STATUSES = {status.value.lower(): status.value for status in OrdStatus}
 
@@ -68,7 +68,7 @@ def _parents(db: Path, instrument: str | None, only_open: bool, since: int | Non
         where = (where[0] + " AND p.open = 1", where[1])
     query = (
         "SELECT * FROM (SELECT p.id, p.ref, p.venue, p.account, p.instrument, p.side, p.order_qty, p.price, p.cum_qty, "
-        f"p.avg_px, p.children, {PARENT_STATE} AS state, p.open, p.updated, p.seq FROM parents p WHERE {where[0]} "
+        f"p.avg_px, p.children, {SHOWN_STATE} AS state, p.open, p.updated, p.seq FROM parents p WHERE {where[0]} "
         f"ORDER BY p.id DESC{most(limit)}) ORDER BY id"
     )
     columns = ("ref", "instrument", "side", "order_qty", "cum_qty", "avg_px", "children", "state", "updated")

@@ -20,6 +20,7 @@ import msgspec
 from partfill.journal.desk_state import ParentState
 from partfill.journal.store import Store
 from partfill.model.numbers import text
+from partfill.model.words import Flag
 from partfill.service.held import Holdings, PositionLine
 
 LAST_ALARMS = 3
@@ -32,10 +33,16 @@ PARENT_STATE = (
     "ELSE 'working' END)"
 )
 """SQL for the state of a parent order `p`: working, stopping, halted, or how it ended."""
+_MARKED = "EXISTS (SELECT 1 FROM work w JOIN children c ON c.id = w.child WHERE w.parent = p.id AND c.flags & {})"
+SHOWN_STATE = (
+    f"CASE WHEN {_MARKED.format(int(Flag.DISPUTED))} THEN 'disputed' WHEN {_MARKED.format(int(Flag.SUSPECTED))} THEN 'doubted' "
+    f"ELSE {PARENT_STATE} END"
+)
+"""The same to be looked at: what a venue says less of than was heard is doubted or disputed before anything else."""
 
 _PARENTS = (
     "SELECT p.id, p.ref, p.venue, p.account, p.instrument, p.side, p.order_qty, p.price, p.cum_qty, p.avg_px, p.children, "
-    f"{PARENT_STATE} AS state, p.open FROM parents p WHERE p.open = ? ORDER BY p.id DESC LIMIT ?"
+    f"{SHOWN_STATE} AS state, p.open FROM parents p WHERE p.open = ? ORDER BY p.id DESC LIMIT ?"
 )
 _FILLS = (
     "SELECT e.seq, j.now AS time, p.ref, c.order_id, c.instrument, c.side, e.key, e.qty, e.px, e.void FROM executions e "
@@ -56,7 +63,8 @@ _ALARMS = (
 
 
 class OrderLine(msgspec.Struct, frozen=True):
-    """One parent order. `order_qty` is 0 for one sized in cash. `state`: working, stopping, halted, or how it ended."""
+    """One parent order. `order_qty` is 0 for one sized in cash. `state`: working, stopping, halted, doubted, disputed, or how
+    it ended."""
 
     ref: str
     venue: str
@@ -223,4 +231,4 @@ def _number(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-__all__ = ["PARENT_STATE", "FillLine", "NoteLine", "OrderLine", "Picture", "Watcher"]
+__all__ = ["PARENT_STATE", "SHOWN_STATE", "FillLine", "NoteLine", "OrderLine", "Picture", "Watcher"]
