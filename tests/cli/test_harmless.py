@@ -263,8 +263,7 @@ def logged(say: Any) -> str:
 
 def test_a_warning_of_a_command_that_has_no_log_is_one_line(tmp_path: Path) -> None:
     code = (
-        "import logging; from click.testing import CliRunner; from partfill.cli.main import main; import partfill.cli.main as m\n"
-        "m.main.callback()\n"
+        "import logging; from partfill.cli.main import main; main.callback()\n"
         "logging.getLogger('partfill').warning('a%s', '\\n\\x1b[2Jb')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
