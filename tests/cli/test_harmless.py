@@ -7,6 +7,8 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 import tempfile
 import unicodedata
 from decimal import Decimal
@@ -179,6 +181,14 @@ def seen(db: Path, width: int) -> None:
     assert all(breaks(line) == [] and "\n" not in line for line in told)
 
 
+def test_every_command_says_what_it_says_through_one_place() -> None:
+    # bench and simulate print figures of this machine alone.
+    allowed = {"output.py", "bench.py", "simulate.py"}
+    for file in Path(main.callback.__code__.co_filename).parent.glob("*.py"):  # type: ignore[union-attr]
+        source = file.read_text("utf-8")
+        assert file.name in allowed or not re.search(r"click\.echo\(|(?<![.\w])print\(|sys\.std(out|err)\.write", source), file
+
+
 # ---------------------------------------------------------------------- one table
 
 
@@ -249,3 +259,12 @@ def logged(say: Any) -> str:
         log.removeHandler(handler)
         log.propagate = True
     return out.getvalue()
+
+
+def test_a_warning_of_a_command_that_has_no_log_is_one_line(tmp_path: Path) -> None:
+    code = (
+        "import logging; from partfill.cli.main import main; main.callback()\n"
+        "logging.getLogger('partfill').warning('a%s', '\\n\\x1b[2Jb')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "partfill: WARNING partfill: a\\n\\x1b[2Jb\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -124,3 +125,19 @@ def _raises(error: Exception) -> object:
         raise error
 
     return submit
+
+
+async def test_a_kill_waits_at_no_door_behind_thousands_of_orders(tmp_path: Path) -> None:
+    venue = paper()
+    async with FillManager.open(tmp_path / "f.db", venues=[venue], per_second=1) as fills:
+        far = Limit("ACME", "buy", qty=1, price=1)
+        waiting = [asyncio.create_task(fills.submit(far)) for _ in range(3_000)]
+        await asyncio.sleep(0)
+        report = await fills.kill(True, by="me")
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        refused = [each for each in answers if isinstance(each, Refused)]
+        # One batch was being filled when it came; everything behind that found the switch on.
+        assert len(refused) >= 2_000
+        assert report.orders == len(answers) - len(refused)
+        await until(lambda: not fills.lanes.waiting, "what had been taken was taken off")
+    assert verify(tmp_path / "f.db").problems == []

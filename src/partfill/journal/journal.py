@@ -37,12 +37,12 @@ from partfill.journal.isolate import REFUSED, culprits, quarantine, rows, withou
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
 from partfill.journal.store import STATEMENTS, Store
 from partfill.model.admit import admit
-from partfill.model.commands import KillSwitch, Stop
+from partfill.model.commands import KillSwitch, Protect, Stop, Unprotect
 from partfill.model.inputs import Input, Quarantined
 
 MAX_BATCH = 500
 """Inputs in one transaction; while the writer is busy and so many wait, further callers wait to get in."""
-FIRST = frozenset({KillSwitch, Stop})
+FIRST = frozenset({KillSwitch, Protect, Stop, Unprotect})
 """What waits at no door: it joins the batch that is being filled, however full that is."""
 ENOUGH = 50
 """Inputs that make a commit worth its sync: when so many are staged and the writer is idle, it starts at once, and the

@@ -85,9 +85,9 @@ def _shown(value: object) -> str:
 
 
 def _check(tags: tuple[tuple[str, str], ...]) -> None:
-    names = [name for name, _ in tags]
     if len(tags) > MAX_TAGS:
         raise NotANumber(f"{len(tags)} tags; an order has at most {MAX_TAGS}")
+    names = [name for name, _ in tags]
     for name, value in tags:
         if not name or names.count(name) > 1:
             raise NotANumber(f"tag {name!r}: a tag has a name, and each name comes once")

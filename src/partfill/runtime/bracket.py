@@ -48,11 +48,11 @@ class Bracket(NamedTuple):
     def legs_wanted(self) -> tuple[Leg, ...]:
         """All legs. Raises `NotANumber`."""
         found = []
+        limit = None if self.stop_limit is None else dec(self.stop_limit, "stop_limit")
         if self.stop is not None:
-            limit = None if self.stop_limit is None else dec(self.stop_limit, "stop_limit")
             found.append(Leg(name="stop", stop_px=dec(self.stop, "stop"), price=limit))
-        elif self.stop_limit is not None:
-            raise NotANumber(f"stop_limit is {self.stop_limit} and there is no stop; give the price that triggers it")
+        elif limit is not None:
+            raise NotANumber(f"stop_limit is {limit} and there is no stop; give the price that triggers it")
         if isinstance(self.targets, str | bytes) or not isinstance(self.targets, Iterable):
             raise NotANumber(f"targets is {shown(self.targets)}; give a list of prices, or of (price, share)")
         if not isinstance(self.legs, Iterable):
@@ -61,7 +61,11 @@ class Bracket(NamedTuple):
         for number, (price, share) in enumerate(given, 1):
             name = "target" if len(given) == 1 else f"target{number}"
             found.append(Leg(name=name, price=dec(price, name), share=dec(share, f"share of {name}")))
-        return (*found, *self.legs)
+        more = list(self.legs)
+        for each in more:
+            if not isinstance(each, Leg):
+                raise NotANumber(f"legs holds {shown(each)} of type {type(each).__name__}; give Leg(...)")
+        return (*found, *more)
 
     def command(self, venue: str, account: str, entry: Terms, listed: Mapping[str, Instrument]) -> Protect:
         """The command for the position that an order with the terms `entry` enters. Raises `NotANumber`.
@@ -115,9 +119,9 @@ def _check_sides(legs: tuple[Leg, ...], side: Side) -> None:
 W = TypeVar("W", Budget, OverClose, Passed)
 
 
-def _word(kind: type[W], name: str, said: str) -> W:
+def _word(kind: type[W], name: str, said: object) -> W:
     try:
-        return kind(said)
+        return kind(said if isinstance(said, str) else "")
     except ValueError:
         raise NotANumber(f"{name} is {shown(said)}; it is {' or '.join(each.value for each in kind)}") from None
 

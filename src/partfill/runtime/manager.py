@@ -77,7 +77,7 @@ from partfill.runtime.tracking import Tracking
 from partfill.runtime.untouched import KillReport, LeftAlone
 from partfill.runtime.watching import Watching
 from partfill.venues.clock import CLOCK, Clock
-from partfill.venues.protocol import Venue
+from partfill.venues.protocol import Forgets, Venue
 
 MAX_WAITING = 10_000
 """Operations that may wait in lanes before new orders are refused."""
@@ -167,6 +167,8 @@ class FillManager(Places):
             fault = listing.unsupported(venue.name, venue.capabilities)
             if fault is not None:
                 raise Refused(fault)
+            if isinstance(venue, Forgets):
+                known.begin_anew(self, venue)
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
             # Together: a venue may list thousands.
             await asyncio.gather(*map(self.take, listing.news(venue.name, venue.instruments, self.engine.listed)))

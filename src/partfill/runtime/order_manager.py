@@ -69,6 +69,7 @@ class OrderManager:
     async def finalize_pending_by_cloid(self, cloid: str, oid: str, *, filled: Number | None = None,
                                         avg_px: Number | None = None) -> list[Event]:  # fmt: skip
         """The venue took it as `oid`; `filled` is what its reply says filled at once."""
+        cloid, oid = text_of(cloid, "cloid"), text_of(oid, "oid")
         return await self._manager.observe(
             OrderSnapshot(
                 venue=self._venue, account=self._account, cl_ord_id=cloid, order_id=oid, exec_type=ExecType.NEW,
@@ -102,10 +103,11 @@ class OrderManager:
 
         Where the venue is not connected here you send the request: this says that you do.
         """
+        cloid = text_of(cloid, "cloid")
         if self._venue in self._manager.venues:
             await self._manager.cancel(cloid, venue=self._venue, account=self._account)
             return
-        stop = Stop(venue=self._venue, account=self._account, ref=text_of(cloid, "cloid"))
+        stop = Stop(venue=self._venue, account=self._account, ref=cloid)
         self._manager.refuse(self._venue, self._account, await self._manager.take(stop))
 
     def state(self, oid: str) -> OrderState | None:

@@ -30,9 +30,9 @@ def no_price(legs: Iterable[Leg], listed: Instrument | None) -> str | None:
     if listed is None or listed.below_zero:
         return None
     for leg in legs:
-        for name, px in (("stop_px", leg.stop_px), ("price", leg.price)):
+        for name, px in (("stop", leg.stop_px), ("stop_limit" if leg.stops else "targets", leg.price)):
             if px is not None and px <= ZERO:
-                return f"{name} of {leg.name} is {text(px)}; prices of {listed.symbol} are above zero"
+                return f"{name} is {text(px)}, for the leg {leg.name}; prices of {listed.symbol} are above zero"
     return None
 
 

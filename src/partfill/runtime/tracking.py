@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from partfill.core.parent import Done, Parent
-from partfill.model.admit import text_of
+from partfill.model.admit import text_of, text_or_none
 from partfill.model.events import Fill as FillTold
 from partfill.model.events import ParentDone, ResubmitTriggered
 from partfill.model.numbers import ZERO, add, dec, mul, ratio
@@ -160,6 +160,7 @@ class Tracking:
 
         All venues and accounts, or one. A symbol that nothing works in gives an empty list.
         """
+        symbol, venue, account = text_of(symbol, "symbol"), text_or_none(venue, "venue"), text_or_none(account, "account")
         return [
             order
             for order in self._manager.orders()

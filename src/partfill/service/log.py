@@ -29,4 +29,10 @@ def to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
-__all__ = ["OneLine", "to_stderr"]
+def last_resort() -> None:
+    """Commands that set up no log: their warnings are one line each, too."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(OneLine("partfill: %(levelname)s %(name)s: %(message)s"))
+
+
+__all__ = ["OneLine", "last_resort", "to_stderr"]

@@ -137,6 +137,7 @@ def test_lists_are_cut_into_lines_that_are_short_enough() -> None:
     assert all(len(line(Reply(id=1, orders=some, more=True))) <= MAX_LINE for some in cut)
     assert list(chunks([])) == [[]]
     (some,) = chunks([order(1, 9_000)])
+    assert next(chunks([order(1, 300)]))[0].executions is not None
     assert (some[0].executions, some[0].order_qty) == (None, D(10)), "a list that is too long is not known, and not empty"
     ids = [f"P{n}-" + "x" * 400 for n in range(3_000)]
     assert [each for some in parts(ids) for each in some] == ids

@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from partfill.model.commands import Answered, Looked
 from partfill.model.observations import Execution
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.venues.paper.stream import Stream
@@ -35,6 +36,7 @@ from partfill.venues.paper.wire import (
     Told,
     TooLong,
     chunks,
+    fitting,
     line,
     read_ask,
 )
@@ -45,6 +47,7 @@ SAY_S = 1.0
 MAX_AT_ONCE = 1_000
 """Requests of one connection that may be under way; more are read when these are done."""
 
+_A = TypeVar("_A", Answered, Looked)
 log = logging.getLogger("partfill.venues.paper")
 
 
@@ -175,13 +178,13 @@ class _Connection:
     async def _answer(self, ask: Ask) -> Reply:
         op, venue = ask.op, self.venue
         if isinstance(op, Place):
-            return Reply(id=ask.id, answered=await venue.place(op))
+            return Reply(id=ask.id, answered=_fitting(await venue.place(op)))
         if isinstance(op, Cancel):
-            return Reply(id=ask.id, answered=await venue.cancel(op))
+            return Reply(id=ask.id, answered=_fitting(await venue.cancel(op)))
         if isinstance(op, Replace):
-            return Reply(id=ask.id, answered=await venue.replace(op))
+            return Reply(id=ask.id, answered=_fitting(await venue.replace(op)))
         if isinstance(op, Query):
-            return Reply(id=ask.id, looked=await venue.find(op))
+            return Reply(id=ask.id, looked=_fitting(await venue.find(op)))
         if isinstance(op, Snapshot):
             *first, last = chunks(await venue.snapshot(op.account, op.order_ids))
             for some in first:
@@ -227,6 +230,11 @@ class _Connection:
                 # Passed over in silence it would be missed: the client hears of the gap.
                 log.error("a message of the stream cannot be sent: %s", error)
                 self.cut()
+
+
+def _fitting(answer: _A) -> _A:
+    """An answer whose order fits into a line."""
+    return answer if answer.order is None else msgspec.structs.replace(answer, order=fitting(answer.order))
 
 
 __all__ = ["MAX_AT_ONCE", "PaperServer"]

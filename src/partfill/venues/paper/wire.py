@@ -26,8 +26,11 @@ from partfill.model.words import Side
 
 MAX_LINE = 1 << 19
 """Longest line in bytes, either way. What is longer is refused by name, and its connection is over."""
-CHUNK = 1 << 18
-"""Bytes of orders in one reply, and of order ids in one request; a longer list goes in several."""
+CHUNK = 1 << 15
+"""Bytes of orders in one reply, and of order ids in one request; a longer list goes in several, so that none holds the other
+side for more than a few milliseconds."""
+MAX_ONE = 1 << 18
+"""Bytes of one order with its executions; a longer list is not sent, and not known to the other side: its total is."""
 PAGE = 1_000
 """Executions in one answer to `History`."""
 
@@ -139,23 +142,23 @@ def line(message: Ask | Reply | Told) -> bytes:
 
 
 def chunks(orders: Iterable[OrderSnapshot]) -> Iterator[list[OrderSnapshot]]:
-    """Orders as they go into one reply each; at least one list, which may be empty.
-
-    An order with more executions than a line takes goes without the list: its total is told, and that the list is not known.
-    """
+    """Orders as they go into one reply each; at least one list, which may be empty."""
     some: list[OrderSnapshot] = []
     size = 0
     for order in orders:
+        order = fitting(order)
         length = len(_encode(order))
-        if length > CHUNK:
-            order = msgspec.structs.replace(order, executions=None)
-            length = len(_encode(order))
         if some and size + length > CHUNK:
             yield some
             some, size = [], 0
         some.append(order)
         size += length
     yield some
+
+
+def fitting(order: OrderSnapshot) -> OrderSnapshot:
+    """The order as it fits into a line."""
+    return order if len(_encode(order)) <= MAX_ONE else msgspec.structs.replace(order, executions=None)
 
 
 def parts(order_ids: Iterable[str]) -> Iterator[tuple[str, ...]]:
@@ -188,5 +191,5 @@ __all__ = [
         "Reply",
         "Snapshot",
     ),
-    *("Told", "TooLong", "chunks", "line", "parts", "read_answer", "read_ask"),
+    *("Told", "TooLong", "chunks", "fitting", "line", "parts", "read_answer", "read_ask"),
 ]
