@@ -151,7 +151,11 @@ class Keeper:
                 self._gather(known.child)
                 for each in (known, *index.former.get((venue, account, order_id), ())):
                     self._recall_alias(each.child, order_id, inp)
-        names: tuple[str | None, ...] = (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None), getattr(inp, "new_cl_ord_id", None))
+        names: tuple[str | None, ...] = (
+            inp.cl_ord_id,
+            getattr(inp, "orig_cl_ord_id", None),
+            getattr(inp, "new_cl_ord_id", None),
+        )
         if isinstance(inp, Looked) and inp.order_id is not None:
             # What is said of it is taken under its own id.
             asked = index.by_order.get((venue, account, inp.order_id))
