@@ -23,7 +23,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Came, Effects
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import ENDED
-from partfill.core.merging import merge
+from partfill.core.merging import into_era, merge
 from partfill.model.capabilities import FIX_LIKE, Chain, IdScope, ReplaceQty
 from partfill.model.commands import Track
 from partfill.model.events import AlarmKind, CommandRefused, Reversal
@@ -377,6 +377,7 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
         # What was the quantity of an order of its own is that of one leg.
         parked.ledger.qty = parked.order_qty
     for ledger in parked.ledgers:
+        clamped = into_era(ledger, keep.era) if parked.era > keep.era else []
         ledger.child = keep
         if one_count or keep.ledger.order_id is None or ledger.order_id is None:
             had = set(keep.ledger.rows)
@@ -392,6 +393,7 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
         else:
             ledger.era = keep.era
             keep.ledgers.append(ledger)
+            effects.rows.extend((ledger, key, None, None) for key in clamped)
             new.extend((ledger, key) for key in ledger.rows)
     for name, holder in (parked.bound or {}).items():
         keep.bound = (keep.bound or {}) | {name: max(holder, (keep.bound or {}).get(name, 0))}

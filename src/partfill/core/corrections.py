@@ -126,7 +126,7 @@ def off_qty(case: Case, links: dict[str, str], scales: Scales | None) -> Decimal
         off = fell if fell > ZERO else ZERO
     if case.void is not None and not case.void.reopens:
         # What the corrections before it took off stays off.
-        off = add(off, scaled(version, scales) if version is not None else case.void.stated or ZERO)
+        off = add(off, scaled(version if version is not None else _named(case.void), scales))
     return off
 
 
@@ -138,7 +138,7 @@ def history(case: Case, links: dict[str, str], scales: Scales | None) -> History
     if case.first is not None:
         told.insert(0, (SINCE_EVER, scaled(case.first, scales)))
     elif case.void is not None and case.void.stated is not None and not told:
-        told.insert(0, (SINCE_EVER, case.void.stated))
+        told.insert(0, (SINCE_EVER, scaled(_named(case.void), scales)))
     if not told or now is None:
         return None
     if case.void is not None:
@@ -146,6 +146,11 @@ def history(case: Case, links: dict[str, str], scales: Scales | None) -> History
     elif told[-1][1] != now:
         told.append((told[-1][0], now))
     return tuple(told)
+
+
+def _named(void: Void) -> Version:
+    """The execution as the void names it, where that never came."""
+    return Version(void.stated or ZERO, era=void.era)
 
 
 def scaled(version: Version, scales: Scales | None) -> Decimal:

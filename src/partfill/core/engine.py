@@ -17,6 +17,7 @@ What reports do to an order is in `reports`; what executions do in `fills`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -184,6 +185,8 @@ class Engine:
                 check(child, ledger, effects.told, effects.published)
             except (Broken, ArithmeticError) as broken:
                 self._stop(effects, f"invariant {broken}")
+        if child.flags & _QUARANTINED:
+            _rest(child)
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
@@ -242,6 +245,7 @@ class Engine:
             child = change.child
             child.updated = now
             if child.flags & _QUARANTINED:
+                _rest(child)
                 if holdings is not None:
                     holdings.forgotten(child.id)
                 continue
@@ -340,6 +344,8 @@ class Engine:
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             new = attribution.continue_as(self, ledger.child, link.new_order_id, effects, joined=True)
             child = new.child
+            if ledger.child is not child:
+                effects.touch(ledger.child)
             if not effects.enter(child, new, self):
                 return
             if link.kind is LinkKind.REPLACE and link.new_order_id not in child.left:
@@ -435,3 +441,10 @@ class Engine:
             self.desk.unclaimed.add(child.id)
         if child.flags & _SUSPECTED:
             self.doubted[child.id] = None
+
+
+def _rest(child: Child) -> None:
+    """What an order in quarantine shows is what it shows after a restart, however far the step came that broke it."""
+    with suppress(ArithmeticError):
+        child.cum = child.sum_cum()
+        child.settle()

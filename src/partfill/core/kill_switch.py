@@ -79,6 +79,7 @@ def _take_over(desk: Desk, child: Child, effects: Effects) -> Parent:
     work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
     work.seen_cum, work.px = child.cum, child.price
     parent.cum, parent.attempts = child.cum, 1
+    parent.halted = bool(child.flags & Flag.QUARANTINED)
     parent.children.append(child)
     parent.active.append(child)
     desk.remember(parent)

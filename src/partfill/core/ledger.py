@@ -226,7 +226,8 @@ class Ledger:
             scale(self.live_qty(row), numerator, denominator)
         for _, case in sorted((self.cases or {}).items()):
             versions = [version for _, version in sorted(case.versions.items())]
-            for version in (*versions, *(() if case.first is None else (case.first,))):
+            named = () if case.void is None or case.void.stated is None else (Version(case.void.stated, era=case.void.era),)
+            for version in (*versions, *(() if case.first is None else (case.first,)), *named):
                 scale(scaled(version, self.scales), numerator, denominator)
         return Multiplied(
             scale(self.itemised, numerator, denominator),
@@ -362,9 +363,7 @@ class Ledger:
             for currency, amount in apart(case, new).items():
                 self.add_fee(currency, amount)
         self.put(key, old, new)
-        self.off = ZERO
-        for each in (self.cases or {}).values():
-            self.off = add(self.off, off_qty(each, links, self.scales))
+        self._sum_off()
         versions = history(case, links, self.scales)
         if versions is not None:
             self.losses = self.losses if self.losses is not None else {}
@@ -381,6 +380,12 @@ class Ledger:
                 self.add_fee(currency, amount.copy_negate())
         if self.losses is not None:
             self.losses.pop(key, None)
+        self._sum_off()
+
+    def _sum_off(self) -> None:
+        self.off = ZERO
+        for each in (self.cases or {}).values():
+            self.off = add(self.off, off_qty(each, self.links or {}, self.scales))
 
     def put(self, key: str, old: Row | None, new: Row) -> None:
         """Replace the version of `key` that counts, and bring every total along."""

@@ -11,7 +11,7 @@ from partfill.core.corrections import Case
 from partfill.core.doubts import join
 from partfill.core.ledger import Ledger
 from partfill.core.repeats import again
-from partfill.core.rows import unpack
+from partfill.core.rows import pack, unpack
 from partfill.model.numbers import ZERO, sub
 
 
@@ -61,6 +61,10 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
     charged = [ledger.root(key) for key in owed]
     for key in owed:
         settle_owed(ledger, ledger.root(key), key)
+    for key, case in (ledger.cases or {}).items():
+        # What is known of one may decide which version of another is in force.
+        if case.first is not None or case.versions or case.void is not None:
+            ledger.derive_row(key, case)
     join(ledger, other)
     ledger.ends |= other.ends
     ledger.qty = other.qty if ledger.qty is None else ledger.qty
@@ -68,6 +72,23 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
         ledger.order_id = other.order_id
     ledger.rejoin()
     return [*dict.fromkeys([*touched, *(ledger.cases or {}), *charged])]
+
+
+def into_era(ledger: Ledger, era: int) -> list[str]:
+    """No row of it is of a later time than `era`, which is the time of the order that it becomes a part of; returns the keys of
+    those that were. Nothing was split on either side, so units are the same."""
+    changed = []
+    for key, packed in ledger.rows.items():
+        row = unpack(packed)
+        if row.era > era:
+            row.era = era
+            ledger.rows[key] = pack(row)
+            changed.append(key)
+    for case in (ledger.cases or {}).values():
+        for each in (*case.versions.values(), case.first, case.void):
+            if each is not None:
+                each.era = min(each.era, era)
+    return changed
 
 
 def _fold(ledger: Ledger, root: str, theirs: Case, *, whole: bool = False) -> None:
