@@ -41,7 +41,7 @@ def charge(ledger: Ledger, key: str | None, amount: Decimal, currency: str) -> s
         case = ledger.open_case(root)
     if case is not None:
         belongs(ledger, root, case, {currency: amount})
-        return None if row.void else root
+        return root
     if row.fee is None:
         ledger.fee_unknown -= 1
         row.fee = amount
