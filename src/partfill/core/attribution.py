@@ -30,7 +30,7 @@ from partfill.model.events import AlarmKind, Reversal
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO
 from partfill.model.observations import Execution, OrderSnapshot
-from partfill.model.words import ExecType, Flag, Side
+from partfill.model.words import ExecType, Flag, OrdStatus, Side
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
@@ -211,8 +211,22 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
         # What may have ended was the venue order before; this one goes on.
         child.ended_at = 0
     child.flags &= ~_REPLACED
+    known = child.ledger.order_id is not None
     index.bind_order(child.ledger, order_id)
+    if known:
+        leave(child, order_id, effects)
     return child.ledger
+
+
+def works_under(child: Child, s: OrderSnapshot, effects: Effects) -> None:
+    """An answer says that the order works under an id that the chain was thought to have left: it is the one in force."""
+    if (
+        s.asked is not None
+        and s.leaves_qty
+        and s.order_id in child.left
+        and s.ord_status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
+    ):
+        leave(child, s.order_id, effects)
 
 
 def two_orders(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects, *,
@@ -309,6 +323,8 @@ def leave(child: Child, order_id: str | None, effects: Effects) -> None:
     """The order goes on under `order_id`: an end that was said under an id before it was the end of that leg only."""
     if order_id is None or child.rules.chain is Chain.RESTARTS:
         return
+    if order_id in child.order_ids:
+        child.ledger.order_id = order_id
     left_now = tuple(each for each in child.order_ids if each != order_id)
     if left_now != child.left:
         effects.touch(child)

@@ -282,6 +282,8 @@ class Engine:
         if life:
             ledger.child.life = life
             effects.bound = True
+        if ledger.child.left:
+            attribution.works_under(ledger.child, s, effects)
         if s.exec_type is ExecType.REPLACED:
             ledger = attribution.replaced(self, s, ledger, effects)
         if effects.enter(ledger.child, ledger, self):
@@ -311,7 +313,9 @@ class Engine:
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             new = attribution.continue_as(self, ledger.child, link.new_order_id, effects, joined=True)
             child = new.child
-            if link.kind is LinkKind.REPLACE and link.new_order_id not in child.left:
+            # What is in force goes on: a link that was said before it is old news, whatever its ids were taken for.
+            in_force = link.order_id == child.order_id
+            if link.kind is LinkKind.REPLACE and (in_force or link.new_order_id not in child.left):
                 attribution.leave(child, link.new_order_id, effects)
             if child.ledger is ledger:
                 # A later one of the chain may be in force already.

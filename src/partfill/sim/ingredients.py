@@ -25,7 +25,9 @@ LOST = "lost busts"
 """Busts that nobody tells, and totals that are wrong once."""
 DOUBLED = "doubled keys"
 """Execution ids that name two executions."""
-TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED))
+LINKS = "links"
+"""Orders go on under other ids, and that is told late."""
+TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST, DOUBLED)
@@ -48,6 +50,9 @@ EVERY = (
         "a busted execution that came back",
         "an execution id that was used twice",
         "a wrong with its alarm",
+        "a replace that was told late",
+        "an order that was linked to its new id",
+        "the end of an id that the chain has left",
         "a remainder that was submitted again",
         "the last attempt",
         "a protective order that was refused and came again",

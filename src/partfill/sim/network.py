@@ -136,7 +136,8 @@ class Network(Process):
                     if self.random.random() < 0.7:
                         self.later(self.wait(2000), self.backfill, venue)
                 continue
-            self.later(self.wait(), self.answer, each, self.epoch)
+            slow = 0 if venue.links is None else venue.links.delay(each)
+            self.later(self.wait() + slow, self.answer, each, self.epoch)
             if chance < 0.1:
                 self.later(self.wait(3000), self.answer, each, self.epoch)
 

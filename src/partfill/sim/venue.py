@@ -9,9 +9,11 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from partfill.model.capabilities import BelowCum, Chain, ClientId, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
-from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderSnapshot
+from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderLinked, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
 from partfill.sim.fees import BASE, Fees, fees_of
@@ -20,6 +22,7 @@ from partfill.sim.orders import D, Fill, Order, average, same, where, word
 
 if TYPE_CHECKING:
     from partfill.sim.keys import Keys
+    from partfill.sim.links import Links
     from partfill.sim.replicas import Replicas
 
 
@@ -36,6 +39,7 @@ class SimVenue:
         "key",
         "keys",
         "kind",
+        "links",
         "moody",
         "name",
         "open",
@@ -66,6 +70,8 @@ class SimVenue:
         self.count = 0
         self.replicas: Replicas | None = None
         """The copies that answer questions; None where an answer is never behind."""
+        self.links: Links | None = None
+        """How it tells that an order goes on under another id; None for at once."""
         self.keys: Keys | None = None
         """How it uses execution ids; None where each names one execution."""
         self.fees: Fees | None = None
@@ -154,12 +160,34 @@ class SimVenue:
             order.qty, order.price = max(asked, order.cum + order.off), price
             self.by_client[op.cl_ord_id] = order
             order.cl_ord_id = op.cl_ord_id
+            if self.kind.relabels:
+                said.extend(self._relabel(order, op.orig_cl_ord_id, now))
+            else:
+                said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
             self.changed(order)
-            said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
             self._close_if_done(order)
         carries = self.random.random() < 0.5
         reply = self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id) if carries else None
         return self._answer(op, Request.REPLACE, Outcome.DONE, reply, now)
+
+    def _relabel(self, order: Order, orig: str, now: int) -> list[Observation]:
+        """The order goes on under a new id of the venue: a report or a link says so, late; the old id ends, late."""
+        self.count += 1
+        before = order.id
+        gone = self._report(order, ExecType.CANCELED, now).named(orig)
+        order.id = f"{self.name}{self.count}"
+        order.names.append(order.id)
+        self.ids[order.id] = order
+        link = OrderLinked(
+            venue=self.name, account=self.account, order_id=before, cl_ord_id=orig, new_order_id=order.id,
+            new_cl_ord_id=order.cl_ord_id, as_of=now,
+        )  # fmt: skip
+        self.past.append(link)
+        said = (
+            self.links.told(self._report(order, ExecType.REPLACED, now, orig=orig), link) if self.links is not None else [link]
+        )
+        end = msgspec.structs.replace(gone, ord_status=OrdStatus.CANCELED, leaves_qty=D[0])
+        return [*said, *([] if self.links is None else self.links.ended(end))]
 
     def _go_on(self, old: Order, op: Replace, price: int, now: int, said: list[Observation]) -> Order:
         """The rest goes on under a new order id; the old one ends."""
@@ -179,8 +207,9 @@ class SimVenue:
         for name in (old.first, old.cl_ord_id, op.cl_ord_id):
             self.by_client[name] = order
         self.changed(order)
-        said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
-        self.finish(old, OrdStatus.CANCELED, now, said)
+        told: list[Observation] = [self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id)]
+        self.finish(old, OrdStatus.CANCELED, now, told)
+        said.extend(told if self.links is None else self.links.late(told))
         return order
 
     def find(self, op: Query, now: int, definite: bool, taken: frozenset[str] = frozenset()) -> Looked:

@@ -22,9 +22,10 @@ from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
-from partfill.sim.ingredients import LAG, TABLES
+from partfill.sim.ingredients import LAG, LINKS, TABLES
 from partfill.sim.keys import give_keys
-from partfill.sim.kinds import KINDS
+from partfill.sim.kinds import KINDS, LINKED
+from partfill.sim.links import Links
 from partfill.sim.losses import Losses
 from partfill.sim.tables import Tables
 from partfill.sim.timeline import MS, SECOND
@@ -51,6 +52,8 @@ class World(Happenings):
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
+        if LINKS in self.ingredients.has:
+            self.venues["v0"] = SimVenue("v0", self.ingredients.random.choice(LINKED), self.random)
         add_accounts(self.ingredients, self.venues)
         for venue in self.venues.values():
             if venue.kind.itemised:
@@ -62,6 +65,7 @@ class World(Happenings):
         for venue in self.venues.values():
             venue.replicas = self.totals.replicas()
             venue.keys = give_keys(self, venue)
+            venue.links = Links(self.ingredients) if LINKS in self.ingredients.has else None
         self.decisions = Decisions(self, seed)
         self.guards = Guards(self, seed)
         self.trouble = trouble
