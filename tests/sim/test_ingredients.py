@@ -51,6 +51,7 @@ HOLDS = {
     "lost busts+stops+fees": (20, "a bust that nobody told"),
     "doubled keys": (30, "a wrong with its alarm"),
     "links": (40, "a replace that was told late"),
+    "wire": (15, "a garbled message that was refused"),
     "tables+accounts+fees+lost busts": (10, "restart from the tables"),
 }
 """Ingredients -> worlds, and what these must have met."""

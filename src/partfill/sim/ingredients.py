@@ -27,12 +27,14 @@ DOUBLED = "doubled keys"
 """Execution ids that name two executions."""
 LINKS = "links"
 """Orders go on under other ids, and that is told late."""
-TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS))
+WIRE = "wire"
+"""Messages are written and read, and come garbled beside."""
+TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST, DOUBLED)
 """Ingredients that a world may have."""
-RARE = {TABLES: 0.15}
+RARE = {TABLES: 0.15, WIRE: 0.4}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
@@ -50,6 +52,8 @@ EVERY = (
         "a busted execution that came back",
         "an execution id that was used twice",
         "a wrong with its alarm",
+        "a garbled message that was refused",
+        "a garbled message that says the same",
         "a replace that was told late",
         "an order that was linked to its new id",
         "the end of an id that the chain has left",

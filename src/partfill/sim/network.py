@@ -14,6 +14,7 @@ from partfill.sim.process import Process
 from partfill.sim.timeline import MS
 from partfill.sim.truth import Truth, Violation
 from partfill.sim.venue import SimVenue
+from partfill.sim.wire import Wire
 
 ENOUGH = 60
 """Requests of one parent that quiet may take: those that are refused come later and later."""
@@ -33,6 +34,8 @@ class Network(Process):
         """Requests since it is quiet, per parent."""
         self.pending: dict[int, int] = {}
         """Requests on their way to the venue, per order."""
+        self.wire: Wire | None = None
+        """What writes and reads messages; None where they come as they are."""
         self.sent: dict[str, Place] = {}
 
     def send(self, op: Operation) -> None:
@@ -125,6 +128,8 @@ class Network(Process):
     def says(self, venue: SimVenue, said: list[Observation]) -> None:
         """Messages of a stream set out: late, twice, in another order, or never."""
         for each in said:
+            if self.wire is not None:
+                self.wire.garbled(venue, self.wire.passed(each))
             chance = 1.0 if self.quiet else self.random.random()
             if chance < 0.03:
                 if self.story is not None:

@@ -22,7 +22,7 @@ from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
-from partfill.sim.ingredients import LAG, LINKS, TABLES
+from partfill.sim.ingredients import LAG, LINKS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.links import Links
@@ -32,9 +32,12 @@ from partfill.sim.timeline import MS, SECOND
 from partfill.sim.totals import Totals
 from partfill.sim.truth import Truth, Violation
 from partfill.sim.venue import SimVenue
+from partfill.sim.wire import Wire
 
 TROUBLE = 8 * SECOND
 """How long users trade and things go wrong."""
+TODAY = 20_000 * 86_400 * SECOND
+"""A time that a real clock would show."""
 QUIET = (1, 3, 35, 70)
 """Seconds after the trouble at which everything is polled; the longest wait of the desk is 30 s."""
 
@@ -60,6 +63,9 @@ class World(Happenings):
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
         self.expected = Expected(self)
         self.attempts = Attempts(self)
+        if WIRE in self.ingredients.has:
+            self.begin_at(TODAY)
+        self.wire = Wire(self) if WIRE in self.ingredients.has else None
         self.totals = Totals(self)
         self.losses = Losses(self)
         for venue in self.venues.values():
@@ -97,7 +103,7 @@ class World(Happenings):
             self.later(self.weather.randint(0, self.trouble), self.clock_jumps)
         for _ in range(self.weather.choice((0, 0, 0, 1, 3))):
             self.later(self.weather.randint(0, self.trouble), self.venue_restates)
-        self.until(self.trouble + SECOND)
+        self.until(self.start + self.trouble + SECOND)
         self.quiet = True
         self.settle()
         self.totals.decide()
