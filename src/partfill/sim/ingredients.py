@@ -29,7 +29,9 @@ LINKS = "links"
 """Orders go on under other ids, and that is told late."""
 WIRE = "wire"
 """Messages are written and read, and come garbled beside."""
-TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE))
+IDS = "ids"
+"""Ids are unique per instrument or day only, or are placeholders."""
+TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST, DOUBLED)
@@ -52,6 +54,9 @@ EVERY = (
         "a busted execution that came back",
         "an execution id that was used twice",
         "a wrong with its alarm",
+        "an id of two instruments",
+        "an id that began anew",
+        "a placeholder for an id",
         "a garbled message that was refused",
         "a garbled message that says the same",
         "a replace that was told late",
