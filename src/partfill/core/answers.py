@@ -22,7 +22,7 @@ from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
 from partfill.core.waiting import BACKOFF_NS, GRACE_NS, MANY, backoff
-from partfill.model.capabilities import Chain, ClientId, ReplaceQty
+from partfill.model.capabilities import Chain, ClientId, IdScope, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
 from partfill.model.numbers import ZERO, sub
@@ -261,6 +261,9 @@ def _apply(engine: Engine, child: Child, s: OrderSnapshot, name: str | None, now
     venue, account = child.venue, child.account
     found = engine.index.by_order.get((venue, account, s.order_id or ""))
     other = found.child if found is not None else None
+    if other is not None and child.rules.id_scope is IdScope.INSTRUMENT and other.contradicts(s.instrument, None):
+        # Another instrument has an order of this id, too.
+        other = None
     if other is not None and other is not child and other.known and not other.nameless:
         said = f"the answer about {child.cl_ord_id} names {s.order_id}, which is order {other.cl_ord_id}; it is not believed"
         engine.alarm(effects, child, AlarmKind.ID_CONFLICT, said)

@@ -30,7 +30,7 @@ from partfill.model.events import AlarmKind, CommandRefused, Reversal
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO
 from partfill.model.observations import Execution, OrderSnapshot
-from partfill.model.words import ExecType, Flag, Side
+from partfill.model.words import ExecType, Flag, OrdStatus, Side
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
@@ -60,6 +60,10 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         if ledger.child.life:
             ledger = lives.meant(engine.index, (venue, account, order_id or ""), ledger, as_of, ref, said)
         child = ledger.child
+        if child.contradicts(instrument, side) and mine is not None and _is_of(mine, child, instrument, side):
+            return _aside(
+                engine, mine, order_id or "", alias(child, order_id or "", instrument, side) or "", cl_ord_id, effects
+            )
         if child.contradicts(instrument, side):
             kept = _elsewhere(engine, child, order_id or "", instrument, side, effects)
             if cl_ord_id is not None and mine is None:
@@ -85,7 +89,8 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         _tell(engine, mine, cl_ord_id or "", instrument, side, effects)
         mine, cl_ord_id = None, None
     if mine is not None:
-        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id)
+        late = as_of is not None and as_of < mine.heard
+        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id, late=late)
     if not create or (order_id is None and cl_ord_id is None):
         unattributed(engine, effects, venue, account, f"order id {order_id}, client id {cl_ord_id or orig}")
         return None
@@ -155,6 +160,24 @@ def _elsewhere(engine: Engine, child: Child, name: str, instrument: str | None, 
     return other.ledger
 
 
+def _is_of(mine: Child, child: Child, instrument: str | None, side: Side | None) -> bool:
+    """Whether a message under an id of `child`, which it contradicts, is of the order that its client id names."""
+    return mine is not child and mine.rules.chain is Chain.CONTINUES and not mine.contradicts(instrument, side)
+
+
+def _aside(engine: Engine, mine: Child, order_id: str, kept: str, cl_ord_id: str | None, effects: Effects) -> Ledger:
+    """An order under an id that another one has, known by its client id: what was kept for it under `kept` is its own."""
+    found = engine.index.by_order.get((mine.venue, mine.account, kept))
+    if found is not None and found.child is not mine:
+        return two_orders(engine, found.child, mine, found, effects)
+    if found is not None:
+        return found
+    ledger = continue_as(engine, mine, kept, effects, cl_ord_id)
+    if ledger.order_id == kept:
+        ledger.order_id = order_id
+    return ledger
+
+
 def _tell(engine: Engine, child: Child, name: str, instrument: str | None, side: Side | None, effects: Effects) -> None:
     """Alarm: one id, two orders."""
     effects.touch(child)
@@ -186,10 +209,11 @@ def new_child(engine: Engine, venue: str, account: str, order_id: str | None, cl
 
 
 def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, cl_ord_id: str | None = None, *,
-                joined: bool = False) -> Ledger:  # fmt: skip
+                joined: bool = False, late: bool = False) -> Ledger:  # fmt: skip
     """The order goes on (or turns out to be) under this venue id; returns the ledger of that id.
 
-    `cl_ord_id`: the client id that came with it. `joined`: the venue says itself that the two are one.
+    `cl_ord_id`: the client id that came with it. `joined`: the venue says itself that the two are one. `late`: it was said
+    before something else that was heard of the order.
     """
     index = engine.index
     found = index.by_order.get((child.venue, child.account, order_id))
@@ -216,8 +240,26 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
         child.ended_at = 0
     child.flags &= ~_REPLACED
     presumed.said_over(child)
+    before = child.ledger.order_id
     index.bind_order(child.ledger, order_id)
+    if before is not None and cl_ord_id is not None and cl_ord_id != child.client_ids[0]:
+        # A replace of ours named it.
+        leave(child, order_id, effects)
+    elif before is not None and late:
+        # What it was called before it had its id.
+        child.ledger.order_id = before
     return child.ledger
+
+
+def works_under(child: Child, s: OrderSnapshot, effects: Effects) -> None:
+    """An answer says that the order works under an id that the chain was thought to have left: it is the one in force."""
+    if (
+        s.asked is not None
+        and s.leaves_qty
+        and s.order_id in child.left
+        and s.ord_status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
+    ):
+        leave(child, s.order_id, effects)
 
 
 def two_orders(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects, *,
@@ -317,6 +359,8 @@ def leave(child: Child, order_id: str | None, effects: Effects) -> None:
     """The order goes on under `order_id`: an end that was said under an id before it was the end of that leg only."""
     if order_id is None or child.rules.chain is Chain.RESTARTS:
         return
+    if order_id in child.order_ids:
+        child.ledger.order_id = order_id
     left_now = tuple(each for each in child.order_ids if each != order_id)
     if left_now != child.left:
         effects.touch(child)

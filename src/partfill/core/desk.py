@@ -20,7 +20,8 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests, strangers
-from partfill.core.answers import heard_of, revive
+from partfill.core.answered import is_answered
+from partfill.core.answers import revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.guard import Place, Protection
@@ -30,7 +31,6 @@ from partfill.core.patience import again_at
 from partfill.core.planner import plan
 from partfill.core.step import Step
 from partfill.core.waiting import backoff, many
-from partfill.model.capabilities import Chain
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
 from partfill.model.inputs import MarketSeen, OrderPlaced
@@ -250,7 +250,7 @@ class Desk:
             refilled = parent.handling is not None
         if work.presumed and (child.cum or child.facts):
             revive(self, child, now, effects)
-        if work.request is not None and self._is_answered(child, work):
+        if work.request is not None and is_answered(child, work):
             self._answered_by_report(child, work, now, effects)
         if work.request is not Request.REPLACE and child.order_qty is not None and work.max_qty is not child.order_qty:
             if work.max_qty != child.order_qty:
@@ -291,18 +291,6 @@ class Desk:
             handling.filled(self, parent, effects)
         if self.unclaimed:
             kill_switch.sweep(self, now, effects)
-
-    def _is_answered(self, child: Child, work: Work) -> bool:
-        """Whether the venue's own words have closed the request in flight."""
-        if work.request is Request.PLACE:
-            return heard_of(child)
-        # A request that the venue has acknowledged is not answered yet.
-        if work.request_id not in (child.in_flight or ()) and work.request_id not in (child.requests or ()):
-            return True
-        if child.open_at_venue:
-            return False
-        # It has ended. A replace may still make it go on, where that has a new id or reopens a filled order.
-        return work.request is Request.CANCEL or (not child.works and child.rules.chain is Chain.CONTINUES)
 
     def _answered_by_report(self, child: Child, work: Work, now: int, effects: Effects) -> None:
         """The venue's words closed the request: it worked, or was rejected, which means look."""

@@ -42,7 +42,7 @@ from partfill.core.holdings import Holdings
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, IdScope
 from partfill.model.events import Adopted, Alarm, AlarmKind
 from partfill.model.inputs import (
     Amend,
@@ -278,15 +278,22 @@ class Engine:
             ledger is None
             or e.cl_ord_id is not None
             or ledger.child.life
+            or ledger.child.rules.id_scope is IdScope.DAY
             or ((e.instrument is not None or e.side is not None) and ledger.child.contradicts(e.instrument, e.side))
         ):
             names = (e.venue, e.account, order_id, e.cl_ord_id, None)
             of = (None, None) if e.leg is not None else (e.instrument, e.side)
+            life = 0
+            if ledger is not None and ledger.child.rules.id_scope is IdScope.DAY:
+                life = lives.outlived(self, e, ledger, effects)
             ledger = attribution.attribute(
                 self, *names, effects, create=True, instrument=of[0], side=of[1], as_of=e.as_of, said=e
             )
             if ledger is None:
                 return
+            if life:
+                ledger.child.life = life
+                effects.bound = True
         child = ledger.child
         if effects.enter(child, ledger, self):
             if child.instrument is None and e.instrument is not None:
@@ -315,6 +322,8 @@ class Engine:
         if life:
             ledger.child.life = life
             effects.bound = True
+        if ledger.child.left:
+            attribution.works_under(ledger.child, s, effects)
         if s.exec_type is ExecType.REPLACED:
             ledger = attribution.replaced(self, s, ledger, effects)
         if effects.enter(ledger.child, ledger, self):
@@ -348,7 +357,9 @@ class Engine:
                 effects.touch(ledger.child)
             if not effects.enter(child, new, self):
                 return
-            if link.kind is LinkKind.REPLACE and link.new_order_id not in child.left:
+            # What is in force goes on: a link that was said before it is old news, whatever its ids were taken for.
+            in_force = link.order_id == child.order_id
+            if link.kind is LinkKind.REPLACE and (in_force or link.new_order_id not in child.left):
                 attribution.leave(child, link.new_order_id, effects)
             if child.ledger is ledger:
                 # A later one of the chain may be in force already.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from partfill.model.commands import Answered, Outcome
 from partfill.model.inputs import Input
 from partfill.model.operations import Cancel, Operation, Place, Replace
-from partfill.model.words import Request
+from partfill.model.words import OrdStatus, Request
 from partfill.sim.orders import where
 from partfill.sim.timeline import MS
 from partfill.sim.truth import Violation
@@ -51,7 +51,8 @@ class Attempts:
             return
         before = self._last.get(parent.id)
         self._last[parent.id] = op.order
-        if before is None or before in self._changed:
+        if before is None or before in self._changed or self._world.engine.children[before].status is OrdStatus.FILLED:
+            # The first, one that we took off, or more is wanted than the last was for.
             return
         count = self._count[parent.id] = self._count.get(parent.id, 0) + 1
         rule = parent.resubmit

@@ -36,6 +36,10 @@ class Expected:
         """(order, kind) of every alarm."""
         self._wrongs: list[Wrong] = []
 
+    def came(self, order: int, kind: AlarmKind) -> bool:
+        """Whether this alarm was told of this order, 0 for none."""
+        return (order, kind) in self._came
+
     def heard(self, alarm: Alarm) -> None:
         """A person is told."""
         self._came.add((alarm.order, alarm.kind))

@@ -25,12 +25,18 @@ LOST = "lost busts"
 """Busts that nobody tells, and totals that are wrong once."""
 DOUBLED = "doubled keys"
 """Execution ids that name two executions."""
-TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED))
+LINKS = "links"
+"""Orders go on under other ids, and that is told late."""
+WIRE = "wire"
+"""Messages are written and read, and come garbled beside."""
+IDS = "ids"
+"""Ids are unique per instrument or day only, or are placeholders."""
+TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (TABLES, ACCOUNTS, FEES, LAG, STOPS, LOST, DOUBLED)
 """Ingredients that a world may have."""
-RARE = {TABLES: 0.15}
+RARE = {TABLES: 0.15, WIRE: 0.4}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
@@ -48,6 +54,14 @@ EVERY = (
         "a busted execution that came back",
         "an execution id that was used twice",
         "a wrong with its alarm",
+        "an id of two instruments",
+        "an id that began anew",
+        "a placeholder for an id",
+        "a garbled message that was refused",
+        "a garbled message that says the same",
+        "a replace that was told late",
+        "an order that was linked to its new id",
+        "the end of an id that the chain has left",
         "a remainder that was submitted again",
         "the last attempt",
         "a protective order that was refused and came again",

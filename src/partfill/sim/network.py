@@ -8,12 +8,14 @@ from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
 from partfill.sim.attempts import Attempts
+from partfill.sim.ids import Ids
 from partfill.sim.losses import Losses
 from partfill.sim.orders import where
 from partfill.sim.process import Process
 from partfill.sim.timeline import MS
 from partfill.sim.truth import Truth, Violation
 from partfill.sim.venue import SimVenue
+from partfill.sim.wire import Wire
 
 ENOUGH = 60
 """Requests of one parent that quiet may take: those that are refused come later and later."""
@@ -25,6 +27,7 @@ class Network(Process):
 
     truth: Truth
     losses: Losses
+    ids: Ids
     attempts: Attempts
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
@@ -33,6 +36,8 @@ class Network(Process):
         """Requests since it is quiet, per parent."""
         self.pending: dict[int, int] = {}
         """Requests on their way to the venue, per order."""
+        self.wire: Wire | None = None
+        """What writes and reads messages; None where they come as they are."""
         self.sent: dict[str, Place] = {}
 
     def send(self, op: Operation) -> None:
@@ -125,6 +130,8 @@ class Network(Process):
     def says(self, venue: SimVenue, said: list[Observation]) -> None:
         """Messages of a stream set out: late, twice, in another order, or never."""
         for each in said:
+            if self.wire is not None:
+                self.wire.garbled(venue, self.wire.passed(each))
             chance = 1.0 if self.quiet else self.random.random()
             if chance < 0.03:
                 if self.story is not None:
@@ -136,7 +143,8 @@ class Network(Process):
                     if self.random.random() < 0.7:
                         self.later(self.wait(2000), self.backfill, venue)
                 continue
-            self.later(self.wait(), self.answer, each, self.epoch)
+            slow = 0 if venue.links is None else venue.links.delay(each)
+            self.later(self.wait() + slow, self.answer, each, self.epoch)
             if chance < 0.1:
                 self.later(self.wait(3000), self.answer, each, self.epoch)
 

@@ -38,7 +38,7 @@ class Replicas:
         self._of = self._random.choice((1, 3))
         """Copies that answer in turn; one of them stands still."""
         if STOPS in world.ingredients.has:
-            begins = self._random.randint(1, 9) * SECOND
+            begins = world.start + self._random.randint(1, 9) * SECOND
             self._stops = (begins, begins + self._random.randint(1 * SECOND, LONGEST))
 
     def note(self, order: Order, report: OrderSnapshot) -> None:

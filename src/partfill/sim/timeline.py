@@ -14,8 +14,10 @@ class Timeline:
     """What happens when. Times are ns."""
 
     def __init__(self, *, story: bool) -> None:
+        self.start = 0
+        """When the world begins (ns UTC)."""
         self.time = SECOND
-        """True time (ns). The process has a clock of its own: `now`."""
+        """True time (ns UTC). The process has a clock of its own: `now`."""
         self.skew = 0
         self.latest = 0
         self.story: list[str] | None = [] if story else None
@@ -37,6 +39,10 @@ class Timeline:
             act(*with_)
         self.time = end
 
+    def begin_at(self, start: int) -> None:
+        """The world begins then (ns UTC)."""
+        self.start, self.time = start, start + SECOND
+
     def later(self, wait: int, act: Callable[..., None], *with_: Any) -> None:
         """Let `act` happen in `wait` ns."""
         self.count += 1
@@ -45,4 +51,4 @@ class Timeline:
     def tell(self, text: str) -> None:
         """A line of the story."""
         if self.story is not None:
-            self.story.append(f"{self.time / SECOND:9.3f}  {text}")
+            self.story.append(f"{(self.time - self.start) / SECOND:9.3f}  {text}")

@@ -9,17 +9,20 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from partfill.model.capabilities import BelowCum, Chain, ClientId, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
-from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderSnapshot
+from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderLinked, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
 from partfill.sim.fees import BASE, Fees, fees_of
 from partfill.sim.kinds import Kind
-from partfill.sim.orders import D, Fill, Order, average, same, where, word
+from partfill.sim.orders import ACME, D, Fill, Order, average, same, where, word
 
 if TYPE_CHECKING:
     from partfill.sim.keys import Keys
+    from partfill.sim.links import Links
     from partfill.sim.replicas import Replicas
 
 
@@ -28,6 +31,13 @@ class SimVenue:
 
     __slots__ = (
         "account",
+        "blanks",
+        "closed",
+        "daily",
+        "day",
+        "instrument",
+        "placeholder",
+        "scoped",
         "by_client",
         "count",
         "eager",
@@ -36,6 +46,7 @@ class SimVenue:
         "key",
         "keys",
         "kind",
+        "links",
         "moody",
         "name",
         "open",
@@ -47,9 +58,10 @@ class SimVenue:
         "venue",
     )
 
-    def __init__(self, name: str, kind: Kind, random: Random, account: str = "") -> None:
+    def __init__(self, name: str, kind: Kind, random: Random, account: str = "", instrument: str = ACME) -> None:
         self.name = self.venue = name
         self.account = account
+        self.instrument = instrument
         self.key = where(self)
         """What this account of this venue is found by."""
         self.kind = kind
@@ -66,6 +78,17 @@ class SimVenue:
         self.count = 0
         self.replicas: Replicas | None = None
         """The copies that answer questions; None where an answer is never behind."""
+        self.scoped = False
+        """Whether its ids are unique per instrument only, and executions name theirs."""
+        self.daily = self.closed = False
+        """Whether its ids begin anew each day, and whether it is between two days."""
+        self.day = 0
+        self.placeholder: str | None = None
+        """What it prints until an order has an id; None where it has one at once."""
+        self.blanks = 0
+        """How often it did."""
+        self.links: Links | None = None
+        """How it tells that an order goes on under another id; None for at once."""
         self.keys: Keys | None = None
         """How it uses execution ids; None where each names one execution."""
         self.fees: Fees | None = None
@@ -97,7 +120,7 @@ class SimVenue:
     def place(self, op: Place, now: int, said: list[Observation]) -> Answered:
         """A new order arrives."""
         chance = self.random.random()
-        if chance < 0.04 and self.moody:
+        if self.closed or (chance < 0.04 and self.moody):
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
@@ -109,7 +132,11 @@ class SimVenue:
         if knows:
             self.by_client[op.cl_ord_id] = order
         self.changed(order)
-        said.append(self._report(order, ExecType.NEW, now))
+        first = self._report(order, ExecType.NEW, now)
+        if self.placeholder is not None and self.random.random() < 0.6:
+            self.blanks += 1
+            first = msgspec.structs.replace(first, order_id=self.placeholder)
+        said.append(first)
         ioc = op.terms.time_in_force is TimeInForce.IOC
         if (chance < 0.4 and self.eager) or ioc:
             self.fill(order, self.random.randint(1, order.qty), now, said)
@@ -121,6 +148,7 @@ class SimVenue:
     def _new(self, op: Place) -> Order:
         self.count += 1
         order = Order(f"{self.name}{self.count}", op)
+        order.uid = f"{order.id}@{self.day}" if self.day else order.id
         self.orders[order.uid] = self.open[order.uid] = self.ids[order.id] = order
         return order
 
@@ -154,12 +182,34 @@ class SimVenue:
             order.qty, order.price = max(asked, order.cum + order.off), price
             self.by_client[op.cl_ord_id] = order
             order.cl_ord_id = op.cl_ord_id
+            if self.kind.relabels:
+                said.extend(self._relabel(order, op.orig_cl_ord_id, now))
+            else:
+                said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
             self.changed(order)
-            said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
             self._close_if_done(order)
         carries = self.random.random() < 0.5
         reply = self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id) if carries else None
         return self._answer(op, Request.REPLACE, Outcome.DONE, reply, now)
+
+    def _relabel(self, order: Order, orig: str, now: int) -> list[Observation]:
+        """The order goes on under a new id of the venue: a report or a link says so, late; the old id ends, late."""
+        self.count += 1
+        before = order.id
+        gone = self._report(order, ExecType.CANCELED, now).named(orig)
+        order.id = f"{self.name}{self.count}"
+        order.names.append(order.id)
+        self.ids[order.id] = order
+        link = OrderLinked(
+            venue=self.name, account=self.account, order_id=before, cl_ord_id=orig, new_order_id=order.id,
+            new_cl_ord_id=order.cl_ord_id, as_of=now,
+        )  # fmt: skip
+        self.past.append(link)
+        said = (
+            self.links.told(self._report(order, ExecType.REPLACED, now, orig=orig), link) if self.links is not None else [link]
+        )
+        end = msgspec.structs.replace(gone, ord_status=OrdStatus.CANCELED, leaves_qty=D[0])
+        return [*said, *([] if self.links is None else self.links.ended(end))]
 
     def _go_on(self, old: Order, op: Replace, price: int, now: int, said: list[Observation]) -> Order:
         """The rest goes on under a new order id; the old one ends."""
@@ -179,8 +229,9 @@ class SimVenue:
         for name in (old.first, old.cl_ord_id, op.cl_ord_id):
             self.by_client[name] = order
         self.changed(order)
-        said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
-        self.finish(old, OrdStatus.CANCELED, now, said)
+        told: list[Observation] = [self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id)]
+        self.finish(old, OrdStatus.CANCELED, now, told)
+        said.extend(told if self.links is None else self.links.late(told))
         return order
 
     def find(self, op: Query, now: int, definite: bool, taken: frozenset[str] = frozenset()) -> Looked:
@@ -354,6 +405,7 @@ class SimVenue:
         return Execution(
             venue=self.name, account=self.account, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], fee=fee,
             fee_currency=None if fee is None else fill.currency, as_of=now,
+            instrument=self.instrument if self.scoped else None, side=order.side if self.scoped else None,
         )  # fmt: skip
 
     def changed(self, order: Order) -> None:
