@@ -82,6 +82,21 @@ def test_totals_20_then_10_six_times_the_last_with_canceled(rules: Capabilities)
     assert desk.child().flags & Flag.RULED
 
 
+def test_one_trade_under_two_execution_ids_while_list_and_total_say_21() -> None:
+    desk = working(LISTS, "100")
+    desk.feed(execution("T1", "21", as_of=desk.now), execution("T1-copy", "21", as_of=desk.now))
+    assert desk.child().cum == 42
+    for _ in range(MANY + 1):
+        ask(desk, "21", ("T1", "21"), after=2 * SECOND)
+    (said,) = desk.alarms(AlarmKind.DISPUTED)
+    assert "42 filled" in said
+    assert "T1-copy" in said
+    for _ in range(MANY):
+        ask(desk, "21", ("T1", "21"), after=2 * SECOND, status=OrdStatus.CANCELED)
+    assert desk.child().cum == 21
+    assert told(desk) == {AlarmKind.DISPUTED: 1, AlarmKind.RULED: 1}
+
+
 def test_a_single_canceled_after_low_answers_is_disputed_and_its_end_is_not_told() -> None:
     desk = two_fills()
     for _ in range(5):
