@@ -2,7 +2,8 @@
 
 Theory of operation. Each column has the width of its longest cell. Where they do not fit, texts are shortened, the longest
 first, down to `LEAST`; then columns that may be left out are; then a row takes several lines, each as far as it fits, the
-lines after the first set in. A number that is wider than the screen goes on in the next line.
+lines after the first set in, and texts have up to a quarter of the screen. A number that is wider than the screen goes on in
+the next line.
 
 Rules
 - Every cell is made harmless here (`model.harmless`), and is never read as markup.
@@ -98,6 +99,9 @@ def lines(columns: Sequence[Column], rows: Iterable[Row], width: int, *, dots: s
         if _total(widths, kept) <= width or not spare:
             break
         kept.remove(max(spare, key=lambda n: columns[n].spare))
+    if _total(widths, kept) > width:
+        # Several lines a row in any case: then texts need not be cut to the bone.
+        widths = [size if columns[n].whole else min(size, max(LEAST, width // 4)) for n, size in enumerate(natural)]
     groups = _groups(widths, kept, width)
     names = Row([column.name for column in columns], head)
     return [line for row in (names, *given) for line in _drawn(columns, row, groups, widths, width, dots)]
@@ -165,7 +169,8 @@ def _drawn(columns: Sequence[Column], row: Row, groups: Sequence[Sequence[int]],
             line.append(pad if columns[n].right else "")
             line.append(said, style)
             line.append(("" if columns[n].right else pad) + " " * GAP if place < len(group) - 1 else "")
-        out.append(_styled(line, row.style))
+        if number == 0 or line.plain.strip():
+            out.append(_styled(line, row.style))
     return out
 
 
