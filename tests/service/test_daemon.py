@@ -248,7 +248,8 @@ def test_an_order_may_bring_a_policy_for_its_rest(tmp_path: Path) -> None:
 
 def test_the_rest_of_an_order_is_taken_off_by_any_of_its_ids(tmp_path: Path) -> None:
     db = tmp_path / "f.db"
-    with local(tmp_path) as daemon:
+    # A market that stands still: however long the commands take, nothing fills.
+    with paper_venue(tmp_path, speed=0) as venue, remote(tmp_path, venue) as daemon:
         for ref in ("one", "two", "three"):
             assert daemon.ask("submit", ref=ref, **RESTING)["ok"]
         until(lambda: all(row["order_id"] for row in rows_of(db)), "the venue has all of them")
@@ -272,7 +273,7 @@ def rows_of(db: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("command", ["kill", "cancel"])
 def test_without_a_daemon_it_is_written_and_holds_from_the_next_start_on(command: str, tmp_path: Path) -> None:
     db = tmp_path / "f.db"
-    with paper_venue(tmp_path) as venue:
+    with paper_venue(tmp_path, speed=0) as venue:
         with remote(tmp_path, venue) as daemon:
             assert daemon.ask("submit", ref="r", **RESTING)["ok"]
             until(lambda: find_order_id(daemon), "the venue has it")
