@@ -296,7 +296,7 @@ class Journal:
             if failed is None:
                 try:
                     self._started.put(None)
-                    self._writer.commit()
+                    self._writer.commit(seq)
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
             self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)
