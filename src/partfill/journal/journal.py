@@ -34,7 +34,8 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch, SealedBatch
 from partfill.journal.isolate import REFUSED, culprits, quarantine, rows, without
-from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
+from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper
+from partfill.journal.recovery import recover
 from partfill.journal.store import STATEMENTS, Store
 from partfill.model.admit import admit
 from partfill.model.inputs import Input, Quarantined
@@ -104,6 +105,8 @@ class Journal:
         except BaseException:
             self._writer.close()
             raise
+        if self.keeper.unread_protections:
+            self._writer.end_protections(self.keeper.unread_protections)
         for what in self.keeper.unreadable:
             log.error("%s: %s", self._path, what)
         self.engine: Engine = self.keeper.engine

@@ -10,7 +10,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
@@ -271,6 +271,9 @@ class Store:
                 rows = sealed.get(table)
                 if rows:
                     executemany(statement, rows)
+            if self.db.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+                # SQLite would say so at the commit, when it is too late to leave a row out.
+                raise apsw.ConstraintError("a row belongs to an order that has no row")
         except BaseException:
             self._roll_back()
             raise
@@ -287,6 +290,11 @@ class Store:
         except BaseException:
             self._roll_back()
             raise
+
+    def end_protections(self, numbers: Iterable[int]) -> None:
+        """Protections that cannot be read are wanted no more: their places are free for others."""
+        with self.db:
+            self.db.executemany("UPDATE protections SET off = 1 WHERE id = ?", [(number,) for number in numbers])
 
     def _roll_back(self) -> None:
         if not self.db.getautocommit():

@@ -19,7 +19,9 @@ import msgspec
 
 from partfill.journal.batch import Batch
 from partfill.journal.isolate import without
-from partfill.journal.keeper import MAX_FINISHED, recover
+from partfill.journal.keeper import MAX_FINISHED
+from partfill.journal.recovery import faults as other_faults
+from partfill.journal.recovery import recover
 from partfill.journal.salvage import faults
 from partfill.journal.store import Store
 from partfill.model.codec import NotAnInput, input_from_journal
@@ -82,6 +84,7 @@ def _verify(live: Store, progress: Callable[[int], None] | None, max_finished: i
             damage = [row[0] for row in live.db.execute(f"PRAGMA integrity_check({SHOWN})") if row[0] != "ok"]
             problems, inputs = _replay(live, fresh, progress, max_finished)
             problems.extend(faults(live))
+            problems.extend(other_faults(live))
             problems.extend(f"the file is damaged: {each}" for each in damage)
             if live.lost_log is not None:
                 problems.append(live.lost_log)
