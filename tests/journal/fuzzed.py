@@ -20,7 +20,8 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
-from partfill.journal.keeper import Keeper, recover
+from partfill.journal.keeper import Keeper
+from partfill.journal.recovery import recover
 from partfill.journal.state import freeze
 from partfill.journal.store import Store
 from partfill.journal.verify import verify

@@ -17,7 +17,7 @@ import pytest
 from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
-from partfill.journal.keeper import recover
+from partfill.journal.recovery import recover
 from partfill.journal.state import freeze
 from partfill.journal.store import Store
 from partfill.model.capabilities import Capabilities, Chain, IdScope
@@ -90,7 +90,7 @@ def shown(child: Child | None) -> tuple[int, str] | None:
 def test_an_order_that_left_memory_is_the_one_that_stayed(seed: int) -> None:
     stays = Engine()
     keeper = recover(Store(":memory:"), quiet_ns=0, max_finished=0)
-    store, keeper.stored, leaves = keeper._store, True, keeper.engine
+    store, keeper.stored, leaves = keeper.store, True, keeper.engine
     last = 0
     for number, (now, inp) in enumerate(stream(seed), 1):
         last = max(now, last) + 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from partfill.cli.numbers import Seconds, whole
 from partfill.cli.output import JsonLines, say
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(min=1, max=3600), default=20, show_default=True, help="How long to trade.")
-@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same market and same orders (default: a fresh one).")
+@click.option("--seconds", type=Seconds(min=1, max=3600), default=20, show_default=True, help="How long to trade.")
+@click.option("--seed", type=whole(), help="Same seed, same market and same orders (default: a fresh one).")
 @click.option("--headless", is_flag=True, help="Show nothing while it runs; print a summary as JSON at the end.")
 @click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="Journal to make (default: ./partfill-demo.db).")
 def demo(seconds: float, seed: int | None, headless: bool, db: Path | None) -> None:

@@ -8,12 +8,14 @@ import sys
 
 import click
 
+from partfill.cli.numbers import Seconds, whole
+
 
 @click.command()
-@click.option("--runs", type=click.IntRange(min=1), default=1000, show_default=True, help="How many worlds.")
-@click.option("--seed", type=click.IntRange(min=0), help="The first seed; each run takes the next (default: a fresh one).")
-@click.option("--events", type=click.IntRange(min=1), help="Stop after about so many events.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so much time.")
+@click.option("--runs", type=whole(1), default=1000, show_default=True, help="How many worlds.")
+@click.option("--seed", type=whole(), help="The first seed; each run takes the next (default: a fresh one).")
+@click.option("--events", type=whole(1), help="Stop after about so many events.")
+@click.option("--seconds", type=Seconds(min=0, max=10**9, min_open=True), help="Stop after so much time.")
 @click.option("--shrink", is_flag=True, help="Look for a smaller world that breaks in the same seed.")
 def simulate(runs: int, seed: int | None, events: int | None, seconds: float | None, shrink: bool) -> None:
     """Live through simulated worlds. Exit 1 when something that must hold did not."""

@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import click
 
+from partfill.cli.numbers import whole
 from partfill.cli.output import JsonLines, say
 from partfill.journal.store import NotAJournal, Store
 from partfill.model.numbers import text
@@ -47,7 +48,7 @@ db_argument = click.argument("db", type=click.Path(dir_okay=False, path_type=Pat
 instrument_option = click.option("--instrument", help="Only this instrument.")
 since_option = click.option("--since", callback=_time, help="Only what changed at or after this time (ISO, UTC, or ns).")
 until_option = click.option("--until", callback=_time, help="Only what changed before this time.")
-limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many rows, the newest.")
+limit_option = click.option("--limit", type=whole(1), help="At most so many rows, the newest.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 
 

@@ -12,6 +12,7 @@ import apsw
 import click
 import msgspec
 
+from partfill.cli.numbers import Seconds
 from partfill.cli.output import JsonLines, say
 from partfill.journal.store import NotAJournal
 
@@ -21,7 +22,7 @@ ROWS = 50
 
 @click.command()
 @click.argument("db", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so much time (default: until Ctrl-C).")
+@click.option("--seconds", type=Seconds(min=0, max=10**9), help="Stop after so much time (default: until Ctrl-C).")
 @click.option("--json", "as_json", is_flag=True, help="Print a picture as one line of JSON, now and after each change.")
 def watch(db: Path, seconds: float | None, as_json: bool) -> None:
     """Watch the journal DB while another process writes it: positions and what protects them, orders with fill bars, fills,

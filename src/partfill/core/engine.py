@@ -187,6 +187,9 @@ class Engine:
                 self._stop(effects, f"invariant {broken}")
         if child.flags & _QUARANTINED:
             _rest(child)
+        elif child.cum is not child.ledger.cum and (total := child.sum_cum()) == child.cum:
+            # The same quantity with the digits that it has after a restart.
+            child.cum = total
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)

@@ -92,9 +92,33 @@ def culprits(store: Store, sealed: SealedBatch, statements: dict[str, str]) -> t
                         raise
                     children |= owners
                 db.execute("RELEASE a_row")
+        if db.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+            orphans(store, sealed, children, parents)
     finally:
         db.execute("ROLLBACK")
     return children, parents
+
+
+_BELONGS = {
+    "executions": (0, "children"),
+    "unusual": (0, "children"),
+    "work": (0, "children"),
+    "decisions": (4, "parents"),
+    "dust": (0, "parents"),
+}
+"""What each row belongs to: column, table."""
+
+
+def orphans(store: Store, sealed: SealedBatch, children: set[int], parents: set[int]) -> None:
+    """The orders and parent orders that rows of the batch belong to, and that have no row themselves."""
+    for table, (column, of) in _BELONGS.items():
+        for number in {row[column] for row in sealed.get(table, ())}:
+            if store.db.execute(f"SELECT 1 FROM {of} WHERE id = ?", (number,)).fetchone() is None:
+                (children if of == "children" else parents).add(number)
+    for child, parent, _ in sealed.get("work", ()):
+        if store.db.execute("SELECT 1 FROM parents WHERE id = ?", (parent,)).fetchone() is None:
+            children.add(child)
+            parents.add(parent)
 
 
 def quarantine(engine: Engine, children: set[int], parents: set[int], why: str) -> Quarantined:

@@ -34,7 +34,8 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch, SealedBatch
 from partfill.journal.isolate import REFUSED, culprits, quarantine, rows, without
-from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
+from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper
+from partfill.journal.recovery import recover
 from partfill.journal.store import STATEMENTS, Store
 from partfill.model.admit import admit
 from partfill.model.commands import KillSwitch, Protect, Stop, Unprotect
@@ -107,6 +108,8 @@ class Journal:
         except BaseException:
             self._writer.close()
             raise
+        if self.keeper.unread_protections:
+            self._writer.end_protections(self.keeper.unread_protections)
         for what in self.keeper.unreadable:
             log.error("%s: %s", self._path, what)
         self.engine: Engine = self.keeper.engine
@@ -299,7 +302,7 @@ class Journal:
             if failed is None:
                 try:
                     self._started.put(None)
-                    self._writer.commit()
+                    self._writer.commit(seq)
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
             self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)

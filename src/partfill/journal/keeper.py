@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from decimal import Decimal
 from itertools import islice
 
 from partfill.core.attribution import alias
@@ -22,12 +21,7 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
 from partfill.core.parent import Parent
-from partfill.core.protection import find_leaving, set_timers
-from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
-from partfill.journal.engine_state import thaw_engine
-from partfill.journal.isolate import remember
-from partfill.journal.position_state import thaw_position
-from partfill.journal.protection_state import thaw_protection
+from partfill.journal.desk_state import thaw_parent, thaw_work
 from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
@@ -85,7 +79,7 @@ class Keeper:
             "_merged",
             "_together",
             "_open",
-            "_store",
+            "store",
             "away",
             "engine",
             "hidden",
@@ -94,6 +88,7 @@ class Keeper:
             "quiet_ns",
             "stored",
         ),
+        "unread_protections",
         "unreadable",
     )
 
@@ -101,7 +96,7 @@ class Keeper:
         self, engine: Engine, store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED, *, stored: bool = True
     ) -> None:
         self.engine = engine
-        self._store = store
+        self.store = store
         self.quiet_ns = quiet_ns
         self.max_finished = max_finished
         self.stored = stored
@@ -116,6 +111,8 @@ class Keeper:
         """(order, sequence number of its last change, its time), oldest first."""
         self.hidden: tuple[set[int], set[int]] = (set(), set())
         """Orders and parent orders whose rows are not written any more."""
+        self.unread_protections: set[int] = set()
+        """Protections whose rows cannot be read: they are ended with the first batch."""
         self.unreadable: list[str] = []
         """Orders whose rows cannot be read, and why: they stand in quarantine, made from their plain columns."""
         self._merged: dict[int, int] = {}
@@ -180,7 +177,7 @@ class Keeper:
 
     def _recall_open(self) -> None:
         """Bring back every open order."""
-        for number in self._store.open_children():
+        for number in self.store.open_children():
             if number not in self.engine.children:
                 self.load(number)
         self.away = 0
@@ -193,27 +190,27 @@ class Keeper:
 
     def _recall_parent(self, venue: str, account: str, ref: str) -> None:
         if (venue, account, ref) not in self.engine.desk.by_ref:
-            number = self._store.find_parent(venue, account, ref)
+            number = self.store.find_parent(venue, account, ref)
             if number is not None:
                 self.load_parent(number)
 
     def _load(self, venue: str, account: str, kind: str, name: str) -> None:
-        for number in self._store.find(venue, account, kind, name):
+        for number in self.store.find(venue, account, kind, name):
             if number not in self.engine.children and number not in self._merged:
                 self.load(number)
 
     def load_parent(self, number: int) -> None:
         """Bring back a parent order with all its children."""
         desk = self.engine.desk
-        found = self._store.parent_state(number)
+        found = self.store.parent_state(number)
         if found is None or number in desk.parents:
             return
         blob, works = found
         try:
             parent = thaw_parent(blob)
         except UNREADABLE as error:
-            parent = parent_from_columns(self._store, number)
-            self._name(f"parent order {number} ({parent.ref}) is halted: its state cannot be read: {error}")
+            parent = parent_from_columns(self.store, number)
+            self.name(f"parent order {number} ({parent.ref}) is halted: its state cannot be read: {error}")
         desk.remember(parent)
         for each, state in works:
             child = self._load_one(each)
@@ -222,7 +219,7 @@ class Keeper:
                     thaw_work(state, child, parent)
                 except UNREADABLE as error:
                     work_from_child(child, parent)
-                    self._name(f"order {each} is halted: what was asked for it cannot be read: {error}")
+                    self.name(f"order {each} is halted: what was asked for it cannot be read: {error}")
                 if child.flags & Flag.QUARANTINED:
                     parent.halted = True
                 self._stays_or_goes(child)
@@ -233,14 +230,15 @@ class Keeper:
         self.hidden[0].update(orders)
         self.hidden[1].update(parents)
 
-    def _name(self, what: str) -> None:
+    def name(self, what: str) -> None:
+        """Say once what cannot be read."""
         if what not in self.unreadable:
             self.engine.counters.quarantined += 1
             self.unreadable.append(what)
 
     def load(self, number: int) -> Child | None:
         """Bring back one order by its number, with its parent and that one's other children if it has one."""
-        parent = self._store.parent_of(number)
+        parent = self.store.parent_of(number)
         if parent is not None:
             self.load_parent(parent)
             return self.engine.children.get(number)
@@ -250,15 +248,15 @@ class Keeper:
         return child
 
     def _load_one(self, number: int) -> Child | None:
-        found = self._store.child_state(number)
+        found = self.store.child_state(number)
         if found is None:
             return None
         blob, rows = found
         try:
-            child, ledgers = thaw(blob, rows, self.engine.rules, self._store.seen(number))
+            child, ledgers = thaw(blob, rows, self.engine.rules, self.store.seen(number))
         except UNREADABLE as error:
-            child, ledgers = child_from_columns(self._store, number)
-            self._name(f"order {number} is in quarantine: its state cannot be read: {error}")
+            child, ledgers = child_from_columns(self.store, number)
+            self.name(f"order {number} is in quarantine: its state cannot be read: {error}")
         if not child.flags & Flag.QUARANTINED:
             try:
                 check_whole(child)
@@ -375,38 +373,3 @@ class Keeper:
         self.engine.forget(child)
         if child.contested:
             self._together.clear()
-
-
-def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED) -> Keeper:
-    """An engine as it was at the last commit, with its open orders in memory."""
-    body = store.engine_body()
-    engine = thaw_engine(body) if body is not None else Engine()
-    keeper = Keeper(engine, store, quiet_ns, max_finished, stored=store.last_seq() > 0)
-    next_id = engine.next_id
-    for venue, instrument, quote, base, multiplier in store.instruments():
-        listed = InstrumentListed(venue=venue, instrument=instrument, quote=quote, base=base, multiplier=Decimal(multiplier))
-        engine.listed[venue, instrument] = listed
-    if engine.holdings is not None:
-        for row in store.positions():
-            engine.holdings.remember(thaw_position(row))
-    for number in store.open_parents():
-        keeper.load_parent(number)
-    for number in store.open_children():
-        if number not in engine.children:
-            keeper.load(number)
-    for put in store.quarantined():
-        remember(keeper, *put)
-    for row in store.protections():
-        protection, parents = thaw_protection(row)
-        for guard, having in zip(protection.guards, parents, strict=True):
-            if having is not None:
-                # It may have ended, and stands there until the consequences are drawn.
-                keeper.load_parent(having)
-                guard.parent = engine.desk.parents[having]
-        engine.desk.protections[protection.place] = protection
-    find_leaving(engine.desk, engine.desk.protections.values())
-    set_timers(engine.desk)
-    engine.next_id = next_id
-    for row in store.open_dust():
-        engine.desk.dust.keep(thaw_dust(row))
-    return keeper

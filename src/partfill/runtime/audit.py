@@ -27,7 +27,8 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.low import low
 from partfill.journal.batch import Batch
-from partfill.journal.keeper import MAX_FINISHED, recover
+from partfill.journal.keeper import MAX_FINISHED
+from partfill.journal.recovery import recover
 from partfill.journal.store import Store
 from partfill.model.admit import NotAnInput, admit
 from partfill.model.events import Alarm, AlarmKind

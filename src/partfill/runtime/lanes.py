@@ -52,7 +52,7 @@ class Lanes:
 
     def __init__(self, venues: Mapping[str, Venue], answer: Callable[[Answered | Looked], Awaitable[None]], *,
                  per_second: Mapping[str, int] | None = None, timeout_s: float = TIMEOUT_S,
-                 unwanted: Callable[[Place], str | None] = lambda op: None,
+                 unwanted: Callable[[Place | Replace], str | None] = lambda op: None,
                  clock: Callable[[], int] | None = None) -> None:  # fmt: skip
         self._venues = venues
         self._answer = answer
@@ -151,7 +151,7 @@ class Lanes:
             return True
         hurry = asyncio.Event()
         while True:
-            if type(op) is Place and self._why_not(op) is not None:
+            if isinstance(op, Place | Replace) and self._why_not(op) is not None:
                 # It does not leave: it needs no budget.
                 return True
             seconds = budget.wait(cancel=False, urgent=op.urgent)
@@ -172,8 +172,8 @@ class Lanes:
         stay: list[Answered] = []
         while queue and len(stay) < TOGETHER:
             op, because = queue[0]
-            why_not = self._why_not(op) if type(op) is Place else None
-            if type(op) is not Place or why_not is None:
+            why_not = self._why_not(op) if isinstance(op, Place | Replace) else None
+            if not isinstance(op, Place | Replace) or why_not is None:
                 break
             queue.popleft()
             if log.isEnabledFor(logging.DEBUG):
@@ -194,10 +194,10 @@ class Lanes:
         self._judge(op, answer)
         await self._answer(answer)
 
-    def _why_not(self, op: Place) -> str | None:
-        """Why an order does not leave; None when it does."""
+    def _why_not(self, op: Place | Replace) -> str | None:
+        """Why an order, or a replace of one, does not leave; None when it does."""
         breaker = self.breakers.get(op.venue)
-        if breaker is not None and breaker.open and not op.urgent:
+        if type(op) is Place and breaker is not None and breaker.open and not op.urgent:
             return f"not sent: {breaker.reason}"
         return self._unwanted(op)
 
@@ -235,9 +235,9 @@ class Lanes:
             breaker.accepted(op.instrument)
 
     @staticmethod
-    def _refused(op: Place, reason: str) -> Answered:
+    def _refused(op: Place | Replace, reason: str) -> Answered:
         return Answered(
-            venue=op.venue, account=op.account, request=Request.PLACE, cl_ord_id=op.cl_ord_id, outcome=Outcome.REFUSED,
+            venue=op.venue, account=op.account, request=_REQUEST[type(op)], cl_ord_id=op.cl_ord_id, outcome=Outcome.REFUSED,
             reason=reason,
         )  # fmt: skip
 
