@@ -14,8 +14,9 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
 from partfill.journal.engine_state import freeze_engine
-from partfill.journal.keeper import Keeper, recover
+from partfill.journal.keeper import Keeper
 from partfill.journal.position_state import position_row
+from partfill.journal.recovery import recover
 from partfill.journal.state import freeze
 from partfill.journal.store import Store
 from partfill.model.codec import to_json
