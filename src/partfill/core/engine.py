@@ -252,6 +252,8 @@ class Engine:
                 if holdings is not None:
                     holdings.forgotten(child.id)
                 continue
+            # What was taken from it, or given to it, shows at once, as it does after a restart.
+            child.settle()
             try:
                 check(child, child.ledger, child.cum if change.told is None else change.told, change.published)
                 if holdings is not None:
