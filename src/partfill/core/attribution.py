@@ -60,6 +60,10 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         if ledger.child.life:
             ledger = lives.meant(engine.index, (venue, account, order_id or ""), ledger, as_of, ref, said)
         child = ledger.child
+        if child.contradicts(instrument, side) and mine is not None and _is_of(mine, child, instrument, side):
+            return _aside(
+                engine, mine, order_id or "", alias(child, order_id or "", instrument, side) or "", cl_ord_id, effects
+            )
         if child.contradicts(instrument, side):
             kept = _elsewhere(engine, child, order_id or "", instrument, side, effects)
             if cl_ord_id is not None and mine is None:
@@ -85,7 +89,8 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         _tell(engine, mine, cl_ord_id or "", instrument, side, effects)
         mine, cl_ord_id = None, None
     if mine is not None:
-        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id)
+        late = as_of is not None and as_of < mine.heard
+        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id, late=late)
     if not create or (order_id is None and cl_ord_id is None):
         unattributed(engine, effects, venue, account, f"order id {order_id}, client id {cl_ord_id or orig}")
         return None
@@ -151,6 +156,24 @@ def _elsewhere(engine: Engine, child: Child, name: str, instrument: str | None, 
     return other.ledger
 
 
+def _is_of(mine: Child, child: Child, instrument: str | None, side: Side | None) -> bool:
+    """Whether a message under an id of `child`, which it contradicts, is of the order that its client id names."""
+    return mine is not child and mine.rules.chain is Chain.CONTINUES and not mine.contradicts(instrument, side)
+
+
+def _aside(engine: Engine, mine: Child, order_id: str, kept: str, cl_ord_id: str | None, effects: Effects) -> Ledger:
+    """An order under an id that another one has, known by its client id: what was kept for it under `kept` is its own."""
+    found = engine.index.by_order.get((mine.venue, mine.account, kept))
+    if found is not None and found.child is not mine:
+        return two_orders(engine, found.child, mine, found, effects)
+    if found is not None:
+        return found
+    ledger = continue_as(engine, mine, kept, effects, cl_ord_id)
+    if ledger.order_id == kept:
+        ledger.order_id = order_id
+    return ledger
+
+
 def _tell(engine: Engine, child: Child, name: str, instrument: str | None, side: Side | None, effects: Effects) -> None:
     """Alarm: one id, two orders."""
     effects.touch(child)
@@ -182,10 +205,11 @@ def new_child(engine: Engine, venue: str, account: str, order_id: str | None, cl
 
 
 def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, cl_ord_id: str | None = None, *,
-                joined: bool = False) -> Ledger:  # fmt: skip
+                joined: bool = False, late: bool = False) -> Ledger:  # fmt: skip
     """The order goes on (or turns out to be) under this venue id; returns the ledger of that id.
 
-    `cl_ord_id`: the client id that came with it. `joined`: the venue says itself that the two are one.
+    `cl_ord_id`: the client id that came with it. `joined`: the venue says itself that the two are one. `late`: it was said
+    before something else that was heard of the order.
     """
     index = engine.index
     found = index.by_order.get((child.venue, child.account, order_id))
@@ -211,10 +235,14 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
         # What may have ended was the venue order before; this one goes on.
         child.ended_at = 0
     child.flags &= ~_REPLACED
-    known = child.ledger.order_id is not None
+    before = child.ledger.order_id
     index.bind_order(child.ledger, order_id)
-    if known:
+    if before is not None and cl_ord_id is not None and cl_ord_id != child.client_ids[0]:
+        # A replace of ours named it.
         leave(child, order_id, effects)
+    elif before is not None and late:
+        # What it was called before it had its id.
+        child.ledger.order_id = before
     return child.ledger
 
 

@@ -40,7 +40,7 @@ from partfill.core.holdings import Holdings
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, IdScope
 from partfill.model.events import Adopted, Alarm, AlarmKind
 from partfill.model.inputs import (
     Amend,
@@ -246,15 +246,22 @@ class Engine:
             ledger is None
             or e.cl_ord_id is not None
             or ledger.child.life
+            or ledger.child.rules.id_scope is IdScope.DAY
             or ((e.instrument is not None or e.side is not None) and ledger.child.contradicts(e.instrument, e.side))
         ):
             names = (e.venue, e.account, order_id, e.cl_ord_id, None)
             of = (None, None) if e.leg is not None else (e.instrument, e.side)
+            life = 0
+            if ledger is not None and ledger.child.rules.id_scope is IdScope.DAY:
+                life = lives.outlived(self, e, ledger, effects)
             ledger = attribution.attribute(
                 self, *names, effects, create=True, instrument=of[0], side=of[1], as_of=e.as_of, said=e
             )
             if ledger is None:
                 return
+            if life:
+                ledger.child.life = life
+                effects.bound = True
         child = ledger.child
         if effects.enter(child, ledger, self):
             if child.instrument is None and e.instrument is not None:

@@ -10,6 +10,7 @@ Rules
 - A report never parts an order of ours from its client id where client ids are unique for ever, nor while a replace of ours is
   out or the end of our order is unproven. Only a placing under that id does (`attribution.placed_anew`); it is alarmed while
   the known order is open.
+- A report that names an id that the desk gave is about the order that has it.
 - The new life has only the ids that its opener names. The old one keeps its executions, and its late news finds it: a bust
   goes to the life that has the execution, anything else to the life of its time.
 - Two orders of which each was opened under one id, both alive, show that it is no id: the venue prints a placeholder.
@@ -64,10 +65,30 @@ def begins(engine: Engine, s: OrderSnapshot, effects: Effects) -> int:
     return child.life + 1
 
 
+def outlived(engine: Engine, e: Execution, ledger: Ledger, effects: Effects) -> int:
+    """Whether an execution is of an order that begins anew under the id of one that is over since yesterday: its life number,
+    the id set free; 0 where it is not. The report that opens the order is still to come."""
+    child = ledger.child
+    if e.as_of is None or e.cl_ord_id is not None or not child.known or child.rules.chain is Chain.RESTARTS:
+        # A client id says whose it is, and where each replace begins a venue order it may be the next of them.
+        return 0
+    if e.as_of // DAY_NS <= max(child.opened_at, child.heard) // DAY_NS or child.open_at_venue or _ours_is_open(child):
+        return 0
+    scope = (e.venue, e.account, e.order_id or "")
+    if scope in engine.shared or engine.index.by_order.get(scope) is not ledger:
+        return 0
+    effects.touch(child)
+    engine.index.part(scope)
+    return child.life + 1
+
+
 def _another(engine: Engine, s: OrderSnapshot, child: Child, used: Ledger | None, rules: Capabilities, effects: Effects, *,
              opener: bool) -> bool:  # fmt: skip
     """Whether the report cannot be about `child`, and opens an order."""
     if s.as_of is None or s.as_of <= child.heard or s.orig_cl_ord_id is not None:
+        return False
+    if child.work is not None and s.cl_ord_id in child.client_ids:
+        # The desk gives no id twice.
         return False
     if opener and (s.cum_qty or s.executions):
         return False

@@ -81,6 +81,7 @@ class Keeper:
         *(
             "_finished",
             "_last",
+            "_merged",
             "_open",
             "_store",
             "away",
@@ -115,6 +116,8 @@ class Keeper:
         """Orders and parent orders whose rows are not written any more."""
         self.unreadable: list[str] = []
         """Orders whose rows cannot be read, and why: they stand in quarantine, made from their plain columns."""
+        self._merged: dict[int, int] = {}
+        """Orders that turned out to be others -> sequence number: their rows stand until that is written."""
         self._last: dict[int, int] = {}
         """Finished order -> sequence number of its last change."""
 
@@ -174,7 +177,7 @@ class Keeper:
 
     def _load(self, venue: str, account: str, kind: str, name: str) -> None:
         for number in self._store.find(venue, account, kind, name):
-            if number not in self.engine.children:
+            if number not in self.engine.children and number not in self._merged:
                 self.load(number)
 
     def load_parent(self, number: int) -> None:
@@ -265,6 +268,8 @@ class Keeper:
 
     def note(self, effects: Effects, seq: int) -> None:
         """After step `seq`: remember a finished order as one that may leave."""
+        for number, _ in effects.merged:
+            self._merged[number] = seq
         if effects.child is not None and effects.changed:
             self._note(effects.child, seq)
         for change in effects.others:
@@ -289,6 +294,8 @@ class Keeper:
     def release(self, now: int, durable_seq: int) -> int:
         """Let finished, quiet orders go whose last change is on disk (`durable_seq`). Returns how many went."""
         gone = 0
+        if self._merged:
+            self._merged = {number: seq for number, seq in self._merged.items() if seq > durable_seq}
         finished = self._finished
         while finished:
             number, seq, updated = finished[0]

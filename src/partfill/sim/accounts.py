@@ -10,7 +10,7 @@ def add_accounts(ingredients: Ingredients, venues: dict[str, SimVenue]) -> None:
     """Some venues of this world have a second account, or a third."""
     if ACCOUNTS not in ingredients.has:
         return
-    for first in list(venues.values())[:2]:
+    for first in [each for each in venues.values() if not each.scoped and not each.daily][:2]:
         for account in ("b", "c")[: ingredients.random.randint(1, 2)]:
             other = SimVenue(first.name, first.kind, first.random, account)
             venues[other.key] = other

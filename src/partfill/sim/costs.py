@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from partfill.core.effects import Effects
 from partfill.core.position import KEPT, Position
-from partfill.model.events import Confirmation, Fill, PositionClosed, Repriced, Reversal
+from partfill.model.events import Alarm, AlarmKind, Confirmation, Fill, PositionClosed, Repriced, Reversal
 from partfill.model.words import Side
 from partfill.sim.ingredients import TOTALS
 from partfill.sim.orders import Order, where
@@ -102,6 +102,10 @@ class Costs:
                 fills.setdefault(event.order, []).append(event)
             elif type(event) is PositionClosed:
                 closed.append(event)
+            elif type(event) is Alarm and event.kind is AlarmKind.PARKED and effects.child is not None:
+                # It counts in the position, and is told as a fill once its order is known.
+                self._moved.add(where(effects.child))
+                self._joined.add(where(effects.child))
             elif isinstance(event, _MOVES):
                 child = known.get(event.order) or effects.child
                 assert child is not None
@@ -119,6 +123,10 @@ class Costs:
             self._lumps.setdefault(where(child), []).append(lump)
             self._books.setdefault(where(child), Book()).take(qty, value)
         for each in closed:
+            if effects.merged:
+                # What was held as another order's is counted anew: nothing was sold.
+                self._moved.add(where(each))
+                self._joined.add(where(each))
             self._closed(each)
 
     def _closed(self, event: PositionClosed) -> None:
@@ -126,9 +134,9 @@ class Costs:
         key = where(event)
         if key in self._moved or self._world.venues[key].fees is not None:
             return
-        book = self._books[key]
-        if not book.results or _apart(book.results[-1], event.realised):
-            raise Violation(f"{event.side} at {key} made {event.realised} here, and {book.results[-1:]} by its fills")
+        book = self._books.get(key)
+        if book is None or not book.results or _apart(book.results[-1], event.realised):
+            raise Violation(f"{event.side} at {key} made {event.realised} here, and {book and book.results[-1:]} by its fills")
         self._world.ingredients.meet("a result of a closed position")
 
     def check(self, venue: SimVenue, position: Position) -> None:

@@ -26,7 +26,7 @@ from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Operation, Place, Query, Replace
 from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.words import Side
-from partfill.sim.orders import D, Order, where
+from partfill.sim.orders import ACME, D, Order, where
 from partfill.sim.truth import Violation
 from partfill.sim.venue import SimVenue
 
@@ -74,6 +74,7 @@ class Guards:
     def declared(self, venue: SimVenue) -> Capabilities:
         """What a venue says of itself in this world."""
         rules = self._world.losses.declared(venue, self._world.decisions.declared(venue.kind.capabilities))
+        rules = self._world.ids.declared(venue, rules)
         if self.wanted and self.modern:
             rules = msgspec.structs.replace(rules, stops=self._later.random() < 0.6, reduce_only=self._later.random() < 0.5)
         for each in self._world.venues.values():
@@ -87,6 +88,8 @@ class Guards:
         if not self.wanted:
             return
         for venue in self._world.venues.values():
+            if venue.instrument != ACME:
+                continue
             for side in Side:
                 if self._random.random() < 0.6:
                     self._world.later(self._random.randint(0, 5000) * MS, self._protect, venue, side)
@@ -240,7 +243,8 @@ class Guards:
         """What works for protection is the position."""
         for venue in self._world.venues.values():
             if (
-                venue.key in self._world.totals.unsure
+                venue.instrument != ACME
+                or venue.key in self._world.totals.unsure
                 or who_killed(self._world.engine.desk, venue.name, venue.account) is not None
             ):
                 continue

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from partfill.model.commands import Amend, KillSwitch, Resubmit, Stop, Submit
 from partfill.model.observations import Observation
 from partfill.model.terms import Terms
 from partfill.model.words import OrdStatus, Side, TimeInForce
 from partfill.sim.ingredients import TOTALS
 from partfill.sim.network import Network
-from partfill.sim.orders import D, Order, where
+from partfill.sim.orders import ACME, D, Order, where
 from partfill.sim.timeline import MS, SECOND
 from partfill.sim.venue import SimVenue
 
@@ -25,9 +27,12 @@ class Happenings(Network):
         venue = random.choice(list(self.venues.values()))
         qty = random.randint(1, 60)
         terms = Terms(
-            instrument="ACME", side=random.choice(SIDES), order_qty=D[qty], price=D[random.randint(90, 110)],
+            instrument=venue.instrument, side=random.choice(SIDES), order_qty=D[qty], price=D[random.randint(90, 110)],
             time_in_force=random.choice(TIFS),
         )  # fmt: skip
+        if venue.daily and terms.time_in_force is TimeInForce.GTC:
+            terms = msgspec.structs.replace(terms, time_in_force=TimeInForce.DAY)
+        policy = self.decisions.policy()
         rule = Resubmit(min_resubmit_size=D[random.choice((0, 1, 5))], max_resubmit_attempts=random.randint(0, 4))
         before = self.engine.desk.next_id
         self.decisions.wishes(before, terms.price)
@@ -39,7 +44,7 @@ class Happenings(Network):
                 ref=ref,
                 terms=terms,
                 resubmit=rule if random.random() < 0.7 else None,
-                remainder=self.decisions.policy(),
+                remainder=policy if venue.instrument == ACME else None,
             )
         )
         parent = self.engine.desk.by_ref.get((venue.name, venue.account, ref))

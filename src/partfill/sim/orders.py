@@ -8,6 +8,9 @@ from typing import Protocol
 from partfill.model.operations import Place, Query
 from partfill.model.words import OrdStatus, Side
 
+ACME = "ACME"
+"""What is traded, mostly."""
+
 
 class Placed(Protocol):
     """What is of one account at one venue."""
@@ -22,8 +25,10 @@ class Placed(Protocol):
 
 
 def where(what: Placed) -> str:
-    """The key of the account that it is of."""
-    return f"{what.venue}/{what.account}" if what.account else what.venue
+    """The key of the account that it is of, and of its instrument where that is another one."""
+    key = f"{what.venue}/{what.account}" if what.account else what.venue
+    instrument = getattr(what, "instrument", None)
+    return key if instrument in (None, ACME) else f"{key}:{instrument}"
 
 
 D = [Decimal(number) for number in range(2001)]

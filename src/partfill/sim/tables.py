@@ -19,7 +19,8 @@ from partfill.journal.position_state import position_row
 from partfill.journal.state import freeze
 from partfill.journal.store import Store
 from partfill.model.codec import to_json
-from partfill.model.inputs import Input
+from partfill.model.inputs import Input, Restarted
+from partfill.model.operations import Operation
 from partfill.sim.truth import Violation
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Tables:
         self._keeper.note(here, self._seq)
         for what, ours, theirs in (
             ("says", here.events, there.events),
-            ("asks", list(here.operations), list(there.operations)),
+            ("asks", _in_order(here, inp), _in_order(there, inp)),
             ("wants", [parent.id for parent in here.wanted], [parent.id for parent in there.wanted]),
         ):
             if ours != theirs:
@@ -101,3 +102,9 @@ class Tables:
     @staticmethod
     def _last_now() -> int:
         return 1 << 62
+
+
+def _in_order(effects: Effects, inp: Input) -> list[Operation]:
+    """What is asked. After a start every order is asked about, in whichever order they came back."""
+    asked = list(effects.operations)
+    return sorted(asked, key=lambda op: op.order) if isinstance(inp, Restarted) else asked

@@ -114,7 +114,7 @@ class Truth:
         for venue in self._world.venues.values():
             if venue.key in self._world.totals.unsure:
                 continue
-            position = holdings.positions.get((venue.name, venue.account, "ACME"))
+            position = holdings.positions.get((venue.name, venue.account, venue.instrument))
             fills = [(fill, 1 if order.side is Side.BUY else -1) for order in venue.orders.values() for fill in order.fills]
             qty, paid = sum(fill.qty * sign for fill, sign in fills), sum(fill.qty * fill.px * sign for fill, sign in fills)
             held = position.qty if position is not None else 0
@@ -147,6 +147,11 @@ class Truth:
 
     def ledger_of(self, venue: SimVenue, order: Order) -> Ledger | None:
         """What the engine has of an order; None where it knows nothing of it."""
+        if self._world.ids.scope:
+            # The venue's id may be that of another order, too.
+            child = self._world.engine.index.by_client.get((venue.name, venue.account, order.first))
+            if child is not None:
+                return next((each for each in child.ledgers if each.order_id in order.names), child.ledger)
         return self._world.engine.index.by_order.get((venue.name, venue.account, order.id))
 
     def child_of(self, venue: SimVenue, order: Order) -> Child | None:

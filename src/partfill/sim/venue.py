@@ -18,7 +18,7 @@ from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
 from partfill.sim.fees import BASE, Fees, fees_of
 from partfill.sim.kinds import Kind
-from partfill.sim.orders import D, Fill, Order, average, same, where, word
+from partfill.sim.orders import ACME, D, Fill, Order, average, same, where, word
 
 if TYPE_CHECKING:
     from partfill.sim.keys import Keys
@@ -31,6 +31,14 @@ class SimVenue:
 
     __slots__ = (
         "account",
+        "blanks",
+        "closed",
+        "daily",
+        "day",
+        "instrument",
+        "placeholder",
+        "scoped",
+        "sums",
         "by_client",
         "count",
         "eager",
@@ -51,9 +59,10 @@ class SimVenue:
         "venue",
     )
 
-    def __init__(self, name: str, kind: Kind, random: Random, account: str = "") -> None:
+    def __init__(self, name: str, kind: Kind, random: Random, account: str = "", instrument: str = ACME) -> None:
         self.name = self.venue = name
         self.account = account
+        self.instrument = instrument
         self.key = where(self)
         """What this account of this venue is found by."""
         self.kind = kind
@@ -70,6 +79,15 @@ class SimVenue:
         self.count = 0
         self.replicas: Replicas | None = None
         """The copies that answer questions; None where an answer is never behind."""
+        self.scoped = False
+        """Whether its ids are unique per instrument only, and executions name theirs."""
+        self.daily = self.closed = False
+        """Whether its ids begin anew each day, and whether it is between two days."""
+        self.day = 0
+        self.placeholder: str | None = None
+        """What it prints until an order has an id; None where it has one at once."""
+        self.blanks = 0
+        """How often it did."""
         self.links: Links | None = None
         """How it tells that an order goes on under another id; None for at once."""
         self.keys: Keys | None = None
@@ -80,6 +98,8 @@ class SimVenue:
         """Whether some orders trade as they arrive."""
         self.moody = True
         """Whether it refuses things now and then for no reason."""
+        self.sums = False
+        """Whether it counts all orders that may only reduce together, and refuses what would be more than the position."""
         self.reduces = False
         """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
 
@@ -98,24 +118,35 @@ class SimVenue:
             return order.leaves
         return min(order.leaves, max(0, -self.held if order.side is Side.BUY else self.held))
 
+    def _is_too_much(self, order: Order) -> bool:
+        """Whether an order is one too many of those that together may only reduce the position."""
+        if not (self.sums and order.terms.reduce_only):
+            return False
+        beside = [each for each in self.open.values() if each.terms.reduce_only and each.side is order.side]
+        return sum(each.leaves for each in beside) > max(0, -self.held if order.side is Side.BUY else self.held)
+
     # ------------------------------------------------------------------ requests
 
     def place(self, op: Place, now: int, said: list[Observation]) -> Answered:
         """A new order arrives."""
         chance = self.random.random()
-        if chance < 0.04 and self.moody:
+        if self.closed or (chance < 0.04 and self.moody):
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
         order = self._new(op)
-        if not self._room(order):
+        if not self._room(order) or self._is_too_much(order):
             del self.orders[order.uid], self.open[order.uid], self.ids[order.id]
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "it would not reduce the position")
         if knows:
             self.by_client[op.cl_ord_id] = order
         self.changed(order)
-        said.append(self._report(order, ExecType.NEW, now))
+        first = self._report(order, ExecType.NEW, now)
+        if self.placeholder is not None and self.random.random() < 0.6:
+            self.blanks += 1
+            first = msgspec.structs.replace(first, order_id=self.placeholder)
+        said.append(first)
         ioc = op.terms.time_in_force is TimeInForce.IOC
         if (chance < 0.4 and self.eager) or ioc:
             self.fill(order, self.random.randint(1, order.qty), now, said)
@@ -127,6 +158,7 @@ class SimVenue:
     def _new(self, op: Place) -> Order:
         self.count += 1
         order = Order(f"{self.name}{self.count}", op)
+        order.uid = f"{order.id}@{self.day}" if self.day else order.id
         self.orders[order.uid] = self.open[order.uid] = self.ids[order.id] = order
         return order
 
@@ -383,6 +415,7 @@ class SimVenue:
         return Execution(
             venue=self.name, account=self.account, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], fee=fee,
             fee_currency=None if fee is None else fill.currency, as_of=now,
+            instrument=self.instrument if self.scoped else None, side=order.side if self.scoped else None,
         )  # fmt: skip
 
     def changed(self, order: Order) -> None:

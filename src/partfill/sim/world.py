@@ -22,11 +22,13 @@ from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
+from partfill.sim.ids import Ids
 from partfill.sim.ingredients import LAG, LINKS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.links import Links
 from partfill.sim.losses import Losses
+from partfill.sim.orders import ACME
 from partfill.sim.tables import Tables
 from partfill.sim.timeline import MS, SECOND
 from partfill.sim.totals import Totals
@@ -57,9 +59,11 @@ class World(Happenings):
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
         if LINKS in self.ingredients.has:
             self.venues["v0"] = SimVenue("v0", self.ingredients.random.choice(LINKED), self.random)
+        self.ids = Ids(self)
+        self.ids.choose()
         add_accounts(self.ingredients, self.venues)
         for venue in self.venues.values():
-            if venue.kind.itemised:
+            if venue.kind.itemised and not venue.scoped:
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
         self.expected = Expected(self)
         self.attempts = Attempts(self)
@@ -85,7 +89,7 @@ class World(Happenings):
     def run(self) -> int:
         """Live through it; returns the number of events. Raises `Violation`."""
         for venue in self.venues.values():
-            if not venue.account:
+            if not venue.account and venue.instrument == ACME:
                 self.feed(VenueDeclared(venue=venue.name, capabilities=self.guards.declared(venue)))
         self.feed(Restarted(desk="s"))
         for venue in self.venues.values():
@@ -97,6 +101,7 @@ class World(Happenings):
             self.later(wait, self.user_submits, f"late{number}")
         self.guards.begin()
         self.losses.begin()
+        self.ids.begin()
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
@@ -126,12 +131,13 @@ class World(Happenings):
                 raise Violation(f"everything was stopped and {next(iter(venue.open))} works at {venue.kind.name}")
         if self.tables is not None:
             self.tables.compare(self.engine)
+        self.ids.count()
         count_collisions(self.ingredients, self.venues)
         return self.events
 
     def clock_jumps(self) -> None:
         """Somebody sets the machine's clock. Not where it has to tell how far answers are behind."""
-        if not self.quiet and LAG not in self.ingredients.has:
+        if not self.quiet and LAG not in self.ingredients.has and self.ids.scope != "day":
             self.skew += self.weather.choice((-3, -1, 1, 60)) * SECOND
             self.tell(f"the clock jumps, it is {self.skew / SECOND:+.0f} s off")
             self.next_tick = 0
