@@ -84,3 +84,17 @@ def test_what_an_order_was_called_before_it_had_an_id_is_no_later_id() -> None:
     made, _ = engine(Capabilities(), placed("a"), fill("7", 3, DAY + 1), new("a", "7", DAY), end, new("a", "PENDING", DAY - 1))
     child = made.index.by_client["v", "", "a"]
     assert (child.order_id, child.status, child.open_at_venue) == ("7", OrdStatus.CANCELED, False)
+
+
+def test_a_placeholder_that_two_orders_share_takes_no_order_its_own_id() -> None:
+    said = (
+        placed("a"),
+        new("a", "NONE", DAY),
+        new("a", "7", DAY + 1),
+        placed("b"),
+        new("b", "NONE", DAY + 2),
+        fill("7", 4, DAY + 3),
+    )
+    made, _ = engine(Capabilities(), *said)
+    assert filled(made, "a") == 4
+    assert ("v", "", "7") not in made.shared

@@ -74,6 +74,8 @@ SEEDS = {
     ("", 134): "a correction of one fill of an order was taken for one of another",
     ("links", 22): "the end of an id that a replace had left was taken for the end of the order",
     ("links", 131): "a replace that was told late brought back the id before the last",
+    ("fees+ids", 5032): "an order's own id was taken for the placeholder that another report had printed",
+    ("lag+ids", 5019): "an execution of a day that began by another clock",
     ("ids", 1): "a report that named our own id of yesterday began another order",
     ("ids", 3): "an execution of another instrument under a known id never found its order",
     ("ids", 9): "what an order was called before it had an id brought it back to life",
