@@ -168,9 +168,10 @@ def _aside(engine: Engine, mine: Child, order_id: str, kept: str, cl_ord_id: str
         return two_orders(engine, found.child, mine, found, effects)
     if found is not None:
         return found
+    before = mine.order_id
     ledger = continue_as(engine, mine, kept, effects, cl_ord_id)
     if ledger.order_id == kept:
-        ledger.order_id = order_id
+        ledger.order_id = before or order_id
     return ledger
 
 
