@@ -119,7 +119,7 @@ class Losses:
             # Nobody asks tomorrow what an order of today is.
             return inp
         order = venue.ids.get(said.order_id)
-        if order is None:
+        if order is None or order.doubled:
             return inp
         right, most = int(said.cum_qty), int(said.order_qty)
         high = right < most and (not right or self._random.random() < 0.7)
