@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 
+from partfill.cli.main import main
 from partfill.core import parent, position, rulings
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -16,8 +19,9 @@ from partfill.journal import keeper
 from partfill.model.capabilities import Capabilities
 from partfill.model.events import AlarmKind
 from partfill.sim import ingredients
-from partfill.sim.run import live
+from partfill.sim.run import live, simulate
 from partfill.sim.world import World
+from partfill.venues.partfill_lines import PartfillDecoder
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -51,6 +55,8 @@ HOLDS = {
     "lost busts+stops+fees": (20, "a bust that nobody told"),
     "doubled keys": (30, "a wrong with its alarm"),
     "links": (40, "a replace that was told late"),
+    "ids": (60, "a placeholder for an id"),
+    "ids+tables": (10, "restart from the tables"),
     "wire": (15, "a garbled message that was refused"),
     "tables+accounts+fees+lost busts": (10, "restart from the tables"),
 }
@@ -68,6 +74,13 @@ SEEDS = {
     ("", 134): "a correction of one fill of an order was taken for one of another",
     ("links", 22): "the end of an id that a replace had left was taken for the end of the order",
     ("links", 131): "a replace that was told late brought back the id before the last",
+    ("fees+ids", 5032): "an order's own id was taken for the placeholder that another report had printed",
+    ("lag+ids", 5019): "an execution of a day that began by another clock",
+    ("ids", 1): "a report that named our own id of yesterday began another order",
+    ("ids", 3): "an execution of another instrument under a known id never found its order",
+    ("ids", 9): "what an order was called before it had an id brought it back to life",
+    ("ids", 54): "a fill of today was booked over an order of yesterday",
+    ("ids+tables", 54): "an order that had become another one came back from rows that were not written yet",
     ("links", 295): "what a replace had asked for no longer counted once the id before it had ended",
 }
 """Ingredients and seeds that once broke, and what it was."""
@@ -89,6 +102,18 @@ def test_every_ingredient_is_drawn_and_some_worlds_have_none() -> None:
     drawn = Counter(each for seed in range(400) for each in (ingredients.Ingredients(seed).has or ("none",)))
     assert set(drawn) == {"none", *ingredients.DRAWN}
     assert drawn["none"] >= 80
+
+
+def test_a_few_hundred_worlds_meet_every_ingredient() -> None:
+    outcome = simulate(400, FIRST)
+    assert [broken.why for broken in outcome.violations] == []
+    assert [what for what in ingredients.EVERY if not outcome.met[what]] == []
+
+
+def test_the_command_prints_what_was_met() -> None:
+    done = CliRunner().invoke(main, ["simulate", "--runs", "5", "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    assert set(ingredients.EVERY) <= set(json.loads(done.output)["met"])
 
 
 # ---------------------------------------------------------------------- planted
@@ -193,11 +218,27 @@ def submit_again_without_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(parent.Parent, "resubmits", property(lambda self: 0, lambda self, value: None))
 
 
+def take_ids_for_unique(patch: pytest.MonkeyPatch) -> None:
+    """An execution is of the order that has its id."""
+    patch.setattr("partfill.core.lives.outlived", lambda *args: 0)
+
+
+def believe_garbled_numbers(patch: pytest.MonkeyPatch) -> None:
+    """Where nothing is said, zero is meant."""
+    read = PartfillDecoder.decode
+
+    def decode(self: PartfillDecoder, raw: str, number: int) -> object:
+        return read(self, raw.replace('"as_of"', '"venue_time"'), number)
+
+    patch.setattr(PartfillDecoder, "decode", decode)
+
+
 PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("tables", forget_the_timers), ("tables", forget_what_is_in_flight), ("accounts", look_into_another_account),
     ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took), ("fees", correct_another_fill),
     ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
+    ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),
     ("links", believe_the_end_of_an_id_that_was_left), ("", submit_again_without_end),
 ]  # fmt: skip
 

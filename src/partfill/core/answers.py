@@ -184,7 +184,8 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
 
 def _terms(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     """The terms in force are those of the venue's last word: of a replace whose answer was lost, or that it cut down."""
-    if s.order_qty is None or (s.order_id is not None and s.order_id != child.order_id):
+    restarts = child.rules.chain is Chain.RESTARTS
+    if s.order_qty is None or s.order_id in child.left or (restarts and s.order_id not in (None, child.order_id)):
         # Nothing, or the terms of a venue order that was replaced since.
         return
     before = (child.order_qty, child.price)

@@ -74,7 +74,7 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
             index.bind_client(child, cl_ord_id)
             effects.bound = True
         elif mine is not None and mine is not child:
-            ledger = two_orders(engine, child, mine, ledger, effects, joined=orig is not None)
+            ledger = two_orders(engine, child, mine, ledger, effects, joined=orig is not None, printed=order_id)
         return ledger
     if mine is None and orig is not None:
         mine = index.by_client.get((venue, account, orig))
@@ -172,9 +172,10 @@ def _aside(engine: Engine, mine: Child, order_id: str, kept: str, cl_ord_id: str
         return two_orders(engine, found.child, mine, found, effects)
     if found is not None:
         return found
+    before = mine.order_id
     ledger = continue_as(engine, mine, kept, effects, cl_ord_id)
     if ledger.order_id == kept:
-        ledger.order_id = order_id
+        ledger.order_id = before or order_id
     return ledger
 
 
@@ -222,7 +223,7 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
             return found
         if joined and _may_be_one(child, found.child):
             return join(engine, child, found.child, found, effects)
-        return two_orders(engine, found.child, child, found, effects)
+        return two_orders(engine, found.child, child, found, effects, printed=order_id)
     effects.bound = True
     restarts = child.rules.chain is Chain.RESTARTS
     if not restarts and child.ledger.order_id is not None and cl_ord_id is not None and child.supersedes(cl_ord_id):
@@ -263,10 +264,10 @@ def works_under(child: Child, s: OrderSnapshot, effects: Effects) -> None:
 
 
 def two_orders(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects, *,
-               joined: bool = False) -> Ledger:  # fmt: skip
+               joined: bool = False, printed: str | None = None) -> Ledger:  # fmt: skip
     """One message names two orders. A parked or nameless one is evidence of the other; two real ones are an alarm.
 
-    `joined`: the message says itself that they are one.
+    `joined`: the message says itself that they are one. `printed`: the order id in it.
     """
     if _may_be_one(by_client, by_order):
         if not by_order.known or by_order.nameless:
@@ -278,7 +279,7 @@ def two_orders(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger
     if shared and not joined:
         # A client id that two orders have: the venue's id says which is meant.
         return ledger
-    if not joined and lives.share(engine, by_order, by_client, ledger, effects):
+    if not joined and lives.share(engine, by_order, by_client, printed or ledger.order_id, effects):
         return by_client.ledger
     text = f"order id {ledger.order_id} is order {by_order.id}, client id {by_client.cl_ord_id} is order {by_client.id}"
     engine.alarm(effects, by_order, AlarmKind.ID_CONFLICT, text + "; the order id rules")

@@ -69,7 +69,9 @@ def outlived(engine: Engine, e: Execution, ledger: Ledger, effects: Effects) -> 
     """Whether an execution is of an order that begins anew under the id of one that is over since yesterday: its life number,
     the id set free; 0 where it is not. The report that opens the order is still to come."""
     child = ledger.child
-    if e.as_of is None or (child.work is not None and e.cl_ord_id in child.client_ids) or not child.known:
+    ours = child.work is not None and e.cl_ord_id in child.client_ids
+    if e.as_of is None or ours or not child.known or child.rules.chain is Chain.RESTARTS:
+        # A client id of ours says whose it is, and where each replace begins a venue order it may be the next of them.
         return 0
     if e.as_of // DAY_NS <= max(child.opened_at, child.heard) // DAY_NS or child.open_at_venue or _ours_is_open(child):
         return 0
@@ -119,7 +121,7 @@ def _another(engine: Engine, s: OrderSnapshot, child: Child, used: Ledger | None
         return True
     if s.exec_type is ExecType.NEW and used is not None and s.cl_ord_id is not None and not later_day:
         if child.client_ids and s.cl_ord_id not in child.client_ids and s.cl_ord_id not in (child.in_flight or {}):
-            _shared(engine, child, used, f"client ids {child.cl_ord_id} and {s.cl_ord_id}", effects)
+            _shared(engine, child, s.order_id or "", f"client ids {child.cl_ord_id} and {s.cl_ord_id}", effects)
     return False
 
 
@@ -132,22 +134,23 @@ def _ours_is_open(child: Child) -> bool:
     return child.work is not None and not child.work.settled
 
 
-def share(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> bool:
+def share(engine: Engine, by_order: Child, by_client: Child, order_id: str | None, effects: Effects) -> bool:
     """Whether one message shows that two orders, each opened by itself, have one order id: then it is none from now on."""
-    if ledger.order_id is None or not by_order.opened_at or not (by_client.opened_at or by_client.placed):
+    if order_id is None or not by_order.opened_at or not (by_client.opened_at or by_client.placed):
         return False
     if by_order.placed and by_order.work is not None and by_client.work is None:
         # Nobody takes an id from an order of ours that works under it.
         return False
-    _shared(engine, by_order, ledger, f"client ids {by_order.cl_ord_id} and {by_client.cl_ord_id}", effects)
+    _shared(engine, by_order, order_id, f"client ids {by_order.cl_ord_id} and {by_client.cl_ord_id}", effects)
     return True
 
 
-def _shared(engine: Engine, child: Child, ledger: Ledger, by: str, effects: Effects) -> None:
-    engine.shared.add((child.venue, child.account, ledger.order_id or ""))
+def _shared(engine: Engine, child: Child, order_id: str, by: str, effects: Effects) -> None:
+    """The id that was printed is none. The order may have another one, which is."""
+    engine.shared.add((child.venue, child.account, order_id))
     effects.engine = True
     effects.touch(child)
-    said = f"order id {ledger.order_id} is printed for two orders ({by}); it is a placeholder from here on, client ids decide"
+    said = f"order id {order_id} is printed for two orders ({by}); it is a placeholder from here on, client ids decide"
     engine.alarm(effects, child, AlarmKind.ID_SHARED, said)
 
 

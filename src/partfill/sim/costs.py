@@ -148,8 +148,7 @@ class Costs:
         book = Book()
         corrected = position.rounds > 1 and any(self._was_corrected(order) for order in venue.orders.values())
         if corrected or venue.key in self._joined:
-            # What is taken back of a round that is over is a trade of now.
-            self._within(venue, position)
+            # What is taken back of a round that is over is a trade of now, at the price that it had.
             return
         lumps = self._lumps.get(venue.key, ())
         keys = [key for lump in lumps for key in lump.keys]

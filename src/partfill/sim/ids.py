@@ -59,6 +59,8 @@ class Ids:
         else:
             first.daily = True
             world.begin_at(20_000 * DAY - 6 * SECOND)
+            # Its day is over when ours is.
+            world.skew = 0
 
     def declared(self, venue: SimVenue, rules: Capabilities) -> Capabilities:
         """What the venue says of its ids."""

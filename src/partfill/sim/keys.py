@@ -29,7 +29,7 @@ class Keys:
     def next(self, venue: SimVenue, order: Order, key: str, qty: int) -> str:
         """The id of a new execution: mostly `key`."""
         live = [fill for fill in order.fills if fill.qty]
-        if not live or self._random.random() > 0.1:
+        if not live or order in self._world.totals.wronged or self._random.random() > 0.1:
             return key
         before = live[-1]
         order.doubled = True

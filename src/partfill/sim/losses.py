@@ -60,8 +60,9 @@ class Losses:
         found = [
             (venue, order, fill)
             for venue in self._world.venues.values()
-            if venue.kind.capabilities.cumulative is Cumulative.TRUTH
+            if venue.kind.capabilities.cumulative is Cumulative.TRUTH and not venue.daily
             for order in venue.orders.values()
+            if not order.doubled
             for fill in order.fills
             if fill.qty
         ]
@@ -114,10 +115,11 @@ class Losses:
         if said is None or said.cum_qty is None or said.order_qty is None or said.order_id is None:
             return inp
         venue = self._world.at(said)
-        if venue.kind.capabilities.cumulative is not Cumulative.TRUTH:
+        if venue.kind.capabilities.cumulative is not Cumulative.TRUTH or venue.daily:
+            # Nobody asks tomorrow what an order of today is.
             return inp
         order = venue.ids.get(said.order_id)
-        if order is None:
+        if order is None or order.doubled:
             return inp
         right, most = int(said.cum_qty), int(said.order_qty)
         high = right < most and (not right or self._random.random() < 0.7)

@@ -40,7 +40,7 @@ class Totals:
         """Orders of which something was not told, or told wrong -> what."""
         self.unsure: set[str] = set()
         """Accounts that have a disputed order at this quiet point: what follows from it cannot be right."""
-        if LAG in world.ingredients.has:
+        if LAG in world.ingredients.has and world.ids.scope != "day":
             # Our clock and the venue's are not one, and need not be.
             world.skew = world.ingredients.random.choice((-3, 0, 5)) * SECOND
 

@@ -38,6 +38,7 @@ class SimVenue:
         "instrument",
         "placeholder",
         "scoped",
+        "sums",
         "by_client",
         "count",
         "eager",
@@ -97,6 +98,8 @@ class SimVenue:
         """Whether some orders trade as they arrive."""
         self.moody = True
         """Whether it refuses things now and then for no reason."""
+        self.sums = False
+        """Whether it counts all orders that may only reduce together, and refuses what would be more than the position."""
         self.reduces = False
         """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
 
@@ -115,6 +118,13 @@ class SimVenue:
             return order.leaves
         return min(order.leaves, max(0, -self.held if order.side is Side.BUY else self.held))
 
+    def _is_too_much(self, order: Order) -> bool:
+        """Whether an order is one too many of those that together may only reduce the position."""
+        if not (self.sums and order.terms.reduce_only):
+            return False
+        beside = [each for each in self.open.values() if each.terms.reduce_only and each.side is order.side]
+        return sum(each.leaves for each in beside) > max(0, -self.held if order.side is Side.BUY else self.held)
+
     # ------------------------------------------------------------------ requests
 
     def place(self, op: Place, now: int, said: list[Observation]) -> Answered:
@@ -126,7 +136,7 @@ class SimVenue:
         if knows and op.cl_ord_id in self.by_client:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
         order = self._new(op)
-        if not self._room(order):
+        if not self._room(order) or self._is_too_much(order):
             del self.orders[order.uid], self.open[order.uid], self.ids[order.id]
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "it would not reduce the position")
         if knows:

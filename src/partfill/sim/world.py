@@ -61,14 +61,14 @@ class World(Happenings):
             self.venues["v0"] = SimVenue("v0", self.ingredients.random.choice(LINKED), self.random)
         self.ids = Ids(self)
         self.ids.choose()
+        if WIRE in self.ingredients.has and not self.start:
+            self.begin_at(TODAY)
         add_accounts(self.ingredients, self.venues)
         for venue in self.venues.values():
-            if venue.kind.itemised and not venue.scoped:
+            if venue.kind.itemised and not venue.scoped and not venue.daily:
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
         self.expected = Expected(self)
         self.attempts = Attempts(self)
-        if WIRE in self.ingredients.has:
-            self.begin_at(TODAY)
         self.wire = Wire(self) if WIRE in self.ingredients.has else None
         self.totals = Totals(self)
         self.losses = Losses(self)
