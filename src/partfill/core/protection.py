@@ -90,7 +90,7 @@ def unprotect(desk: Desk, u: Unprotect, now: int, effects: Effects) -> None:
         said = f"{u.instrument} at {u.venue} {u.account}".rstrip()
         effects.events.append(CommandRefused(0, None, None, u.instrument, f"no protection of {u.side.value} {said}"))
         return
-    for parent in protection.leaving:
+    for parent in _in_order(protection.leaving):
         _take_off(desk, parent, now, effects)
     _let_go(desk, protection, now, effects)
 
@@ -221,7 +221,7 @@ def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
 def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     """Note since when what works is not what should, and tell when it is again; what is replaced leaves then."""
     if protection.in_place:
-        for parent in protection.leaving:
+        for parent in _in_order(protection.leaving):
             _take_off(desk, parent, now, effects)
     covered = protection.covered
     if covered and not protection.since:
@@ -473,3 +473,8 @@ def _place_of(parent: Parent) -> Place:
     if parent.guards is not None and parent.guards > 0:
         side = Side.SELL if side is Side.BUY else Side.BUY
     return (parent.venue, parent.account, parent.terms.instrument, side)
+
+
+def _in_order(parents: Iterable[Parent]) -> list[Parent]:
+    """In the order of their numbers, as after a start: it decides which is asked for first."""
+    return sorted(parents, key=lambda parent: parent.id)
