@@ -125,6 +125,9 @@ class Losses:
         high = right < most and (not right or self._random.random() < 0.7)
         if not high and not right:
             return inp
+        if not high and not said.leaves_qty and venue.kind.capabilities.end_is_final:
+            # Such a venue says that its word of the end comes with everything that filled: nobody could know better.
+            return inp
         wrong = self._random.randint(right + 1, most) if high else self._random.randint(0, right - 1)
         self._wrong -= 1
         self._world.totals.wrong(venue, order, HIGH if high else LOW)
