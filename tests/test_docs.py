@@ -84,6 +84,8 @@ def run_example(holding: str, folder: Path) -> str:
 
 def test_the_quick_start_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:
     printed = run_example('ref="my-1"', tmp_path).splitlines()
+    again = run_example('ref="my-1"', tmp_path).splitlines()
+    assert again == printed[-1:], "the same ref is the same order, in the next run as well"
     kinds = [line.split("(")[0] for line in printed[:-1]]
     assert kinds[0] == "StatusChanged"
     assert kinds[-1] == "ParentDone"
@@ -95,6 +97,11 @@ def test_the_chase_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) ->
     printed = run_example("Chase(max_ticks=3)", tmp_path).splitlines()
     assert any(line.startswith("ExecutionReport(") and "CHASE_ORDER_SUBMITTED" in line for line in printed)
     assert printed[-1] == "filled 0"
+    for _ in range(2):
+        # Its paper venue begins anew each time, and nothing of the last run is taken for something of this one.
+        again = run_example("Chase(max_ticks=3)", tmp_path).splitlines()
+        assert again[-1] == "filled 0"
+        assert not any(line.startswith("Alarm(") for line in again)
 
 
 def test_the_example_in_the_readme_runs_and_says_what_it_claims(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ FAULTS = (
     ),
     Fault(
         "ledger-off-of-last-case", "ledger", "of several voids only the last takes quantity off", "core/ledger.py",
-        "self.off = add(self.off, off_qty(each, links, self.scales))", "self.off = off_qty(each, links, self.scales)",
+        "self.off = add(self.off, off_qty(each, self.links or {}, self.scales))",
+        "self.off = off_qty(each, self.links or {}, self.scales)",
         _LEDGER,
     ),
     Fault(

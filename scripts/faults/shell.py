@@ -29,8 +29,8 @@ FAULTS = (
         _JOURNAL, unseen=_NOT_THERE.format("journal on disk"),
     ),
     Fault(
-        "journal-dropped-kept", "journal", "a row stays that turned out to be a version of another execution",
-        "journal/batch.py", '"dropped": dropped,', '"dropped": [],',
+        "journal-moved-kept", "journal", "executions of an order that was joined to another stay where they were",
+        "journal/batch.py", '"moved": self._moved,', '"moved": [],',
         _JOURNAL, unseen=_NOT_THERE.format("journal on disk"),
     ),
     Fault(
@@ -120,8 +120,8 @@ FAULTS = (
         unseen=_NOT_THERE.format("manager"),
     ),
     Fault(
-        "manager-queue-not-bounded", "manager", "orders are taken however many wait", "runtime/manager.py",
-        "if self.lanes.waiting >= MAX_WAITING:", "if self.lanes.waiting >= MAX_WAITING * 1000:",
+        "manager-queue-not-bounded", "manager", "orders are taken however many wait", "runtime/known.py",
+        "if manager.lanes.waiting >= most:", "if manager.lanes.waiting >= most * 1000:",
         ("tests/runtime/test_protection_trouble.py",), unseen=_NOT_THERE.format("manager"),
     ),
     Fault(
@@ -148,7 +148,7 @@ FAULTS = (
     ),
     Fault(
         "lanes-breaker-stops-protection", "manager", "an open breaker keeps protective orders back", "runtime/lanes.py",
-        "if breaker is not None and breaker.open and not op.urgent:", "if breaker is not None and breaker.open:",
+        "breaker is not None and breaker.open and not op.urgent:", "breaker is not None and breaker.open:",
         (*_MANAGER, "tests/runtime/test_protection_trouble.py", "tests/runtime/test_protection_mishaps.py"),
         unseen=_NOT_THERE.format("lanes"),
     ),

@@ -131,6 +131,25 @@ def test_thousands_of_positions_leave_room_for_the_rest_and_are_counted(height: 
     assert sum("my-order" in line for line in lines) >= 6, "orders and fills have rows as well"
 
 
+def test_alarms_are_counted_and_the_last_stay_in_sight_when_events_scroll_away() -> None:
+    status = [NoteLine(n, n * SECOND, "r", "status", "New to Filled") for n in range(200, 0, -1)]
+    last = [NoteLine(9, 9 * SECOND, None, "overfill", "12345 too much"), NoteLine(3, 3 * SECOND, "r", "gap", "a gap at paper")]
+    lines = drawn(24, notes=status, alarms=17, last_alarms=last)
+    head = next(number for number, line in enumerate(lines) if "17 alarms, the last:" in line)
+    assert "overfill: 12345 too much" in lines[head + 1]
+    assert "gap: a gap at paper" in lines[head + 2]
+    assert len(lines) <= 24
+
+
+def test_a_process_that_died_is_said_at_the_top_and_once_on_a_tape() -> None:
+    assert any("NOBODY WRITES" in line for line in drawn(24, writer="NOBODY WRITES THIS JOURNAL")[:4])
+    told: list[str] = []
+    tape = Tape(told.append)
+    for writer in ("", "", "it died", "it died", "", ""):
+        tape.show(picture(1, fills=[], notes=[], writer=writer))
+    assert told == ["it died", "the journal is being written again"]
+
+
 def test_a_picture_without_positions_is_as_it_was() -> None:
     assert not any("protected" in line for line in drawn(40))
 

@@ -153,7 +153,7 @@ class Desk:
         for child in list(self.engine.children.values()):
             blob, rows, seen = freeze(child), rows_of(child), sorted((child.seen or {}).items())
             self.engine.forget(child)
-            self.engine.restore(*thaw(blob, rows, child.rules, seen))
+            self.engine.restore(*thaw(blob, rows, {child.venue: child.rules}, seen))
 
     def frozen(self) -> dict[int, tuple[bytes | str, list[tuple[int, str, str]]]]:
         """Every order as the journal would keep it."""

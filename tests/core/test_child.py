@@ -191,7 +191,9 @@ def test_evidence_under_the_venue_id_joins_the_order_placed_under_ours() -> None
     desk = Desk(None, placed("10", order_id=None), fill("x", "3"))
     assert len(desk.engine.children) == 2
     effects = desk.hear(report(NEW, key="n", cl_ord_id=CLIENT))
-    assert [(gone, [ledger.child.id for _, ledger in ledgers]) for gone, ledgers in effects.merged] == [(2, [1])]
+    assert [(gone, keep, [ledger.child.id for _, ledger, _ in ledgers]) for gone, keep, ledgers in effects.merged] == [
+        (2, 1, [1])
+    ]
     assert numbers(desk) == (OrdStatus.PARTIALLY_FILLED, 10, 3, 7)
 
 

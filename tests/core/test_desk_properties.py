@@ -20,12 +20,13 @@ from partfill.journal.desk_state import parent_row, thaw_parent, thaw_work, work
 from partfill.journal.engine_state import freeze_engine, thaw_engine
 from partfill.journal.position_state import position_row, thaw_position
 from partfill.journal.state import freeze, thaw
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, Chain, ReduceOnly
 from partfill.model.codec import to_json
 from partfill.model.commands import Amend, Answered, KillSwitch, Looked, Outcome, Restarted, Stop, Submit, Tick, Track, Untrack
 from partfill.model.inputs import Input
 from partfill.model.observations import ExecutionRevised, ExecutionVoided, OrderLinked, OrderSnapshot
 from partfill.model.operations import Operation, Place, Query
+from partfill.model.refusals import Refusal
 from partfill.model.words import ExecType, OrdStatus, Request
 from partfill.sim.kinds import KINDS
 from tests.core.driven import VENUE, Driven, execution, rule, terms
@@ -62,7 +63,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 COMMANDS = ("submit", "submit", "stop", "amend", "amend", "kill", "track", "untrack", "restart", "tick", "tick")
-REPORTS = ("report", "report", "report", "fill", "fill", "fill", "void", "revise", "link")
+REPORTS = ("poll", "poll", "report", "report", "report", "fill", "fill", "fill", "void", "revise", "link")
 ANSWERS = ("answer", "answer", "answer", "look", "look", "look", "wild answer", "wild look")
 
 MOVES = st.lists(
@@ -85,7 +86,14 @@ MOVES = st.lists(
     min_size=1,
     max_size=40,
 )
-RULES = st.sampled_from([kind.capabilities for kind in KINDS])
+ODD = [
+    Capabilities(executions_complete=True, keys_made=True),
+    Capabilities(executions_complete=True, keys_made=True, chain=Chain.RESTARTS),
+    Capabilities(executions_complete=True, end_is_final=False, shows_slices=True),
+    Capabilities(reduce_only=ReduceOnly.SUM, can_replace=True),
+]
+RULES = st.sampled_from([kind.capabilities for kind in KINDS] + ODD)
+REASONS = (None, *Refusal, "no")
 
 
 def client_id(move: Move, ops: list[Operation]) -> str | None:
@@ -95,7 +103,21 @@ def client_id(move: Move, ops: list[Operation]) -> str | None:
     return ops[-1 - move.pick % len(ops)].cl_ord_id
 
 
+def polled(move: Move, cl_ord_id: str | None, now: int) -> OrderSnapshot:
+    """An answer to a question about the whole order, by our clock: what proves ends, and what is low."""
+    keys = [f"x{move.pick}", f"x{move.pick + 1}"][: 1 + move.no]
+    listed = tuple(execution(key, move.qty, move.order_id) for key in keys) if move.order_id is not None else None
+    whole = Decimal(move.qty) * len(keys)
+    return OrderSnapshot(
+        venue=VENUE, order_id=move.order_id, cl_ord_id=cl_ord_id, ord_status=move.word, instrument="ACME", executions=listed,
+        status_text="odd" if move.word is None and move.no else None, cum_qty=whole if move.yes else move.other,
+        leaves_qty=move.other if move.yes else Decimal(0), order_qty=Decimal(10) if move.no else None, asked=now, as_of=now,
+    )  # fmt: skip
+
+
 def snapshot(move: Move, cl_ord_id: str | None, as_of: int | None = None) -> OrderSnapshot:
+    if move.pick == 2:
+        return polled(move, cl_ord_id, as_of or 1)
     executions = (execution(f"x{move.pick}", move.qty, move.order_id),) if move.yes and move.order_id is not None else None
     return OrderSnapshot(
         venue=VENUE, order_id=move.order_id, cl_ord_id=cl_ord_id, exec_type=move.exec_type, ord_status=move.word,
@@ -110,7 +132,7 @@ def as_input(move: Move, ops: list[Operation], now: int) -> Input:
     requests = [op for op in ops if not isinstance(op, Query)]
     questions = [op for op in ops if isinstance(op, Query)]
     as_of = None if move.pick == 4 else now - (10**9 if move.no else 0)
-    order = snapshot(move, cl) if yes else None
+    order = snapshot(move, cl, as_of) if yes else None
     match kind:
         case "submit":
             return Submit(venue=VENUE, ref=move.ref, terms=terms(move.qty), resubmit=rule("1", 2) if yes else None)
@@ -142,15 +164,25 @@ def as_input(move: Move, ops: list[Operation], now: int) -> Input:
         case "answer" if requests:
             op = requests[-1 - move.pick % len(requests) % 2]
             right = {"Place": Request.PLACE, "Cancel": Request.CANCEL, "Replace": Request.REPLACE}[type(op).__name__]
-            return Answered(venue=VENUE, request=right, cl_ord_id=op.cl_ord_id, outcome=move.outcome, order=order, as_of=as_of)
+            return Answered(venue=VENUE, request=right, cl_ord_id=op.cl_ord_id, outcome=move.outcome, order=order, as_of=as_of,
+                            reason=REASONS[move.pick % len(REASONS)])  # fmt: skip
         case "look" if questions:
             asked = questions[-1 - move.pick % len(questions) % 2]
             return Looked(venue=VENUE, cl_ord_id=asked.cl_ord_id, order_id=asked.order_id, order=order,
                           definite=move.pick < 4 and as_of is not None,
-                          error="no" if move.pick == 3 else None, as_of=as_of)  # fmt: skip
+                          error="no" if move.pick == 3 else None, as_of=as_of,
+                          candidates=("O1", "O2") if move.pick == 1 and move.no else ())  # fmt: skip
+        case "poll":
+            return polled(move, cl if cl is not None or move.order_id is not None else "mine", now)
         case "wild answer":
             return Answered(
-                venue=VENUE, request=move.request, cl_ord_id=cl or "mine", outcome=move.outcome, order=order, as_of=as_of
+                venue=VENUE,
+                request=move.request,
+                cl_ord_id=cl or "mine",
+                outcome=move.outcome,
+                order=order,
+                as_of=as_of,
+                reason=REASONS[-1 - move.pick],
             )
         case "wild look":
             return Looked(venue=VENUE, cl_ord_id=cl, order_id=move.order_id if cl is not None else "O1", order=order,
@@ -214,7 +246,7 @@ class Kept:
         for child in touched:
             if child.id in engine.children:
                 self.children[child.id] = self.row(child)
-        for number, _ in effects.merged:
+        for number, _, _ in effects.merged:
             self.children.pop(number, None)
         for parent in effects.parents:
             self.parents[parent.id] = str(parent_row(parent, 0, 0)[-1])
@@ -246,7 +278,7 @@ class Kept:
             assert parent.id == number
             engine.desk.remember(parent)
         for _, (blob, rows, work) in sorted(self.children.items()):
-            child, ledgers = thaw(blob, rows, engine.rules[VENUE])
+            child, ledgers = thaw(blob, rows, engine.rules)
             engine.restore(child, ledgers)
             if work is not None:
                 thaw_work(work[2], child, engine.desk.parents[work[1]])

@@ -376,7 +376,7 @@ def test_after_a_restart_it_is_the_same() -> None:
         shown(desk, FILLED, after=LAG + MS)
         child = desk.child()
         rows = [(0, key, packed) for key, packed in child.ledger.rows.items()]
-        back, _ = thaw(freeze(child), rows, child.rules)
+        back, _ = thaw(freeze(child), rows, {child.venue: child.rules})
         assert back.gone == child.gone
         assert freeze(back) == freeze(child)
         assert bool(back.flags & Flag.PRESUMED) is (count == 2)

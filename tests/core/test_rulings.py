@@ -82,6 +82,21 @@ def test_totals_20_then_10_six_times_the_last_with_canceled(rules: Capabilities)
     assert desk.child().flags & Flag.RULED
 
 
+def test_one_trade_under_two_execution_ids_while_list_and_total_say_21() -> None:
+    desk = working(LISTS, "100")
+    desk.feed(execution("T1", "21", as_of=desk.now), execution("T1-copy", "21", as_of=desk.now))
+    assert desk.child().cum == 42
+    for _ in range(MANY + 1):
+        ask(desk, "21", ("T1", "21"), after=2 * SECOND)
+    (said,) = desk.alarms(AlarmKind.DISPUTED)
+    assert "42 filled" in said
+    assert "T1-copy" in said
+    for _ in range(MANY):
+        ask(desk, "21", ("T1", "21"), after=2 * SECOND, status=OrdStatus.CANCELED)
+    assert desk.child().cum == 21
+    assert told(desk) == {AlarmKind.DISPUTED: 1, AlarmKind.RULED: 1}
+
+
 def test_a_single_canceled_after_low_answers_is_disputed_and_its_end_is_not_told() -> None:
     desk = two_fills()
     for _ in range(5):
@@ -532,14 +547,14 @@ def test_the_inputs_fold_to_the_same_rulings_and_a_restart_changes_nothing() -> 
             engine.step(inp, now)
         for number, child in list(engine.children.items()):
             rows = [(0, key, packed) for key, packed in child.ledger.rows.items()]
-            back, _ = thaw(freeze(child), rows, child.rules)
+            back, _ = thaw(freeze(child), rows, {child.venue: child.rules})
             assert freeze(back) == freeze(child), number
     twin = Engine()
     for inp, now in desk.log:
         twin.step(inp, now)
     assert freeze(twin.children[1]) == freeze(desk.engine.children[1])
     child = desk.child()
-    back, _ = thaw(freeze(child), [(0, key, packed) for key, packed in child.ledger.rows.items()], child.rules)
+    back, _ = thaw(freeze(child), [(0, key, packed) for key, packed in child.ledger.rows.items()], {child.venue: child.rules})
     doubt = back.ledger.doubt
     assert doubt is not None
     assert doubt == child.ledger.doubt

@@ -147,6 +147,6 @@ def test_after_a_restart_the_second_answer_is_the_second() -> None:
     says(desk, "70", "70", asked=True)
     child = desk.child()
     rows = [(0, key, packed) for key, packed in child.ledger.rows.items()]
-    back, _ = thaw(freeze(child), rows, child.rules)
+    back, _ = thaw(freeze(child), rows, {child.venue: child.rules})
     assert back.odd == child.odd is not None
     assert freeze(back) == freeze(child)

@@ -140,7 +140,7 @@ def test_the_newest_list_is_what_counts_whatever_the_names(fills: list[list[int]
             lists(desk, *again[0], at=again[1], asked=False)
             child = desk.child()
             rows = [(0, key, packed) for key, packed in child.ledger.rows.items()]
-            back, _ = thaw(freeze(child), rows, child.rules)
+            back, _ = thaw(freeze(child), rows, {child.venue: child.rules})
             assert freeze(back) == freeze(child)
         assert state(desk)[:2] == (most, most)
 

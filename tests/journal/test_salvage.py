@@ -13,6 +13,7 @@ from partfill.model.observations import Execution
 from partfill.model.orders import Limit
 from partfill.model.words import Flag
 from partfill.runtime.manager import FillManager
+from partfill.runtime.refusals import Refused
 
 TERMS = Limit("ACME", "buy", qty="10", price="5")
 
@@ -68,7 +69,8 @@ async def test_a_row_that_cannot_be_read_stops_its_own_order_only(sql: str, tmp_
         assert again.parent is bad.parent
         await fills.kill(True, by="me")
         await fills.kill(False, by="me")
-        await fills.cancel("bad", venue="v")
+        with pytest.raises(Refused, match="bad is at v, which is not connected"):
+            await fills.cancel("bad", venue="v")
         assert fills.down is None
     async with FillManager.open(path) as fills:
         found = fills.order("bad", venue="v")

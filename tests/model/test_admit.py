@@ -220,7 +220,7 @@ async def test_any_field_of_any_wrong_value_is_refused_or_read_back(sample: Any,
     assert kept or not sample.__struct_fields__
     async with Journal(path) as journal:
         # What was accepted is there, and is what was meant.
-        bodies = [input_from_journal(body) for _, _, body in journal._reader.inputs(1)]
+        bodies = [input_from_journal(body) for _, _, body in journal.reader.inputs(1)]
         assert bodies == kept
     assert verify(path).ok
 

@@ -13,9 +13,8 @@ from partfill.core.engine import Engine
 from partfill.core.parent import Parent
 from partfill.journal.journal import Journal
 from partfill.journal.store import NotAJournal, Store
-from partfill.model.codec import NotAnInput
 from partfill.model.commands import Restarted, Submit
-from partfill.model.events import Fill
+from partfill.model.events import Alarm, Fill
 from partfill.model.inputs import Input, VenueDeclared
 from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.orders import Limit
@@ -140,14 +139,17 @@ async def test_a_reader_that_pauses_keeps_nothing_from_the_writer(tmp_path: Path
     assert [step.seq for step in steps] == list(range(4, len(inputs) + 1))
 
 
-async def test_an_input_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+async def test_an_input_that_cannot_be_read_is_named_and_passed_over(tmp_path: Path) -> None:
     db = tmp_path / "f.db"
-    await written(db, timed(life(0)))
+    inputs = timed(life(0))
+    await written(db, inputs)
     writer = Store(db)
     writer.db.execute('UPDATE journal SET body = \'{"type":"nonsense"}\' WHERE seq = 4')
     writer.close()
-    with pytest.raises(NotAnInput, match="input 4 cannot be read: Invalid value 'nonsense'"):
-        list(replayed(db))
+    steps = list(replayed(db))
+    assert steps[-1].seq == len(list(timed(life(0))))
+    said = [event.text for event in steps[3].effects.events if isinstance(event, Alarm)]
+    assert said == ["journal: input 4 of the journal cannot be read and is passed over: Invalid value 'nonsense' - at `$.type`"]
 
 
 @pytest.mark.parametrize("what", ["nothing", "letter"])

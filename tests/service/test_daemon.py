@@ -248,7 +248,8 @@ def test_an_order_may_bring_a_policy_for_its_rest(tmp_path: Path) -> None:
 
 def test_the_rest_of_an_order_is_taken_off_by_any_of_its_ids(tmp_path: Path) -> None:
     db = tmp_path / "f.db"
-    with local(tmp_path) as daemon:
+    # A market that stands still: however long the commands take, nothing fills.
+    with paper_venue(tmp_path, speed=0) as venue, remote(tmp_path, venue) as daemon:
         for ref in ("one", "two", "three"):
             assert daemon.ask("submit", ref=ref, **RESTING)["ok"]
         until(lambda: all(row["order_id"] for row in rows_of(db)), "the venue has all of them")
@@ -272,14 +273,19 @@ def rows_of(db: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("command", ["kill", "cancel"])
 def test_without_a_daemon_it_is_written_and_holds_from_the_next_start_on(command: str, tmp_path: Path) -> None:
     db = tmp_path / "f.db"
-    with paper_venue(tmp_path) as venue:
+    with paper_venue(tmp_path, speed=0) as venue:
         with remote(tmp_path, venue) as daemon:
             assert daemon.ask("submit", ref="r", **RESTING)["ok"]
             until(lambda: find_order_id(daemon), "the venue has it")
             daemon.die()
         assert Path(daemon.ready["control"]).exists(), "what a killed daemon leaves behind"
         arguments = ("kill", "on", db) if command == "kill" else ("cancel", "r", db)
-        first, second = said(partfill(*arguments)), said(partfill(*arguments))
+        done = [partfill(*arguments) for _ in range(2)]
+        # A script notices, and a person reads, that no venue has heard of it.
+        assert {each.returncode for each in done} == {3 if command == "kill" else 0}
+        words = "NOTHING IS CANCELED AT ANY VENUE YET" if command == "kill" else "not canceled at the venue until one starts"
+        assert words in done[0].stderr
+        first, second = (json.loads(each.stdout) for each in done)
         assert (first["changed"], first["orders"], first["through"]) == (True, 1, "journal")
         assert (second["changed"], second["orders"]) == (False, 0)
         assert find(db, "r", None, None)[0]["state"] == "stopping"
@@ -288,6 +294,9 @@ def test_without_a_daemon_it_is_written_and_holds_from_the_next_start_on(command
             until(lambda: find(db, "r", None, None)[0]["state"] == state, "it is taken off at the venue")
             refused = not daemon.ask("submit", ref="new", **RESTING)["ok"]
             assert refused is (command == "kill")
+            if command == "kill":
+                done[0] = partfill(*arguments)
+                assert (done[0].returncode, done[0].stderr) == (0, ""), "a daemon has heard it"
             assert daemon.stop() == 0
     assert verify(db).problems == []
 

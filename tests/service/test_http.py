@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -174,3 +175,50 @@ async def test_what_is_no_request_is_refused_and_the_server_goes_on(said: bytes)
 async def test_a_hundred_ask_at_once_and_all_are_answered() -> None:
     async with served() as server:
         assert await asyncio.gather(*(ask(server) for _ in range(100))) == [(200, b"here")] * 100
+
+
+async def raw(server: HttpServer, said: bytes, more: bytes = b"", times: int = 0) -> bytes:
+    """What the server answers to these bytes, and to so many more of the same kind."""
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+
+    async def send() -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(said)
+            for _ in range(times):
+                writer.write(more)
+                await writer.drain()
+
+    sending = asyncio.create_task(send())
+    try:
+        async with asyncio.timeout(WAIT_S):
+            try:
+                return await reader.read()
+            except ConnectionError:
+                return b""
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "more", "times"),
+    [
+        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"", 0),
+        (b"GET /page HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", b"", 0),
+        (b"GET /page HTTP/1.1\r\nHost: localhost\r\n", b"X-More: 1\r\n" * 1_000, 2_000),
+        (b"GET /", b"x" * 65_536, 1_000),
+        (b"GET /page HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", b"z" * 65_536, 1_000),
+        (
+            b"GET /page HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"10000\r\n" + b"z" * 65_536 + b"\r\n",
+            500,
+        ),
+    ],
+    ids=["path", "field", "fields", "endless path", "body", "chunks"],
+)
+async def test_a_request_without_end_is_refused_and_the_next_is_served(said: bytes, more: bytes, times: int) -> None:
+    async with served() as server:
+        answer = await raw(server, said, more, times)
+        assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 413", b"HTTP/1.1 431", b"HTTP/1.0 400", b""), answer[:100]
+        assert await ask(server) == (200, b"here")

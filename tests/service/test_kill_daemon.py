@@ -154,7 +154,7 @@ def test_a_kill_that_no_venue_heard_and_no_daemon_outlived_is_carried_out_all_th
             assert partfill("kill", "on", db, "--by", "test").returncode == 0
             daemon.die()
         # Without a daemon the journal itself is asked: the switch is on, and nothing lifts it but an operator.
-        assert partfill("kill", "on", db, "--by", "test").returncode == 0
+        assert partfill("kill", "on", db, "--by", "test").returncode == 3
         venue.signal(signal.SIGCONT)
         with remote(tmp_path, venue) as daemon:
             for order in ({**orders["low"], "ref": "new"}, {**orders["high"], "ref": "newer"}):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from partfill.cli.resolve import resolve
+from partfill.cli.show import orders
 from partfill.core.doubts import pending
 from partfill.core.rulings import MANY
 from partfill.journal.journal import Journal
@@ -18,9 +20,13 @@ from partfill.journal.verify import verify
 from partfill.model.capabilities import Capabilities
 from partfill.model.observations import OrderSnapshot
 from partfill.model.words import Flag
+from partfill.runtime.manager import FillManager
 from partfill.runtime.repeats import Repeats
+from partfill.service.picture import Watcher
+from partfill.service.vitals import Vitals, take
 from tests.core.driven import SECOND, Driven
 from tests.core.test_rulings import BOTH, LISTS, ask, disputed, ruled, two_fills
+from tests.service.processes import LOCAL, Daemon
 
 
 def written(desk: Driven, db: Path, lives: int = 1) -> None:
@@ -116,6 +122,46 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     assert json.loads(run(db).output)["numbers"] == "20/10"
     done = run(db, "--keep", "--reason", "x")
     assert (done.exit_code, cum(db)) == (0, "20")
+    assert verify(db).problems == []
+
+
+def test_an_order_in_dispute_is_shown_so_and_counted(tmp_path: Path) -> None:
+    db = tmp_path / "j.db"
+    written(disputed(), db)
+    with Watcher(db) as watcher:
+        (order,) = watcher.look().orders
+    assert order.state == "disputed"
+    shown = CliRunner().invoke(orders, [str(db), "--parents", "--json"])
+    assert json.loads(shown.output)["state"] == "disputed"
+
+    async def look() -> Vitals:
+        async with FillManager.open(db) as fills:
+            return take(fills)
+
+    vitals = asyncio.run(look())
+    assert (vitals.doubted, vitals.disputed) == (0, 1)
+    once = two_fills()
+    ask(once, "10", ("E1", "10"), after=4 * SECOND)
+    written(once, tmp_path / "k.db")
+    with Watcher(tmp_path / "k.db") as watcher:
+        assert [order.state for order in watcher.look().orders] == ["doubted"]
+
+
+def test_a_running_daemon_resolves_over_its_socket(tmp_path: Path) -> None:
+    db = tmp_path / "f.db"
+    written(disputed(), db)
+    daemon = Daemon(tmp_path, LOCAL.format(folder=tmp_path))
+    try:
+        said = json.loads(run(db, order="O1").output)
+        assert said["numbers"] == "20/10"
+        done = run(db, "--accept-venue", "--void", "E2", "--reason", "they called", "--numbers", "20/10", order="O1")
+        assert (done.exit_code, json.loads(done.output)["cum_qty"]) == (0, "10"), done.stderr
+        refused = run(db, "--keep", "--reason", "again", order="O1")
+        assert (refused.exit_code, "nothing is doubted" in refused.stderr) == (1, True)
+    finally:
+        daemon.signal(signal.SIGTERM)
+        daemon.wait()
+    assert cum(db) == "10"
     assert verify(db).problems == []
 
 

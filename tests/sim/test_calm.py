@@ -20,7 +20,8 @@ from partfill.model.terms import Terms
 from partfill.model.words import Side, TimeInForce
 from partfill.sim.guards import CALM, LONG, SHORT
 from partfill.sim.kinds import KINDS, Kind
-from partfill.sim.venue import D, SimVenue
+from partfill.sim.orders import D
+from partfill.sim.venue import SimVenue
 from partfill.sim.world import MS, World
 
 TRIP = 10 * MS
@@ -32,7 +33,7 @@ class Calm(World):
     """One venue of one kind, a user who enters in many fills, and exits by both legs and by hand."""
 
     def __init__(self, seed: int, kind: Kind, *, reduce_only: bool, **knobs: Any) -> None:
-        super().__init__(seed, users=0, deaths=False, **knobs)
+        super().__init__(seed, users=0, deaths=False, only=frozenset(), **knobs)
         self.venues = {"v0": SimVenue("v0", kind, self.random)}
         self.venues["v0"].moody = False
         self.guards.wanted, self.guards.modern = True, False
@@ -54,7 +55,7 @@ class Calm(World):
         for number in range(6):
             self.later((50 + number * 900) * MS, self._enter, number)
         self.guards.mids["v0"] = CALM
-        self.later(TRIP, self.guards._market, "v0")
+        self.later(TRIP, self.guards._market, self.venues["v0"])
 
     # What could go wrong in a world goes right in this one.
 

@@ -16,7 +16,7 @@ import pytest
 from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
-from partfill.journal.keeper import recover
+from partfill.journal.recovery import recover
 from partfill.journal.store import Store
 from partfill.model.codec import to_json
 from partfill.model.events import Alarm, AlarmKind

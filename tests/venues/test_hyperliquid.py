@@ -456,3 +456,33 @@ def test_the_recorded_modify_run_leaves_two_resting_orders() -> None:
     orders = run(*(step["response"] for step in steps if isinstance(step["response"], dict | list)))
     assert all(order.cum == 0 for order in orders.values())
     assert "53244219349" in orders
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"channel": "orderUpdates"}, {"channel": "orderUpdates", "data": None},
+        {"channel": "userFills", "data": {"user": ALICE}},
+        {"channel": "openOrders", "data": {"user": ALICE}}, {"status": "ok", "response": {"type": "order"}},
+        {"status": "ok", "response": {"type": "order", "data": {}}},
+        {"status": "ok", "response": {"type": "cancel", "data": None}},
+        {"status": "ok", "response": {"type": "order", "data": {"statuses": None}}},
+    ],
+)  # fmt: skip
+def test_a_list_that_is_missing_is_not_an_empty_one(frame: Any) -> None:
+    with pytest.raises(Damaged):
+        decode(frame)
+    assert decode({"channel": "orderUpdates", "data": []}, reply(), {"status": "ok", "response": {"type": "default"}}) == []
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"a":' * 100_000, "[" * 40 + "]" * 40, '{"a":"' + "[" * 50 + '"' + "[" * 33])
+def test_json_without_end_is_refused_before_it_is_parsed(deep: str) -> None:
+    with pytest.raises(Damaged, match="more than 32 levels"):
+        list(HyperliquidDecoder().decode(deep, 1))
+
+
+def test_brackets_in_text_and_side_by_side_are_no_depth() -> None:
+    assert list(HyperliquidDecoder().decode(json.dumps({"type": "[" * 100 + '"\\' + "{" * 100}), 1)) == []
+    assert list(HyperliquidDecoder().decode(json.dumps([{"type": "x"}] * 1_000), 1)) == []
+    with pytest.raises(Damaged, match="at most"):
+        list(HyperliquidDecoder().decode('{"type":"' + "x" * (5 << 20) + '"}', 1))

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from partfill.cli.output import JsonLines
+from partfill.cli.output import JsonLines, say
 from partfill.journal.store import InUse, NotAJournal
 from partfill.runtime.audit import Audit, Summary
 from partfill.runtime.reading import Unusable, frames, open_text
@@ -52,7 +52,7 @@ def audit(file: str, format_: str, dialect: str | None, trace: bool, journal: Pa
     if summary is None:
         # Whoever read the output has enough.
         return
-    click.echo(summary_line(summary), err=True)
+    say(summary_line(summary), err=True)
     sys.exit(_exit_code(summary, format_, file))
 
 
@@ -68,7 +68,7 @@ def _decoder(format_: str, dialect: str | None) -> Decoder:
 
 
 def _note(what: str) -> None:
-    click.echo(what, err=True)
+    say(what, err=True)
 
 
 def summary_line(summary: Summary) -> str:
@@ -85,18 +85,18 @@ def summary_line(summary: Summary) -> str:
 
 
 def _report(line: int, what: str) -> None:
-    click.echo(f"line {line}: {what}", err=True)
+    say(f"line {line}: {what}", err=True)
 
 
 def _exit_code(summary: Summary, format_: str, file: str) -> int:
     if not summary.messages and not summary.damaged:
-        click.echo(f"partfill: {file} holds no message of format {format_}; is this the right format?", err=True)
+        say(f"partfill: {file} holds no message of format {format_}; is this the right format?", err=True)
         return 2
     return summary.exit_code
 
 
 def _fail(why: str) -> NoReturn:
-    click.echo(f"partfill: {why}", err=True)
+    say(f"partfill: {why}", err=True)
     sys.exit(2)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from partfill.cli.numbers import whole
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -16,9 +18,9 @@ import click
     "--only", type=click.Choice(["engine", "door", "durable", "recovery", "desk", "decisions"]), help="Only this part."
 )
 @click.option("--folder", type=click.Path(file_okay=False, exists=True), help="Disk to measure (default: this folder's).")
-@click.option("--history", type=click.IntRange(min=1000), default=1_000_000, show_default=True,
+@click.option("--history", type=whole(1000, 100_000_000), default=1_000_000, show_default=True,
               help="Journalled executions of the recovery measurement.")  # fmt: skip
-@click.option("--orders", type=click.IntRange(min=1000), default=100_000, show_default=True,
+@click.option("--orders", type=whole(1000, 10_000_000), default=100_000, show_default=True,
               help="Orders that finish in the desk's measurement of memory.")  # fmt: skip
 def bench(as_json: bool, only: str | None, folder: str | None, history: int, orders: int) -> None:
     """Measure the engine and the journal on this machine. Takes some minutes; read ratios, not absolutes."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from partfill.cli.output import say
 from partfill.service.config import Invalid, load
 
 
@@ -24,28 +25,26 @@ def check(config: Path) -> None:
         found = load(config, os.environ)
     except Invalid as invalid:
         for mistake in invalid.mistakes:
-            click.echo(str(mistake))
+            say(str(mistake))
         sys.exit(2)
     management = found.fill_management
     again = f"up to {management.max_resubmit_attempts} times from {management.min_resubmit_size} units on"
-    click.echo(f"{config}: right")
-    click.echo(f"journal  {found.journal} ({'goes on' if found.journal.exists() else 'will be made'})")
+    say(f"{config}: right")
+    say(f"journal  {found.journal} ({'goes on' if found.journal.exists() else 'will be made'})")
     for venue in found.venues:
         where = ", ".join(venue.instruments) if venue.instruments else f"{venue.host}:{venue.port}"
-        click.echo(f"venue    {venue.name} ({venue.kind}): {where}")
+        say(f"venue    {venue.name} ({venue.kind}): {where}")
         accounts = ", ".join(account or "the unnamed one" for account in venue.accounts)
-        click.echo(f"         accounts: {accounts}; {venue.per_second} requests a second to each")
-    click.echo(f"fills    {'followed' if management.enabled else 'followed, nothing is placed by itself'}, "
+        say(f"         accounts: {accounts}; {venue.per_second} requests a second to each")
+    say(f"fills    {'followed' if management.enabled else 'followed, nothing is placed by itself'}, "
                f"polled every {management.poll_interval_ms} ms")  # fmt: skip
-    click.echo(
-        f"ended    the rest is {'resubmitted ' + again if management.resubmit else 'left, unless an order says otherwise'}"
-    )
+    say(f"ended    the rest is {'resubmitted ' + again if management.resubmit else 'left, unless an order says otherwise'}")
     policy, mode = found.remainders.policy, found.remainders.mode
     what = "left, unless an order says otherwise" if policy is None else f"decided: {policy.default_policy}"
-    click.echo(f"partly   the rest is {what}; {mode}")
+    say(f"partly   the rest is {what}; {mode}")
     if found.http is None:
-        click.echo("http     nothing is served")
+        say("http     nothing is served")
     else:
         also = f", {found.bot.health_path}" if found.bot.health_path else ""
         port = found.http.port or "a free port, told when ready"
-        click.echo(f"http     /metrics, /health{also} at {found.http.host}, {port}")
+        say(f"http     /metrics, /health{also} at {found.http.host}, {port}")

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from partfill.cli.output import JsonLines
+from partfill.cli.numbers import Seconds, whole
+from partfill.cli.output import JsonLines, say
 
 if TYPE_CHECKING:
     from partfill.service.demo import Summary
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(min=1, max=3600), default=20, show_default=True, help="How long to trade.")
-@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same market and same orders (default: a fresh one).")
+@click.option("--seconds", type=Seconds(min=1, max=3600), default=20, show_default=True, help="How long to trade.")
+@click.option("--seed", type=whole(), help="Same seed, same market and same orders (default: a fresh one).")
 @click.option("--headless", is_flag=True, help="Show nothing while it runs; print a summary as JSON at the end.")
 @click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="Journal to make (default: ./partfill-demo.db).")
 def demo(seconds: float, seed: int | None, headless: bool, db: Path | None) -> None:
@@ -34,16 +35,16 @@ def demo(seconds: float, seed: int | None, headless: bool, db: Path | None) -> N
     try:
         path = reserve(Path(), db)
     except FileExistsError:
-        click.echo(f"partfill: {db} exists already; name a new file", err=True)
+        say(f"partfill: {db} exists already; name a new file", err=True)
         sys.exit(2)
     except OSError as error:
-        click.echo(f"partfill: {db or 'partfill-demo.db'} cannot be made: {error.strerror}", err=True)
+        say(f"partfill: {db or 'partfill-demo.db'} cannot be made: {error.strerror}", err=True)
         sys.exit(2)
     number = secrets.randbelow(1 << 31) if seed is None else seed
     try:
         summary = asyncio.run(play(path, number, seconds) if headless else _live(path, number, seconds))
     except KeyboardInterrupt:
-        click.echo(f"partfill: stopped; what had happened by then is in {path}", err=True)
+        say(f"partfill: stopped; what had happened by then is in {path}", err=True)
         sys.exit(130)
     if headless:
         with JsonLines() as out:
@@ -51,7 +52,7 @@ def demo(seconds: float, seed: int | None, headless: bool, db: Path | None) -> N
     else:
         _tell(summary)
     for line in summary.differs:
-        click.echo(f"partfill: differs: {line}", err=True)
+        say(f"partfill: differs: {line}", err=True)
     sys.exit(0 if summary.ok else 1)
 
 
@@ -87,15 +88,14 @@ def _tell(summary: Summary) -> None:
     from partfill.cli.live import number, plain
 
     states = ", ".join(f"{count} {state}" for state, count in summary.states.items())
-    click.echo(
-        f"\n{summary.orders} orders ({states}) as {summary.children} orders at the venue, {summary.resubmits} resubmitted"
-    )
-    click.echo(f"{summary.executions} executions, {summary.alarms} alarms")
+    say(f"\n{summary.orders} orders ({states}) as {summary.children} orders at the venue, {summary.resubmits} resubmitted")
+    say(f"{summary.executions} executions, {summary.alarms} alarms")
     for instrument, cum in summary.cum.items():
-        click.echo(f"  {plain(instrument):<9} bought {number(cum['buy'])}, sold {number(cum['sell'])}")
-    click.echo("journal: every table equals its replay" if summary.verify == "proved" else f"journal: {summary.verify}")
-    click.echo("venue: every order and every execution is the same" if not summary.differs else "venue: NOT THE SAME")
-    click.echo(f"\nlook into it: partfill orders --parents {summary.db}")
-    click.echo(f"              partfill fills {summary.db}")
-    click.echo(f"              partfill decisions {summary.db}")
-    click.echo(f"              partfill verify {summary.db}")
+        say(f"  {plain(instrument):<9} bought {number(cum['buy'])}, sold {number(cum['sell'])}")
+    say("journal: every table equals its replay" if summary.verify == "proved" else f"journal: {summary.verify}")
+    say("venue: every order and every execution is the same" if not summary.differs else "venue: NOT THE SAME")
+    say("")
+    say(f"look into it: partfill orders --parents {summary.db}")
+    say(f"              partfill fills {summary.db}")
+    say(f"              partfill decisions {summary.db}")
+    say(f"              partfill verify {summary.db}")

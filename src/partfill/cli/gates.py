@@ -11,6 +11,7 @@ import msgspec
 
 from partfill.cli.output import JsonLines
 from partfill.cli.tables import db_argument, json_option, opened
+from partfill.model.harmless import harmless
 from partfill.model.numbers import text
 from partfill.model.policy import Mode
 from partfill.service.gates import Gate, State, gates, passed
@@ -43,25 +44,26 @@ def show(db: Path, to: str | None, as_json: bool) -> None:
 
 
 def _table(found: list[Gate]) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("to", "gate", "state", "measured", "threshold", "covered", "until"):
-        table.add_column(name, no_wrap=True)
+    from partfill.cli import grid
+
+    # All but the names are measured: never shortened.
+    columns = [grid.Column(name, whole=name not in ("to", "gate", "state"))
+               for name in ("to", "gate", "state", "measured", "threshold", "covered", "until")]  # fmt: skip
+    rows = []
     for gate in found:
         covered = f"{text(gate.covered_h)} of {gate.window_h} h" if gate.window_h else "-"
         until = "-" if gate.ends is None else datetime.fromtimestamp(gate.ends // 1_000_000_000, UTC).isoformat(" ")[:19]
         cells = (gate.to, gate.gate, gate.state.upper(), gate.measured, gate.threshold, covered, until)
-        table.add_row(*map(Text, cells), style=_STYLES.get(gate.state, ""))
-    console = Console(width=None if sys.stdout.isatty() else 240)
-    console.print(table)
+        rows.append(grid.Row(cells, _STYLES.get(gate.state, "")))
+    closing = []
     for gate in found:
         counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in gate.counts.items())
-        console.print(Text(f"{gate.gate}: {gate.note}{f' ({counts})' if counts else ''}"))
+        closing.append(Text(harmless(f"{gate.gate}: {gate.note}{f' ({counts})' if counts else ''}")))
         for each in gate.violations:
-            console.print(Text(f"  {each.report_id}: {each.why}"), style="red")
+            closing.append(Text(harmless(f"  {each.report_id}: {each.why}"), style="red"))
         hidden = gate.counts.get("violations", 0) - len(gate.violations)
         if hidden > 0:
-            console.print(Text(f"  and {hidden} more"), style="red")
+            closing.append(Text(f"  and {hidden} more", style="red"))
+    grid.show(columns, rows, closing)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from typing import Any
 
 import click
 
 from partfill import __version__
+from partfill.service.log import last_resort
 
 COMMANDS = {
     "audit": ("partfill.cli.audit", "audit", "Rebuild every order from recorded messages and name each contradiction."),
@@ -61,3 +64,8 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="partfill")
 def main() -> None:
     """What filled, exactly, and what should happen to the rest."""
+    last_resort()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A sign that a terminal has not is no reason to end.
+            stream.reconfigure(errors="backslashreplace")

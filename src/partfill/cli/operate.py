@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 import apsw
 import click
 
+from partfill.cli.output import say, say_json
 from partfill.journal.journal import JournalDown
 from partfill.journal.store import InUse, NotAJournal, Store
 from partfill.model.commands import EVERYWHERE, KillSwitch, Stop
@@ -21,6 +21,8 @@ from partfill.runtime.manager import Refused
 from partfill.service import commands
 from partfill.service.client import NoAnswer, ask
 
+NOT_YET = 3
+"""Exit code of a kill switch that is written and of which no venue has heard."""
 PATIENCE_S = 10.0
 """How long a daemon that starts or stops just now is waited for."""
 
@@ -48,13 +50,22 @@ def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str
     Off lifts exactly the switch that was put on: one for everywhere is not lifted by naming a venue.
 
     Both may be repeated. Prints a line of JSON: whether anything changed, who had put it on, how many orders are being taken
-    off and which (the first 200, each with what had filled of it), and every switch that is on now. Exit 0: done; 1: refused
-    or failed; 2: DB cannot be used.
+    off and which (the first 200, each with what had filled of it), and every switch that is on now. Exit 0: done, the venues
+    are being told; 1: refused or failed; 2: DB cannot be used; 3: on without a daemon: it is written, and NOTHING IS CANCELED
+    AT A VENUE until a daemon starts on DB. That is said on standard error too.
     """
     who = by if by is not None else user()
     switch = KillSwitch(venue=venue, account=account, on=position == "on", by=who, reason=reason)
     request = {"cmd": "kill", "on": switch.on, "by": who, "reason": reason, "venue": venue, "account": account}
-    carry_out(db, request, lambda: commands.kill_in_journal(db, switch))
+    through = carry_out(db, request, lambda: commands.kill_in_journal(db, switch))
+    if through == "journal" and switch.on:
+        say(
+            f"partfill: NOTHING IS CANCELED AT ANY VENUE YET: no daemon runs on {db}. The kill switch is written and carried "
+            "out when a daemon starts on it (partfill run CONFIG), before it sends anything else. Until then orders go on "
+            "working and may fill: start the daemon, or cancel them at the venue by hand.",
+            err=True,
+        )
+        sys.exit(NOT_YET)
 
 
 @click.command()
@@ -66,7 +77,8 @@ def kill(position: str, db: Path, by: str | None, reason: str | None, venue: str
 def cancel(order: str, db: Path, reason: str | None, venue: str | None, account: str | None) -> None:
     """Cancel ORDER (your own ref of it) in the journal DB: nothing of it is to work any more. What has filled stays.
 
-    The daemon on DB does it at once; without one it is written into the journal and done at the next start.
+    The daemon on DB does it at once; without one it is written into the journal, nothing is canceled at the venue until a
+    daemon starts, and standard error says so.
 
     May be repeated. Prints a line of JSON with the order's state and whether anything changed. Exit 0: done, or it had ended
     already; 1: no such order; 2: DB cannot be used.
@@ -101,11 +113,15 @@ def _cancel(db: Path, find: Callable[[], commands.Answer], reason: str | None) -
         _say({**found, "changed": False, "orders": 0}, "journal")
         return
     request = {"cmd": "cancel", "ref": stop.ref, "venue": stop.venue, "account": stop.account, "reason": reason}
-    carry_out(db, request, lambda: commands.cancel_in_journal(db, stop))
+    if carry_out(db, request, lambda: commands.cancel_in_journal(db, stop)) == "journal":
+        say(f"partfill: no daemon runs on {db}: {stop.ref!r} is not canceled at the venue until one starts", err=True)
 
 
-def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[Any, Any, commands.Answer]]) -> None:
-    """Have the daemon do it, or do it in the journal when there is none. Prints the answer; ends the program where it is no."""
+def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[Any, Any, commands.Answer]]) -> str:
+    """Have the daemon do it, or do it in the journal when there is none. Prints the answer; ends the program where it is no.
+
+    Returns who did it: "daemon" or "journal".
+    """
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -114,7 +130,7 @@ def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[A
             if answer is not None:
                 break
             _say(asyncio.run(alone()), "journal")
-            return
+            return "journal"
         except InUse:
             # A daemon that starts has no socket yet, one that stops has none any more.
             if time.monotonic() > end:
@@ -131,14 +147,18 @@ def carry_out(db: Path, request: dict[str, Any], alone: Callable[[], Coroutine[A
     if not answer.pop("ok", False):
         _fail(1, answer.get("error", "the daemon said no"))
     _say(answer, "daemon")
+    for each in answer.get("left", ()):
+        who = f"{each['order']} at {each['venue']} {each['account']}".rstrip()
+        say(f"partfill: NOT REACHED: {who}: {each['why']}", err=True)
+    return "daemon"
 
 
 def _say(answer: dict[str, Any], through: str) -> None:
-    click.echo(json.dumps({**answer, "through": through}))
+    say_json({**answer, "through": through})
 
 
 def _fail(code: int, why: object) -> NoReturn:
-    click.echo(f"partfill: {why}", err=True)
+    say(f"partfill: {why}", err=True)
     sys.exit(code)
 
 

@@ -1,15 +1,29 @@
-"""JSON Lines on standard output, fast, and quiet when the reader goes away."""
+"""What commands write: JSON Lines, fast and quiet when the reader goes away, and harmless lines for people."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
+import click
 import msgspec
 
+from partfill.model.harmless import harmless, json_escaped
+
 _encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+def say(said: object, *, err: bool = False) -> None:
+    """One line for people, whatever ids and reasons are in it. Every message of a command goes through here."""
+    click.echo(harmless(said), err=err)
+
+
+def say_json(row: dict[str, Any]) -> None:
+    """One object as a line of JSON in ASCII, for people and programs."""
+    click.echo(json_escaped(json.dumps(row).encode()).decode())
 
 
 class JsonLines:
@@ -34,11 +48,11 @@ class JsonLines:
 
     def write(self, row: dict[str, Any]) -> None:
         """One line."""
-        self._out.write(_encode(row) + b"\n")
+        self._out.write(json_escaped(_encode(row)) + b"\n")
 
     def write_now(self, row: Any) -> None:
         """One line that a reader sees at once; `row` is anything that is an object in JSON."""
-        self._out.write(_encode(row) + b"\n")
+        self._out.write(json_escaped(_encode(row)) + b"\n")
         self._out.flush()
 
     def write_line(self, line: bytes) -> None:

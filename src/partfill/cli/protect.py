@@ -58,10 +58,11 @@ def _exact(number: str, said: str, right: str) -> None:
               help="Whether stops and targets may both rest where the venue does not hold them to the position.")  # fmt: skip
 @click.option("--passed", type=click.Choice([each.value for each in Passed]), default="watched", show_default=True,
               help="What becomes of a stop that the venue refuses since the market has passed its price.")  # fmt: skip
+@click.option("--at-once", is_flag=True, help="A stop that the market has passed already is meant: close what is held now.")
 @click.option("--venue", help="Where, if the daemon has several venues.")
 @click.option("--account", default="", help="Which account (default: the unnamed one).")
 def protect(instrument: str, side: str, db: Path, stop: str | None, stop_limit: str | None, targets: list[Any],
-            over_close: str, budget: str, passed: str, venue: str | None, account: str) -> None:  # fmt: skip
+            over_close: str, budget: str, passed: str, at_once: bool, venue: str | None, account: str) -> None:  # fmt: skip
     """Protect the long or short position in INSTRUMENT of the daemon on the journal DB with a stop, targets, or both.
 
     From then on their quantity is what is held: partial fills of the entry, exits, voids and restarts change it. It may be said
@@ -77,7 +78,7 @@ def protect(instrument: str, side: str, db: Path, stop: str | None, stop_limit: 
         raise click.UsageError("nothing to protect with; give --stop, --target or both")
     request = {
         "cmd": "protect", "instrument": instrument, "side": side, "stop": stop, "stop_limit": stop_limit, "targets": targets,
-        "over_close": over_close, "budget": budget, "passed": passed, "venue": venue, "account": account,
+        "over_close": over_close, "budget": budget, "passed": passed, "at_once": at_once, "venue": venue, "account": account,
     }  # fmt: skip
     carry_out(db, request, lambda: commands.protect_in_journal(db))
 

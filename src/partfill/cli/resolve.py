@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import apsw
 import click
 
 from partfill.cli.operate import carry_out, user
+from partfill.cli.output import say, say_json
 from partfill.journal.store import NotAJournal
 from partfill.model.numbers import NotANumber
 from partfill.runtime.manager import Refused
@@ -40,7 +40,7 @@ def resolve(order: str, db: Path, decision: str | None, void: tuple[str, ...], n
         if void or numbers is not None:
             raise click.UsageError("--void and --numbers go with a decision: --accept-venue or --keep")
         try:
-            click.echo(json.dumps(resolving.doubted(db, order, venue, account)))
+            say_json(resolving.doubted(db, order, venue, account))
         except Refused as error:
             _fail(1, error)
         except (NotAJournal, apsw.Error) as error:
@@ -65,5 +65,5 @@ def resolve(order: str, db: Path, decision: str | None, void: tuple[str, ...], n
 
 
 def _fail(code: int, why: object) -> None:
-    click.echo(f"partfill: {why}", err=True)
+    say(f"partfill: {why}", err=True)
     sys.exit(code)

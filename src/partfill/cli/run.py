@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import os
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import click
 
+from partfill.cli.output import say, say_json
 from partfill.journal.store import InUse, NotAJournal
 from partfill.runtime.keys import WrongKeys
 from partfill.service.address import Unusable
@@ -37,24 +36,25 @@ def run(config: Path, log_level: str) -> None:
     used.
     """
     from partfill.service.daemon import run as serve
+    from partfill.service.log import to_stderr
 
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    to_stderr(log_level)
     try:
         found = load(config, os.environ)
         code = asyncio.run(serve(found, _ready))
     except Invalid as invalid:
         for mistake in invalid.mistakes:
-            click.echo(f"partfill: {mistake}", err=True)
+            say(f"partfill: {mistake}", err=True)
         sys.exit(2)
     except (NotAJournal, InUse, Unusable, WrongKeys) as error:
-        click.echo(f"partfill: {error}", err=True)
+        say(f"partfill: {error}", err=True)
         sys.exit(2)
     except (VenueDown, OSError) as error:
-        click.echo(f"partfill: {error}", err=True)
+        say(f"partfill: {error}", err=True)
         sys.exit(1)
     sys.exit(code)
 
 
 def _ready(said: dict[str, Any]) -> None:
-    click.echo(json.dumps(said))
+    say_json(said)
     sys.stdout.flush()

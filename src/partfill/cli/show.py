@@ -20,7 +20,7 @@ from partfill.cli.tables import (
     wanted,
 )
 from partfill.model.words import OrdStatus, flag_names
-from partfill.service.picture import PARENT_STATE
+from partfill.service.picture import SHOWN_STATE
 
 _STATUSES = {status.value.lower(): status.value for status in OrdStatus}
 
@@ -68,7 +68,7 @@ def _parents(db: Path, instrument: str | None, only_open: bool, since: int | Non
         where = (where[0] + " AND p.open = 1", where[1])
     query = (
         "SELECT * FROM (SELECT p.id, p.ref, p.venue, p.account, p.instrument, p.side, p.order_qty, p.price, p.cum_qty, "
-        f"p.avg_px, p.children, {PARENT_STATE} AS state, p.open, p.updated, p.seq FROM parents p WHERE {where[0]} "
+        f"p.avg_px, p.children, {SHOWN_STATE} AS state, p.open, p.updated, p.seq FROM parents p WHERE {where[0]} "
         f"ORDER BY p.id DESC{most(limit)}) ORDER BY id"
     )
     columns = ("ref", "instrument", "side", "order_qty", "cum_qty", "avg_px", "children", "state", "updated")
@@ -78,7 +78,7 @@ def _parents(db: Path, instrument: str | None, only_open: bool, since: int | Non
 @click.command()
 @db_argument
 @instrument_option
-@click.option("--order", help="Only executions of this venue order id or client order id.")
+@click.option("--order", help="Only executions of this ref of yours, venue order id or client order id.")
 @click.option("--status", callback=_status, help="Only executions of orders in this status.")
 @since_option
 @until_option
@@ -87,7 +87,10 @@ def _parents(db: Path, instrument: str | None, only_open: bool, since: int | Non
 def fills(db: Path, instrument: str | None, order: str | None, status: str | None, since: int | None, until: int | None,
           limit: int | None, as_json: bool) -> None:  # fmt: skip
     """Show the executions in the journal DB, voided ones included and marked."""
-    by_name = "e.child IN (SELECT child FROM names WHERE name = ?)"
+    by_name = (
+        "e.child IN (WITH asked(name) AS (SELECT ?) SELECT n.child FROM asked JOIN names n ON n.name = asked.name "
+        "UNION SELECT w.child FROM asked JOIN parents p ON p.ref = asked.name JOIN work w ON w.parent = p.id)"
+    )
     where = wanted(
         ("c.instrument = ?", instrument), (by_name, order), ("c.ord_status = ?", status), ("j.now >= ?", since),
         ("j.now < ?", until),

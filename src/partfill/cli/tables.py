@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,17 +13,19 @@ from typing import Any
 import apsw
 import click
 
-from partfill.cli.output import JsonLines
+from partfill.cli.numbers import whole
+from partfill.cli.output import JsonLines, say
 from partfill.journal.store import NotAJournal, Store
 from partfill.model.numbers import text
 from partfill.model.observations import MAX_TIME
 
-_SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""Signs that a terminal would obey: a venue's text is shown, never played."""
 NUMBERS = ("price", "order_qty", "cum_qty", "leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional",
            "avg_px", "qty", "px", "fee", "filled_qty", "remaining_qty", "remaining_usd", "depth_usd", "ticks",
            "value", "cost", "held", "realised", "net", "unrealised", "total")  # fmt: skip
 """Columns that hold a number, shown without needless zeros and to the right."""
+_COUNTS = ("order", "executions", "children", "rounds", "works", "wanted")
+_WHOLE = ("updated", "time", "since", "unchanged", "fees", "protected", "venue_says", "flags", "void", "side")
+"""Other columns that are never shortened: times, and what has numbers in it."""
 
 Row = dict[str, Any]
 
@@ -47,7 +48,7 @@ db_argument = click.argument("db", type=click.Path(dir_okay=False, path_type=Pat
 instrument_option = click.option("--instrument", help="Only this instrument.")
 since_option = click.option("--since", callback=_time, help="Only what changed at or after this time (ISO, UTC, or ns).")
 until_option = click.option("--until", callback=_time, help="Only what changed before this time.")
-limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many rows, the newest.")
+limit_option = click.option("--limit", type=whole(1), help="At most so many rows, the newest.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 
 
@@ -99,16 +100,11 @@ def opened(db: Path) -> Iterator[Store]:
         finally:
             store.close()
     except NotAJournal as error:
-        click.echo(f"partfill: {error}", err=True)
+        say(f"partfill: {error}", err=True)
         sys.exit(2)
     except apsw.Error as error:
-        click.echo(f"partfill: {db} is damaged: {error}; partfill verify says more", err=True)
+        say(f"partfill: {db} is damaged: {error}; partfill verify says more", err=True)
         sys.exit(2)
-
-
-def harmless(value: str) -> str:
-    """Text of others without the signs that a terminal would obey."""
-    return _SIGNS.sub("?", value)
 
 
 def moment(ns: int) -> str:
@@ -118,23 +114,13 @@ def moment(ns: int) -> str:
 
 
 def _table(rows: Iterator[Row], columns: tuple[str, ...], noun: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for name in columns:
-        right = name in NUMBERS or name in ("order", "executions", "children")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name not in ("flags",), overflow="ellipsis")
-    count = 0
-    for row in rows:
-        count += 1
-        cells = (Text(harmless(_cell(name, row.get(name)))) for name in columns)
-        table.add_row(*cells, style=_style(row))
-    console = Console(width=None if sys.stdout.isatty() else 240)
-    if count:
-        console.print(table)
-    console.print(f"{count} {noun}", highlight=False)
+    from partfill.cli import grid
+
+    heads = [grid.Column(name, whole=name in NUMBERS + _COUNTS + _WHOLE, right=name in NUMBERS + _COUNTS) for name in columns]
+    shown = [grid.Row([_cell(name, row.get(name)) for name in columns], _style(row)) for row in rows]
+    grid.show(heads, shown, [Text(f"{len(shown)} {noun}")])
 
 
 def _cell(name: str, value: Any) -> str:

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from partfill.cli.output import JsonLines
-from partfill.cli.tables import db_argument, harmless, json_option, moment, opened
+from partfill.cli.output import JsonLines, say
+from partfill.cli.tables import db_argument, json_option, moment, opened
 from partfill.cli.words import MS, sentence
 from partfill.model.codec import NotAnInput
+from partfill.model.harmless import harmless
 from partfill.model.observations import MAX_TIME
 from partfill.runtime.tracing import Line, NotThere, Wanted
 from partfill.runtime.tracing import trace as traced
@@ -58,7 +59,7 @@ def trace(db: Path, ref: str | None, order: str | None, instrument: str | None, 
 
 
 def _fail(code: int, why: object) -> NoReturn:
-    click.echo(f"partfill: {why}", err=True)
+    say(f"partfill: {why}", err=True)
     sys.exit(code)
 
 

@@ -22,7 +22,7 @@ from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
 from partfill.core.waiting import BACKOFF_NS, GRACE_NS, MANY, backoff
-from partfill.model.capabilities import Chain, ClientId, ReplaceQty
+from partfill.model.capabilities import Chain, ClientId, IdScope, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.events import AlarmKind, OutcomeUnknown, StatusChanged, TermsChanged
 from partfill.model.numbers import ZERO, sub
@@ -49,6 +49,7 @@ def answered(desk: Desk, a: Answered, now: int, effects: Effects) -> None:
         return
     if a.order is not None:
         _apply(engine, child, a.order, a.cl_ord_id, now, effects)
+        effects.leave(child)
     if not effects.enter(child, child.ledger, engine):
         return
     effects.duplicate, effects.bound = False, True
@@ -113,7 +114,10 @@ def looked(desk: Desk, answer: Looked, now: int, effects: Effects) -> None:
             engine.apply_snapshot(answer.order, now, effects)
         else:
             _apply(engine, child, answer.order, child.cl_ord_id, now, effects)
-    if child is None or child.work is None or not effects.enter(child, child.ledger, engine):
+    if child is None or child.work is None:
+        return
+    effects.leave(child)
+    if not effects.enter(child, child.ledger, engine):
         return
     effects.duplicate, effects.bound = False, True
     work = child.work
@@ -180,7 +184,8 @@ def _last_word(desk: Desk, child: Child, work: Work, s: OrderSnapshot, before: t
 
 def _terms(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     """The terms in force are those of the venue's last word: of a replace whose answer was lost, or that it cut down."""
-    if s.order_qty is None or (s.order_id is not None and s.order_id != child.order_id):
+    restarts = child.rules.chain is Chain.RESTARTS
+    if s.order_qty is None or s.order_id in child.left or (restarts and s.order_id not in (None, child.order_id)):
         # Nothing, or the terms of a venue order that was replaced since.
         return
     before = (child.order_qty, child.price)
@@ -257,6 +262,9 @@ def _apply(engine: Engine, child: Child, s: OrderSnapshot, name: str | None, now
     venue, account = child.venue, child.account
     found = engine.index.by_order.get((venue, account, s.order_id or ""))
     other = found.child if found is not None else None
+    if other is not None and child.rules.id_scope is IdScope.INSTRUMENT and other.contradicts(s.instrument, None):
+        # Another instrument has an order of this id, too.
+        other = None
     if other is not None and other is not child and other.known and not other.nameless:
         said = f"the answer about {child.cl_ord_id} names {s.order_id}, which is order {other.cl_ord_id}; it is not believed"
         engine.alarm(effects, child, AlarmKind.ID_CONFLICT, said)

@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING
 
 from partfill.core import fills, lives, presumed
 from partfill.core.child import Child
-from partfill.core.effects import Effects
+from partfill.core.effects import Came, Effects
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import ENDED
-from partfill.core.merging import merge
+from partfill.core.merging import into_era, merge
 from partfill.model.capabilities import FIX_LIKE, Chain, IdScope, ReplaceQty
 from partfill.model.commands import Track
-from partfill.model.events import AlarmKind, Reversal
+from partfill.model.events import AlarmKind, CommandRefused, Reversal
 from partfill.model.inputs import OrderPlaced
 from partfill.model.numbers import ZERO
 from partfill.model.observations import Execution, OrderSnapshot
-from partfill.model.words import ExecType, Flag, Side
+from partfill.model.words import ExecType, Flag, OrdStatus, Side
 
 if TYPE_CHECKING:
     from partfill.core.engine import Engine
@@ -60,6 +60,10 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         if ledger.child.life:
             ledger = lives.meant(engine.index, (venue, account, order_id or ""), ledger, as_of, ref, said)
         child = ledger.child
+        if child.contradicts(instrument, side) and mine is not None and _is_of(mine, child, instrument, side):
+            return _aside(
+                engine, mine, order_id or "", alias(child, order_id or "", instrument, side) or "", cl_ord_id, effects
+            )
         if child.contradicts(instrument, side):
             kept = _elsewhere(engine, child, order_id or "", instrument, side, effects)
             if cl_ord_id is not None and mine is None:
@@ -70,7 +74,7 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
             index.bind_client(child, cl_ord_id)
             effects.bound = True
         elif mine is not None and mine is not child:
-            ledger = two_orders(engine, child, mine, ledger, effects, joined=orig is not None)
+            ledger = two_orders(engine, child, mine, ledger, effects, joined=orig is not None, printed=order_id)
         return ledger
     if mine is None and orig is not None:
         mine = index.by_client.get((venue, account, orig))
@@ -85,7 +89,8 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         _tell(engine, mine, cl_ord_id or "", instrument, side, effects)
         mine, cl_ord_id = None, None
     if mine is not None:
-        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id)
+        late = as_of is not None and as_of < mine.heard
+        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id, late=late)
     if not create or (order_id is None and cl_ord_id is None):
         unattributed(engine, effects, venue, account, f"order id {order_id}, client id {cl_ord_id or orig}")
         return None
@@ -95,7 +100,11 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
 def tracked(engine: Engine, t: Track, effects: Effects) -> Ledger | None:
     """The order that a user wants kept, by its ids; of another instrument or side than the one known by them, another one."""
     names = (t.venue, t.account, t.order_id, t.cl_ord_id, None)
-    return attribute(engine, *names, effects, create=True, instrument=t.terms.instrument, side=t.terms.side)
+    ledger = attribute(engine, *names, effects, create=True, instrument=t.terms.instrument, side=t.terms.side)
+    if ledger is None:
+        said = f"{t.order_id or t.cl_ord_id!r} is blank, or printed for several orders: it names none; give another id of it"
+        effects.events.append(CommandRefused(0, None, None, t.ref, said))
+    return ledger
 
 
 def placed_anew(engine: Engine, p: OrderPlaced, known: Child, effects: Effects) -> bool:
@@ -151,6 +160,25 @@ def _elsewhere(engine: Engine, child: Child, name: str, instrument: str | None, 
     return other.ledger
 
 
+def _is_of(mine: Child, child: Child, instrument: str | None, side: Side | None) -> bool:
+    """Whether a message under an id of `child`, which it contradicts, is of the order that its client id names."""
+    return mine is not child and mine.rules.chain is Chain.CONTINUES and not mine.contradicts(instrument, side)
+
+
+def _aside(engine: Engine, mine: Child, order_id: str, kept: str, cl_ord_id: str | None, effects: Effects) -> Ledger:
+    """An order under an id that another one has, known by its client id: what was kept for it under `kept` is its own."""
+    found = engine.index.by_order.get((mine.venue, mine.account, kept))
+    if found is not None and found.child is not mine:
+        return two_orders(engine, found.child, mine, found, effects)
+    if found is not None:
+        return found
+    before = mine.order_id
+    ledger = continue_as(engine, mine, kept, effects, cl_ord_id)
+    if ledger.order_id == kept:
+        ledger.order_id = before or order_id
+    return ledger
+
+
 def _tell(engine: Engine, child: Child, name: str, instrument: str | None, side: Side | None, effects: Effects) -> None:
     """Alarm: one id, two orders."""
     effects.touch(child)
@@ -182,10 +210,11 @@ def new_child(engine: Engine, venue: str, account: str, order_id: str | None, cl
 
 
 def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, cl_ord_id: str | None = None, *,
-                joined: bool = False) -> Ledger:  # fmt: skip
+                joined: bool = False, late: bool = False) -> Ledger:  # fmt: skip
     """The order goes on (or turns out to be) under this venue id; returns the ledger of that id.
 
-    `cl_ord_id`: the client id that came with it. `joined`: the venue says itself that the two are one.
+    `cl_ord_id`: the client id that came with it. `joined`: the venue says itself that the two are one. `late`: it was said
+    before something else that was heard of the order.
     """
     index = engine.index
     found = index.by_order.get((child.venue, child.account, order_id))
@@ -194,7 +223,7 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
             return found
         if joined and _may_be_one(child, found.child):
             return join(engine, child, found.child, found, effects)
-        return two_orders(engine, found.child, child, found, effects)
+        return two_orders(engine, found.child, child, found, effects, printed=order_id)
     effects.bound = True
     restarts = child.rules.chain is Chain.RESTARTS
     if not restarts and child.ledger.order_id is not None and cl_ord_id is not None and child.supersedes(cl_ord_id):
@@ -212,15 +241,33 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
         child.ended_at = 0
     child.flags &= ~_REPLACED
     presumed.said_over(child)
+    before = child.ledger.order_id
     index.bind_order(child.ledger, order_id)
+    if before is not None and cl_ord_id is not None and cl_ord_id != child.client_ids[0]:
+        # A replace of ours named it.
+        leave(child, order_id, effects)
+    elif before is not None and late:
+        # What it was called before it had its id.
+        child.ledger.order_id = before
     return child.ledger
 
 
+def works_under(child: Child, s: OrderSnapshot, effects: Effects) -> None:
+    """An answer says that the order works under an id that the chain was thought to have left: it is the one in force."""
+    if (
+        s.asked is not None
+        and s.leaves_qty
+        and s.order_id in child.left
+        and s.ord_status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
+    ):
+        leave(child, s.order_id, effects)
+
+
 def two_orders(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects, *,
-               joined: bool = False) -> Ledger:  # fmt: skip
+               joined: bool = False, printed: str | None = None) -> Ledger:  # fmt: skip
     """One message names two orders. A parked or nameless one is evidence of the other; two real ones are an alarm.
 
-    `joined`: the message says itself that they are one.
+    `joined`: the message says itself that they are one. `printed`: the order id in it.
     """
     if _may_be_one(by_client, by_order):
         if not by_order.known or by_order.nameless:
@@ -232,7 +279,7 @@ def two_orders(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger
     if shared and not joined:
         # A client id that two orders have: the venue's id says which is meant.
         return ledger
-    if not joined and lives.share(engine, by_order, by_client, ledger, effects):
+    if not joined and lives.share(engine, by_order, by_client, printed or ledger.order_id, effects):
         return by_client.ledger
     text = f"order id {ledger.order_id} is order {by_order.id}, client id {by_client.cl_ord_id} is order {by_client.id}"
     engine.alarm(effects, by_order, AlarmKind.ID_CONFLICT, text + "; the order id rules")
@@ -264,6 +311,9 @@ def replaced(engine: Engine, s: OrderSnapshot, ledger: Ledger, effects: Effects)
 def _may_be_one(one: Child, other: Child) -> bool:
     """Whether two orders may turn out to be one: nothing contradicts it, and they are no two lives of one id."""
     if one.contradicts(other.instrument, other.side):
+        return False
+    if any(ledger.scales for ledger in (*one.ledgers, *other.ledgers)):
+        # Of evidence from both sides of a split nobody can say which units it is in.
         return False
     if not (one.contested and other.contested):
         return True
@@ -310,6 +360,8 @@ def leave(child: Child, order_id: str | None, effects: Effects) -> None:
     """The order goes on under `order_id`: an end that was said under an id before it was the end of that leg only."""
     if order_id is None or child.rules.chain is Chain.RESTARTS:
         return
+    if order_id in child.order_ids:
+        child.ledger.order_id = order_id
     left_now = tuple(each for each in child.order_ids if each != order_id)
     if left_now != child.left:
         effects.touch(child)
@@ -370,17 +422,27 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
         # What was the quantity of an order of its own is that of one leg.
         parked.ledger.qty = parked.order_qty
     for ledger in parked.ledgers:
+        clamped = into_era(ledger, keep.era) if parked.era > keep.era else []
         ledger.child = keep
         if one_count or keep.ledger.order_id is None or ledger.order_id is None:
-            new.extend((keep.ledger, key) for key in ledger.rows if key not in keep.ledger.rows)
-            effects.rows.extend((keep.ledger, key, None, None) for key in merge(keep.ledger, ledger))
+            had = set(keep.ledger.rows)
+            new.extend((keep.ledger, key) for key in ledger.rows if key not in had)
+            touched = merge(keep.ledger, ledger)
+            fresh = [key for key in keep.ledger.rows if key not in had]
+            # In order of arrival, unless two orders of arrival became one.
+            anew = bool(had) or fresh != [key for key in ledger.rows if key in keep.ledger.rows]
+            for key in fresh:
+                effects.rows.append((keep.ledger, key, None, Came(ledger if key in ledger.rows else None, anew)))
+            effects.rows.extend((keep.ledger, key, None, None) for key in touched if key not in keep.ledger.rows or key in had)
             into[ledger] = keep.ledger
         else:
             ledger.era = keep.era
             keep.ledgers.append(ledger)
+            effects.rows.extend((ledger, key, None, None) for key in clamped)
             new.extend((ledger, key) for key in ledger.rows)
+    for name, holder in (parked.bound or {}).items():
+        keep.bound = (keep.bound or {}) | {name: max(holder, (keep.bound or {}).get(name, 0))}
     engine.index.merged(keep, parked, into)
-    keep.bound = (parked.bound or {}) | (keep.bound or {}) or None
     keep.parted = keep.parted or parked.parted
     keep.ended_at = max(keep.ended_at, parked.ended_at)
     keep.ended_under = parked.ended_under if keep.ended_under is None else keep.ended_under
@@ -405,7 +467,8 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
     keep.remember_all(parked)
     del engine.children[parked.id]
     engine.counters.orders -= 1
-    effects.merged = (*effects.merged, (parked.id, list(enumerate(parked.ledgers))))
+    places = [keep.ledgers.index(into.get(ledger, ledger)) for ledger in parked.ledgers]
+    effects.merged = (*effects.merged, (parked.id, keep.id, list(zip(range(len(places)), parked.ledgers, places, strict=True))))
     effects.bound = True
     effects.ledger = keep.ledger
     if keep.known:

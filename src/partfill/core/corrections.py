@@ -7,6 +7,7 @@ same whatever came first: the newest version of the chain, or nothing when it wa
 Rules
 - A correction names the version it replaces. The version that nothing replaces is in force; of several, the one with
   the higher revision number, then the later one.
+- What a correction does not state (price, fee) is as the version before it has it.
 - A void is for ever. It may come before its execution: then the case waits without a quantity.
 - What a void or a downward correction takes away works again only by the venue's word (`reopens`).
 """
@@ -84,11 +85,18 @@ def derive(case: Case, links: dict[str, str], scales: Scales | None) -> Row:
         return Row(None, state=case.state, era=void.era, as_of=void.as_of, first_qty=stated, reopens=void.reopens, void=True)
     first = case.first
     fee, currency, px = version.fee, version.fee_currency, version.px
-    if fee is None and first is not None:
-        fee, currency = first.fee, first.fee_currency
-    if px is None and first is not None:
-        px = first.px
-    for charged_in, amount in case.charged.items():
+    before = key
+    for _ in range(len(links) + 1):
+        if before is None or (fee is not None and px is not None):
+            break
+        before = links.get(before)
+        earlier = case.versions.get(before, first) if before is not None else first
+        if earlier is None:
+            continue
+        if fee is None:
+            fee, currency = earlier.fee, earlier.fee_currency
+        px = earlier.px if px is None else px
+    for charged_in, amount in sorted(case.charged.items()):
         if fee is None:
             fee, currency = amount, charged_in
         elif currency == charged_in:
@@ -118,7 +126,7 @@ def off_qty(case: Case, links: dict[str, str], scales: Scales | None) -> Decimal
         off = fell if fell > ZERO else ZERO
     if case.void is not None and not case.void.reopens:
         # What the corrections before it took off stays off.
-        off = add(off, scaled(version, scales) if version is not None else case.void.stated or ZERO)
+        off = add(off, scaled(version if version is not None else _named(case.void), scales))
     return off
 
 
@@ -130,7 +138,7 @@ def history(case: Case, links: dict[str, str], scales: Scales | None) -> History
     if case.first is not None:
         told.insert(0, (SINCE_EVER, scaled(case.first, scales)))
     elif case.void is not None and case.void.stated is not None and not told:
-        told.insert(0, (SINCE_EVER, case.void.stated))
+        told.insert(0, (SINCE_EVER, scaled(_named(case.void), scales)))
     if not told or now is None:
         return None
     if case.void is not None:
@@ -138,6 +146,11 @@ def history(case: Case, links: dict[str, str], scales: Scales | None) -> History
     elif told[-1][1] != now:
         told.append((told[-1][0], now))
     return tuple(told)
+
+
+def _named(void: Void) -> Version:
+    """The execution as the void names it, where that never came."""
+    return Version(void.stated or ZERO, era=void.era)
 
 
 def scaled(version: Version, scales: Scales | None) -> Decimal:

@@ -37,7 +37,10 @@ def day(engine: Engine, rolled: DayRolled, now: int, effects: Effects) -> None:
 def instrument(engine: Engine, listed: InstrumentListed, now: int, effects: Effects) -> None:
     """What a venue says of an instrument."""
     place = (listed.venue, listed.instrument)
-    if engine.listed.get(place) == listed:
+    before = engine.listed.get(place)
+    # Of every account: who asked is no part of it.
+    said = (listed.quote, listed.base, listed.multiplier)
+    if before is not None and (before.quote, before.base, before.multiplier) == said:
         engine.counters.duplicates += 1
         return
     engine.listed[place] = listed

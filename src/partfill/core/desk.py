@@ -20,7 +20,8 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests, strangers
-from partfill.core.answers import heard_of, revive
+from partfill.core.answered import is_answered
+from partfill.core.answers import revive
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.guard import Place, Protection
@@ -30,12 +31,12 @@ from partfill.core.patience import again_at
 from partfill.core.planner import plan
 from partfill.core.step import Step
 from partfill.core.waiting import backoff, many
-from partfill.model.capabilities import Chain
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
 from partfill.model.inputs import MarketSeen, OrderPlaced
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.terms import reused
 from partfill.model.words import Flag, Request
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Desk:
         if known is not None:
             self.engine.counters.duplicates += 1
             if known.terms != s.terms:
-                self._refuse(effects, s.ref, f"ref {s.ref} is an order with other terms already; use a ref of its own")
+                self._refuse(effects, s.ref, reused(s.ref, known.terms, s.terms))
             return
         who = kill_switch.who_killed(self, s.venue, s.account)
         if who is not None:
@@ -96,11 +97,10 @@ class Desk:
             self.engine.counters.duplicates += 1
             return
         ledger = attribution.tracked(self.engine, t, effects)
-        assert ledger is not None
-        child = ledger.child
         # Its ids may have moved even where it is not tracked.
-        if not effects.enter(child, child.ledger, self.engine):
+        if ledger is None or not effects.enter(ledger.child, ledger.child.ledger, self.engine):
             return
+        child = ledger.child
         if child.work is not None:
             self._refuse(effects, t.ref, f"order {t.cl_ord_id or t.order_id} belongs to {child.work.parent.ref} already")
             return
@@ -182,7 +182,7 @@ class Desk:
 
     def gap(self, venue: str, account: str, now: int, effects: Effects) -> None:
         """A stream is back: the venue answers again, so what waits to be asked is asked now."""
-        for parent in list(self.parents.values()):
+        for _, parent in sorted(self.parents.items()):
             if parent.active and (parent.venue, parent.account) == (venue, account):
                 self.hurry(parent, now, effects)
                 self.advance(parent, now, effects)
@@ -195,7 +195,7 @@ class Desk:
             effects.engine = True
         self.mode = r.mode
         protection.restarted(self, now, effects)
-        for parent in list(self.parents.values()):
+        for _, parent in sorted(self.parents.items()):
             for child in parent.active:
                 work = child.work
                 assert work is not None
@@ -250,7 +250,7 @@ class Desk:
             refilled = parent.handling is not None
         if work.presumed and (child.cum or child.facts):
             revive(self, child, now, effects)
-        if work.request is not None and self._is_answered(child, work):
+        if work.request is not None and is_answered(child, work):
             self._answered_by_report(child, work, now, effects)
         if work.request is not Request.REPLACE and child.order_qty is not None and work.max_qty is not child.order_qty:
             if work.max_qty != child.order_qty:
@@ -271,8 +271,9 @@ class Desk:
                 parent.active.append(child)
                 # The order in which they were made, as after a start: it decides which is asked first.
                 parent.active.sort(key=parent.children.index)
-                if parent.done is not Done.RELEASED:
+                if parent.done not in (None, Done.RELEASED):
                     parent.done = None
+                    effects.family(parent)
             if effects.query and not work.look_at and not work.looking:
                 work.looks += 1
                 work.look_at = now + backoff(work.looks)
@@ -290,18 +291,6 @@ class Desk:
             handling.filled(self, parent, effects)
         if self.unclaimed:
             kill_switch.sweep(self, now, effects)
-
-    def _is_answered(self, child: Child, work: Work) -> bool:
-        """Whether the venue's own words have closed the request in flight."""
-        if work.request is Request.PLACE:
-            return heard_of(child)
-        # A request that the venue has acknowledged is not answered yet.
-        if work.request_id not in (child.in_flight or ()) and work.request_id not in (child.requests or ()):
-            return True
-        if child.open_at_venue:
-            return False
-        # It has ended. A replace may still make it go on, where that has a new id or reopens a filled order.
-        return work.request is Request.CANCEL or (not child.works and child.rules.chain is Chain.CONTINUES)
 
     def _answered_by_report(self, child: Child, work: Work, now: int, effects: Effects) -> None:
         """The venue's words closed the request: it worked, or was rejected, which means look."""
@@ -436,9 +425,7 @@ class Desk:
         handling.ended(self, parent, now, effects)
         dust.left(self, parent, now, effects)
         last = parent.children[-1] if parent.children else None
-        for child in parent.children:
-            # They may leave memory from now on.
-            effects.touch(child)
+        effects.family(parent)
         ids = (last.id, last.order_id, last.cl_ord_id) if last is not None else (0, None, None)
         effects.events.append(ParentDone(*ids, parent.ref, str(done), parent.cum, parent.rest, parent.avg_px))
 

@@ -122,10 +122,14 @@ def suspected(child: Child) -> bool:
 def join(ledger: Ledger, other: Ledger) -> None:
     """`other` turned out to be the same venue order: what is set aside stays so, and what is doubted is asked anew."""
     theirs = other.doubt
-    if theirs is None:
+    if theirs is None and ledger.doubt is None:
         return
     mine = ledger.doubt = ledger.doubt or Doubt()
     mine.cum, mine.count, mine.disputed = None, 0, False
+    # Which executions were heard after which is not known of two.
+    mine.lacked, mine.lacked_rows = (), 0
+    if theirs is None:
+        return
     mine.flaps += theirs.flaps
     mine.ruled_at = max(mine.ruled_at, theirs.ruled_at)
     mine.listed_at = max(mine.listed_at, theirs.listed_at)

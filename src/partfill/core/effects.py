@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from partfill.core.child import Child
 from partfill.core.ledger import Ledger
@@ -29,8 +29,22 @@ _QUARANTINED = int(Flag.QUARANTINED)
 _NOTHING: State = (OrdStatus.PENDING_NEW, None, ZERO, ZERO, ZERO, 0)
 
 
-RowChange = tuple[Ledger, str, int | None, str | None]
-"""One execution row that a step wrote: (ledger, key, venue time, leg). Its newest content stands in `ledger.rows[key]`."""
+class Came(NamedTuple):
+    """How an execution row came into a ledger through a merger."""
+
+    source: Ledger | None
+    """The ledger that it was in; None where the merger made it."""
+    anew: bool
+    """Whether it stands behind what the ledger had, so that its order of arrival is that of the merger."""
+
+
+RowChange = tuple[Ledger, str, int | None, Came | None]
+"""One execution row that a step wrote or dropped: (ledger, key, venue time, how a merger brought it).
+
+Its newest content stands in `ledger.rows[key]`; it was dropped where the key is not there."""
+
+Merged = tuple[int, int, list[tuple[int, Ledger, int]]]
+"""An order that turned out to be another one: (its number, the other's, its ledgers with their positions here and there)."""
 
 
 class Effects:
@@ -45,8 +59,8 @@ class Effects:
     """What subscribers had heard of before this step: nothing while the order was not known."""
     published: Decimal = ZERO
     """Net quantity of the events of this step: fills less reversals."""
-    merged: tuple[tuple[int, list[tuple[int, Ledger]]], ...] = ()
-    """Parked orders that turned out to be another one: (number that goes, its ledgers with their positions in it)."""
+    merged: tuple[Merged, ...] = ()
+    """Parked orders that turned out to be another one, one after the other."""
     query: bool = False
     """True when the venue should be asked about this order."""
     behind: bool = False
@@ -86,6 +100,12 @@ class Effects:
     engine: bool = False
     """True when something changed that belongs to no order: the kill switch, the desk's name."""
 
+    _has: set[int] | None = None
+    """Identities of the orders and parents that are listed."""
+    _others: list[Change] | None = None
+    _parents: list[Parent] | None = None
+    _operations: list[Operation] | None = None
+
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.rows: list[RowChange] = []
@@ -96,7 +116,12 @@ class Effects:
         if self.child is not child:
             if self.child is not None and self.bound:
                 # It took something in from another order before the message turned out to be about this one.
-                self.others = [*self.others, Change(self.child)]
+                change = Change(self.child)
+                change.told, change.published = self.told, self.published
+                self._is_new(self.child)
+                self._others = [*(self._others or ()), change]
+                self.others = self._others
+            self.told = self.published = ZERO
             if engine.days:
                 day = engine.days.get((child.venue, child.account), 0)
                 if day != child.day:
@@ -112,8 +137,25 @@ class Effects:
             if self.bound:
                 # Whatever else comes under the id that it has now is held too, after a restart as well.
                 self.touch(child)
+                if child.work is not None:
+                    self.parent(child.work.parent)
             return False
         return True
+
+    def leave(self, child: Child) -> None:
+        """The step goes on with `child`: what it did so far was done to another order, which counts as touched."""
+        other = self.child
+        if other is None or other is child:
+            return
+        if self.bound or not self.duplicate:
+            change = Change(other)
+            change.before, change.told, change.published = self.before, self.told, self.published
+            self._is_new(other)
+            self._others = [*(each for each in self.others if each.child is not other), change]
+            self.others = self._others
+        self.child = self.ledger = None
+        self.told = self.published = ZERO
+        self.duplicate = self.bound = False
 
     # ------------------------------------------------------------------ what the desk adds
 
@@ -121,13 +163,35 @@ class Effects:
         """The step changes this order too. Call before the change."""
         if child is self.child:
             self.bound = True
-        elif all(change.child is not child for change in self.others):
-            self.others = [*self.others, Change(child)]
+        elif self._is_new(child):
+            self._beside(child)
+
+    def _is_new(self, one: Child | Parent) -> bool:
+        """Whether this order or parent was not listed before. One step may list all of them: a kill switch."""
+        if self._has is None:
+            self._has = {id(one)}
+            return True
+        if id(one) in self._has:
+            return False
+        self._has.add(id(one))
+        return True
+
+    def _beside(self, child: Child) -> None:
+        self._others = self._others or []
+        self._others.append(Change(child))
+        self.others = self._others
 
     def parent(self, parent: Parent) -> None:
         """The step changes this parent order."""
-        if parent not in self.parents:
-            self.parents = [*self.parents, parent]
+        if self._is_new(parent):
+            self._parents = self._parents or []
+            self._parents.append(parent)
+            self.parents = self._parents
+
+    def family(self, parent: Parent) -> None:
+        """The parent ends, or goes on: that decides whether its orders may leave memory."""
+        for child in parent.children:
+            self.touch(child)
 
     def want(self, parent: Parent) -> None:
         """A decision on the rest of this parent is wanted."""
@@ -150,20 +214,26 @@ class Effects:
 
     def send(self, operation: Operation) -> None:
         """Ask a venue, once this step is durable."""
-        self.operations = [*self.operations, operation]
+        self._operations = self._operations or []
+        self._operations.append(operation)
+        self.operations = self._operations
 
     def take_back(self, first: int) -> None:
         """Nothing from operation number `first` on leaves."""
-        self.operations = self.operations[:first]
+        if self._operations is not None:
+            del self._operations[first:]
 
 
 class Change:
     """An order touched beside the one that the input is about, with its state before and after."""
 
-    __slots__ = ("after", "before", "child")
+    __slots__ = ("after", "before", "child", "published", "told")
 
     def __init__(self, child: Child) -> None:
         self.child = child
+        self.told: Decimal | None = None
+        """What subscribers had heard of it before, where the step told of more; None where it did not."""
+        self.published = ZERO
         self.before = self.after = state_of(child)
 
 

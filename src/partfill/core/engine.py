@@ -17,6 +17,7 @@ What reports do to an order is in `reports`; what executions do in `fills`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -41,7 +42,7 @@ from partfill.core.holdings import Holdings
 from partfill.core.index import Index
 from partfill.core.invariants import Broken, check
 from partfill.core.ledger import Ledger
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, IdScope
 from partfill.model.events import Adopted, Alarm, AlarmKind
 from partfill.model.inputs import (
     Amend,
@@ -78,7 +79,6 @@ from partfill.model.inputs import (
     Untrack,
     VenueDeclared,
 )
-from partfill.model.numbers import ZERO
 from partfill.model.words import ExecType, Flag, LinkKind
 
 _QUARANTINED = int(Flag.QUARANTINED)
@@ -168,15 +168,15 @@ class Engine:
             self._stop(effects, f"{type(error).__name__} on {type(inp).__name__}: {error}")
         child = effects.child
         if child is None or (effects.duplicate and not effects.bound):
-            return self._beside(effects, now) if effects.others else effects
+            return self._beside(effects, now) if effects.others or effects.merged else effects
         effects.changed = True
         child.updated = now
         ledger = effects.ledger
         assert ledger is not None
         if not child.flags & _QUARANTINED:
-            if effects.bound:
+            if effects.bound or ledger.qty is not None:
                 # It may go on as another venue order now: the end of the one before is not its end.
-                child.settle()
+                self._settle(child, effects)
             if ledger.doubt is not None or child.flags & _DOUBTED:
                 rulings.news(self, child, effects)
                 if child.flags & _PRESUMED:
@@ -185,17 +185,36 @@ class Engine:
                 check(child, ledger, effects.told, effects.published)
             except (Broken, ArithmeticError) as broken:
                 self._stop(effects, f"invariant {broken}")
+        if child.flags & _QUARANTINED:
+            _rest(child)
+        elif child.cum is not child.ledger.cum and (total := child.sum_cum()) == child.cum:
+            # The same quantity with the digits that it has after a restart.
+            child.cum = total
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         if self.holdings is not None:
-            try:
-                self.holdings.follow(effects, now)
-                if self.desk.next_protection > 1:
-                    protection.follow(self.desk, now, effects)
-            except Exception as error:
-                self._halt(child, effects, f"{type(error).__name__} in the position of {child.instrument}: {error}")
+            self._hold(self.holdings, child, effects, now)
         return self._beside(effects, now) if effects.others else effects
+
+    def _hold(self, holdings: Holdings, child: Child, effects: Effects, now: int) -> None:
+        """What the step does to positions, and to what protects them."""
+        try:
+            if effects.merged:
+                holdings.merged(effects, now)
+            holdings.follow(child, effects, now)
+            if self.desk.next_protection > 1:
+                protection.follow(self.desk, now, effects)
+        except Exception as error:
+            self._halt(child, effects, f"{type(error).__name__} in the position of {child.instrument}: {error}")
+            holdings.forgotten(child.id)
+
+    def _settle(self, child: Child, effects: Effects) -> None:
+        """Derive the order anew; where the venue order in force now is the first whose size is known, it is adopted."""
+        known = child.known
+        child.settle()
+        if child.known and not known:
+            self.adopt(child, effects)
 
     def _halt(self, child: Child, effects: Effects, why: str) -> None:
         """What is held cannot be told after this order: it is stopped with its parent, and the others go on."""
@@ -218,15 +237,28 @@ class Engine:
             self._halt(child, effects, f"{type(error).__name__} in the plan of {child.work.parent.ref}: {error}")
 
     def _beside(self, effects: Effects, now: int) -> Effects:
-        """Assert the invariants of every other order that the step touched."""
+        """Assert the invariants of every other order that the step touched, and count what it did to positions."""
+        holdings = self.holdings
+        if holdings is not None and effects.merged and not effects.changed:
+            holdings.merged(effects, now)
+        if effects.merged:
+            # What turned out to be another order is no order any more.
+            effects.others = [change for change in effects.others if self.children.get(change.child.id) is change.child]
         for change in effects.others:
             child = change.child
             child.updated = now
             if child.flags & _QUARANTINED:
+                _rest(child)
+                if holdings is not None:
+                    holdings.forgotten(child.id)
                 continue
+            # What was taken from it, or given to it, shows at once, as it does after a restart.
+            child.settle()
             try:
-                check(child, child.ledger, child.cum, ZERO)
-            except Broken as broken:
+                check(child, child.ledger, child.cum if change.told is None else change.told, change.published)
+                if holdings is not None:
+                    holdings.follow(child, effects, now)
+            except (Broken, ArithmeticError) as broken:
                 child.mark(Flag.QUARANTINED)
                 self.counters.quarantined += 1
                 self.alarm(effects, child, AlarmKind.INVARIANT, f"invariant {broken}; the order is in quarantine")
@@ -251,15 +283,22 @@ class Engine:
             ledger is None
             or e.cl_ord_id is not None
             or ledger.child.life
+            or ledger.child.rules.id_scope is IdScope.DAY
             or ((e.instrument is not None or e.side is not None) and ledger.child.contradicts(e.instrument, e.side))
         ):
             names = (e.venue, e.account, order_id, e.cl_ord_id, None)
             of = (None, None) if e.leg is not None else (e.instrument, e.side)
+            life = 0
+            if ledger is not None and ledger.child.rules.id_scope is IdScope.DAY:
+                life = lives.outlived(self, e, ledger, effects)
             ledger = attribution.attribute(
                 self, *names, effects, create=True, instrument=of[0], side=of[1], as_of=e.as_of, said=e
             )
             if ledger is None:
                 return
+            if life:
+                ledger.child.life = life
+                effects.bound = True
         child = ledger.child
         if effects.enter(child, ledger, self):
             if child.instrument is None and e.instrument is not None:
@@ -277,7 +316,8 @@ class Engine:
         told = attribution.refused_request(self, s)
         effects.aside = effects.aside or told is not s
         s = told
-        life = lives.begins(self, s, effects)
+        # What only refuses or asks begins nothing.
+        life = 0 if reports.needs_order(s) else lives.begins(self, s, effects)
         ledger = attribution.attribute(
             self, s.venue, s.account, s.order_id, s.cl_ord_id, s.orig_cl_ord_id, effects, create=not reports.needs_order(s),
             instrument=s.instrument, side=s.side, as_of=s.as_of,
@@ -287,6 +327,8 @@ class Engine:
         if life:
             ledger.child.life = life
             effects.bound = True
+        if ledger.child.left:
+            attribution.works_under(ledger.child, s, effects)
         if s.exec_type is ExecType.REPLACED:
             ledger = attribution.replaced(self, s, ledger, effects)
         if effects.enter(ledger.child, ledger, self):
@@ -316,7 +358,13 @@ class Engine:
         if ledger is not None and effects.enter(ledger.child, ledger, self):
             new = attribution.continue_as(self, ledger.child, link.new_order_id, effects, joined=True)
             child = new.child
-            if link.kind is LinkKind.REPLACE and link.new_order_id not in child.left:
+            if ledger.child is not child:
+                effects.touch(ledger.child)
+            if not effects.enter(child, new, self):
+                return
+            # What is in force goes on: a link that was said before it is old news, whatever its ids were taken for.
+            in_force = link.order_id == child.order_id
+            if link.kind is LinkKind.REPLACE and (in_force or link.new_order_id not in child.left):
                 attribution.leave(child, link.new_order_id, effects)
             if child.ledger is ledger:
                 # A later one of the chain may be in force already.
@@ -324,15 +372,15 @@ class Engine:
             if link.new_cl_ord_id is not None and attribution.named_by_link(self, child, link.new_cl_ord_id, effects):
                 child.chain(link.new_cl_ord_id, link.cl_ord_id or child.cl_ord_id)
             effects.enter(child, new, self)
-            child.settle()
+            self._settle(child, effects)
 
     def _placed(self, p: OrderPlaced, now: int, effects: Effects) -> None:
         known = self.index.by_client.get((p.venue, p.account, p.cl_ord_id)) if p.cl_ord_id is not None else None
         if known is not None and known.known and not attribution.placed_anew(self, p, known, effects):
-            effects.enter(known, known.ledger, self)
-            effects.duplicate = known.placed
-            self.counters.duplicates += known.placed
-            known.placed = True
+            if effects.enter(known, known.ledger, self):
+                effects.duplicate = known.placed
+                self.counters.duplicates += known.placed
+                known.placed = True
             return
         ledger = attribution.attribute(self, p.venue, p.account, p.order_id, p.cl_ord_id, None, effects, create=True)
         if ledger is not None and effects.enter(ledger.child, ledger, self):
@@ -409,3 +457,10 @@ class Engine:
             self.desk.unclaimed.add(child.id)
         if child.flags & _SUSPECTED:
             self.doubted[child.id] = None
+
+
+def _rest(child: Child) -> None:
+    """What an order in quarantine shows is what it shows after a restart, however far the step came that broke it."""
+    with suppress(ArithmeticError):
+        child.cum = child.sum_cum()
+        child.settle()

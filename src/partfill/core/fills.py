@@ -86,6 +86,11 @@ def revised(engine: Engine, child: Child, ledger: Ledger, r: ExecutionRevised, n
         engine.counters.duplicates += 1
         effects.duplicate = True
         return
+    if booked is Booked.CONFLICT:
+        if child.mark(Flag.KEY_CONFLICT):
+            said = f"correction {r.new_key} corrects {r.key}, which corrects {r.new_key}: it changes nothing"
+            engine.alarm(effects, child, AlarmKind.KEY_CONFLICT, said)
+        return
     if was is None:
         engine.counters.executions += 1
     child.mark(Flag.REVISED)
@@ -290,7 +295,7 @@ def _leg(engine: Engine, child: Child, ledger: Ledger, e: Execution, effects: Ef
     assert e.leg is not None
     booked = ledger.leg(e.key, e.leg, e.qty, e.px)
     if booked is Booked.ENRICHED:
-        effects.rows.append((ledger, f"{e.key}\x1f{e.leg}", e.venue_time, e.leg))
+        effects.rows.append((ledger, f"{e.key}\x1f{e.leg}", e.venue_time, None))
     elif booked is Booked.DUPLICATE:
         engine.counters.duplicates += 1
         effects.duplicate = True

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.position import NOTHING, Position, Share
+from partfill.core.rows import unpack
 from partfill.model.events import AlarmKind, ParentDone, PositionChanged, PositionClosed
 from partfill.model.inputs import InstrumentListed, PositionSeen
-from partfill.model.numbers import ZERO, add, neg, sub, text
+from partfill.model.numbers import ZERO, add, mul, neg, sub, text
 from partfill.model.words import Flag, Side
 
 if TYPE_CHECKING:
@@ -42,27 +43,43 @@ class Holdings:
         """What is known of instruments, per (venue, instrument): the engine's own."""
         self.positions: dict[tuple[str, str, str], Position] = {}
         self.counted: dict[int, tuple[Position, Share]] = {}
-        """Of every order in memory that has filled."""
+        """Of every order in memory that has filled, or cost a fee."""
         self.next_number = 1
 
-    def follow(self, effects: Effects, now: int) -> None:
-        """Draw the consequences of one step."""
-        for gone, _ in effects.merged:
+    def merged(self, effects: Effects, now: int) -> None:
+        """Orders turned out to be others: what they contributed, those do."""
+        for gone, _, _ in effects.merged:
             known = self.counted.pop(gone, None)
             if known is not None:
                 self._move(known[0], gone, known[1], NOTHING, now, effects)
-        child = effects.child
-        if child is None or (not child.cum and child.id not in self.counted):
+
+    def follow(self, child: Child, effects: Effects, now: int) -> None:
+        """Draw the consequences of one step for an order that it touched."""
+        known = self.counted.get(child.id)
+        if known is None and not _has_counted(child):
             return
-        if child.side is None or child.instrument is None or child.flags & _QUARANTINED:
+        if child.flags & _QUARANTINED:
+            # What it did before stays.
+            self.counted.pop(child.id, None)
             return
-        position, before = self.counted.get(child.id) or (self._of(child), NOTHING)
+        if child.side is None or child.instrument is None:
+            return
         after = share_of(child)
+        if known is None and after == NOTHING:
+            return
+        if known is not None and known[0].instrument != child.instrument:
+            # Its own terms name another instrument than the venue's first word did.
+            self._move(known[0], child.id, known[1], NOTHING, now, effects)
+            known = None
+        position, before = known or (self._of(child), NOTHING)
         if after.fees and child.base is not None and position.base is None:
             position.rebase(child.base, now)
             effects.position(position)
+        # The same with other digits too: those are what is there after a restart.
+        self.counted[child.id] = (position, after)
         if after != before:
-            self.counted[child.id] = (position, after)
+            if after == NOTHING:
+                del self.counted[child.id]
             self._move(position, child.id, before, after, now, effects)
 
     def seen(self, engine: Engine, p: PositionSeen, now: int, effects: Effects) -> None:
@@ -112,8 +129,11 @@ class Holdings:
 
     def restored(self, child: Child) -> None:
         """An order has come back into memory: what it contributes has been counted."""
-        if child.cum and child.side is not None and child.instrument is not None:
-            self.counted[child.id] = (self._of(child), share_of(child))
+        if child.side is None or child.instrument is None or child.flags & _QUARANTINED or not _has_counted(child):
+            return
+        share = share_of(child)
+        if share != NOTHING:
+            self.counted[child.id] = (self._of(child), share)
 
     def forgotten(self, number: int) -> None:
         """An order leaves memory."""
@@ -144,7 +164,8 @@ class Holdings:
         was = (position.held, position.cost, position.paid)
         rounds = position.rounds
         net = None if was[0] else position.net
-        position.move(child, before, after, now)
+        ours = effects.child is not None and effects.child.id == child
+        position.move(child, before, after, now, _became(effects) if ours and abs(after.qty) <= abs(before.qty) else None)
         effects.position(position)
         if was != (position.held, position.cost, position.paid):
             self._tell(position, child, effects)
@@ -179,6 +200,28 @@ class Holdings:
             position.paid, bool(position.unpriced), None if qty is held else held,
         )  # fmt: skip
         effects.events.insert(place, changed)
+
+
+def _became(effects: Effects) -> tuple[Decimal, Decimal] | None:
+    """What is left of the one execution that a step corrected or took back, signed; None where it was not one."""
+    if len(effects.rows) != 1 or effects.child is None:
+        return None
+    ledger, key, _, leg = effects.rows[0]
+    packed = ledger.rows.get(key)
+    if packed is None or leg is not None:
+        return None
+    row = unpack(packed)
+    if row.void or row.qty is None:
+        return (ZERO, ZERO)
+    if row.px is None:
+        return None
+    left = (ledger.live_qty(row), mul(row.qty, row.px))
+    return left if effects.child.side is Side.BUY else (neg(left[0]), neg(left[1]))
+
+
+def _has_counted(child: Child) -> bool:
+    """Whether something of it has filled, perhaps to be taken back, or it cost a fee."""
+    return bool(child.cum) or any(ledger.rows or ledger.claims or ledger.fees for ledger in child.ledgers)
 
 
 def share_of(child: Child) -> Share:

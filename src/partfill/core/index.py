@@ -34,6 +34,8 @@ class Index:
         if scope in self.former:
             child.got("order", order_id, 1 + max(each.child.had("order", order_id) for each in self.former[scope]))
         self.by_order[scope] = ledger
+        if scope in self.former:
+            self._keep_former(scope, self.former[scope])
         ledger.order_id = order_id
         child.order_ids += (order_id,)
 
@@ -43,21 +45,33 @@ class Index:
         if scope in self.former_clients:
             child.got("client", cl_ord_id, 1 + max(each.had("client", cl_ord_id) for each in self.former_clients[scope]))
         self.by_client[scope] = child
+        if scope in self.former_clients:
+            self._keep_former_clients(scope, self.former_clients[scope])
         child.client_ids += (cl_ord_id,)
         if child.cl_ord_id is None:
             child.cl_ord_id = cl_ord_id
+
+    def holders(self, scope: Scope) -> tuple[Ledger, ...]:
+        """Every order in memory that has or had this order id."""
+        now = self.by_order.get(scope)
+        return (*self.former.get(scope, ()), *(() if now is None else (now,)))
+
+    def client_holders(self, scope: Scope) -> tuple[Child, ...]:
+        """The same for a client id."""
+        now = self.by_client.get(scope)
+        return (*self.former_clients.get(scope, ()), *(() if now is None else (now,)))
 
     def part(self, scope: Scope) -> None:
         """The order of this order id had it: it is free for another, and late news still finds the former one."""
         ledger = self.by_order.pop(scope)
         ledger.child.parted = True
-        self.former[scope] = (*self.former.get(scope, ()), ledger)
+        self._keep_former(scope, (*self.former.get(scope, ()), ledger))
 
     def part_client(self, scope: Scope) -> None:
         """The same for a client id."""
         child = self.by_client.pop(scope)
         child.parted = True
-        self.former_clients[scope] = (*self.former_clients.get(scope, ()), child)
+        self._keep_former_clients(scope, (*self.former_clients.get(scope, ()), child))
 
     def merged(self, keep: Child, parked: Child, into: dict[Ledger, Ledger]) -> None:
         """`parked` turned out to be `keep`: whatever led to it, or did before, leads to that one."""
@@ -67,14 +81,13 @@ class Index:
             if found in into:
                 self.by_order[scope] = into[found]
             if scope in self.former:
-                self.former[scope] = tuple(dict.fromkeys(into.get(each, each) for each in self.former[scope]))
+                self._keep_former(scope, tuple(into.get(each, each) for each in self.former[scope]))
         for cl_ord_id in parked.client_ids:
             scope = (keep.venue, keep.account, cl_ord_id)
             if self.by_client.get(scope) in (None, parked):
                 self.by_client[scope] = keep
             if scope in self.former_clients:
-                holders = (keep if each is parked else each for each in self.former_clients[scope])
-                self.former_clients[scope] = tuple(dict.fromkeys(holders))
+                self._keep_former_clients(scope, tuple(keep if each is parked else each for each in self.former_clients[scope]))
 
     def forget(self, child: Child) -> None:
         """Nothing leads to this order any more."""
@@ -108,8 +121,7 @@ class Index:
             if now is not None and now.child is not child:
                 holders.append(now)
             holders.append(ledgers[order_id])
-            holders.sort(key=lambda each: (each.child.had("order", order_id), each.child.id))
-            self.by_order[scope] = holders.pop()
+            self.by_order[scope] = max(holders, key=lambda each: (each.child.had("order", order_id), each.child.id))
             self._keep_former(scope, tuple(holders))
         for cl_ord_id in dict.fromkeys(child.client_ids):
             scope = (child.venue, child.account, cl_ord_id)
@@ -118,20 +130,26 @@ class Index:
             if other is not None and other is not child:
                 owners.append(other)
             owners.append(child)
-            owners.sort(key=lambda each: (each.had("client", cl_ord_id), each.id))
-            self.by_client[scope] = owners.pop()
+            self.by_client[scope] = max(owners, key=lambda each: (each.had("client", cl_ord_id), each.id))
             self._keep_former_clients(scope, tuple(owners))
 
     # ------------------------------------------------------------------ inside
 
     def _keep_former(self, scope: Scope, holders: tuple[Ledger, ...]) -> None:
-        if holders:
-            self.former[scope] = holders
+        """Note who had an order id: each order once, in the order in which they got it."""
+        name, now = scope[2], self.by_order.get(scope)
+        each_once = {each.child.id: each for each in holders if now is None or each.child is not now.child}
+        if each_once:
+            self.former[scope] = tuple(
+                sorted(each_once.values(), key=lambda each: (each.child.had("order", name), each.child.id))
+            )
         else:
             self.former.pop(scope, None)
 
     def _keep_former_clients(self, scope: Scope, holders: tuple[Child, ...]) -> None:
-        if holders:
-            self.former_clients[scope] = holders
+        name, now = scope[2], self.by_client.get(scope)
+        each_once = {each.id: each for each in holders if each is not now}
+        if each_once:
+            self.former_clients[scope] = tuple(sorted(each_once.values(), key=lambda each: (each.had("client", name), each.id)))
         else:
             self.former_clients.pop(scope, None)

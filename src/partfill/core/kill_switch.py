@@ -41,15 +41,15 @@ def switched(desk: Desk, k: KillSwitch, now: int, effects: Effects) -> None:
         return
     desk.killed[scope] = k.by
     on_their_way = _on_their_way(desk)
-    for child in list(desk.engine.children.values()):
+    for _, child in sorted(desk.engine.children.items()):
         if child.work is None and child.known and child.open and _within(scope, child.venue, child.account):
-            if any(_may_be(child, each) for each in on_their_way):
+            if child.nameless and any(_may_be(child, each) for each in on_their_way):
                 effects.touch(child)
                 child.mark(Flag.UNCLAIMED)
                 desk.unclaimed.add(child.id)
             else:
                 _take_over(desk, child, effects)
-    for parent in list(desk.parents.values()):
+    for _, parent in sorted(desk.parents.items()):
         if (parent.done is None or parent.active) and _within(scope, parent.venue, parent.account):
             effects.parent(parent)
             handling.killed(desk, parent, now, effects)
@@ -79,6 +79,7 @@ def _take_over(desk: Desk, child: Child, effects: Effects) -> Parent:
     work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
     work.seen_cum, work.px = child.cum, child.price
     parent.cum, parent.attempts = child.cum, 1
+    parent.halted = bool(child.flags & Flag.QUARANTINED)
     parent.children.append(child)
     parent.active.append(child)
     desk.remember(parent)
@@ -103,7 +104,7 @@ def sweep(desk: Desk, now: int, effects: Effects) -> None:
     for number in sorted(desk.unclaimed):
         child = desk.engine.children.get(number)
         wanted = child is not None and child.work is None and child.open and who_killed(desk, child.venue, child.account)
-        if child is not None and wanted and any(_may_be(child, each) for each in on_their_way):
+        if child is not None and wanted and child.nameless and any(_may_be(child, each) for each in on_their_way):
             continue
         desk.unclaimed.discard(number)
         if child is None:

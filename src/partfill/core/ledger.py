@@ -14,12 +14,12 @@ It does not know orders: terms, status and leaves are in `child`. It publishes n
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from partfill.core.asides import lift, too_late
 from partfill.core.booked import Booked
+from partfill.core.charges import apart, belongs, charge, settle_owed
 from partfill.core.claims import Claim, Losses, admit, best, outdated
 from partfill.core.corrections import Case, Scales, Version, Void, as_of, derive, history, off_qty, scaled
 from partfill.core.repeats import again
@@ -146,8 +146,8 @@ class Ledger:
                 self.fee_unknown += 1
             else:
                 self.add_fee(currency or "", fee)
-            if self.owed is not None and key in self.owed:
-                self.settle_owed(key)
+            if self.owed is not None:
+                settle_owed(self, key)
             self.cum = itemised if itemised >= self.claimed else self.claimed
             return Booked.NEW
         if fee is None and not state and known == (f"{qty!s}|{px!s}" if px is not None else f"{qty!s}|"):
@@ -182,6 +182,9 @@ class Ledger:
             self.links = {}
         elif name in self.links:
             return Booked.DUPLICATE, root
+        if name == root:
+            # It corrects what is itself a correction of it: there is no first version then.
+            return Booked.CONFLICT, root
         version.era = self.era
         lift(self, root)
         case = self.open_case(root)
@@ -191,9 +194,12 @@ class Ledger:
             case.versions.update(stray.versions)
             case.void = case.void or stray.void
             self.drop(name)
+            belongs(self, root, case, stray.charged)
         self.links[name] = key
         case.versions[name] = version
         self.derive_row(root, case)
+        if self.owed is not None:
+            settle_owed(self, root, name)
         return Booked.CHANGED, root
 
     def void(self, key: str, void: Void) -> tuple[Booked, str]:
@@ -212,44 +218,16 @@ class Ledger:
 
     def charge(self, key: str | None, amount: Decimal, currency: str) -> str | None:
         """Add a fee that came apart: to execution `key`, or to the order as a whole. Returns the key of the row it changed."""
-        if key is None:
-            self.add_fee(currency, amount)
-            return None
-        root = self.root(key)
-        packed = self.rows.get(root)
-        if packed is None or unpack(packed).qty is None:
-            self.owed = self.owed if self.owed is not None else {}
-            owed = self.owed.setdefault(root, {})
-            owed[currency] = add(owed.get(currency, ZERO), amount)
-            self.add_fee(currency, amount)
-            return None
-        row = unpack(packed)
-        if row.void or row.leg:
-            return None
-        case = (self.cases or {}).get(root)
-        if case is not None and row.fee_currency in (None, currency):
-            case.charged[currency] = add(case.charged.get(currency, ZERO), amount)
-            self.derive_row(root, case)
-            return root
-        if row.fee is None:
-            self.fee_unknown -= 1
-            fee = amount
-        elif row.fee_currency == currency:
-            fee = add(row.fee, amount)
-        else:
-            # A second currency: counted, but the row shows the first.
-            self.add_fee(currency, amount)
-            return None
-        self.add_fee(currency, amount)
-        self.rows[root] = pack(replace(row, fee=fee, fee_currency=currency))
-        return root
+        return charge(self, key, amount, currency)
 
     def multiplied(self, numerator: Decimal, denominator: Decimal) -> Multiplied:
         """Every quantity times numerator / denominator, each execution by itself too. Raises `Inexact`; changes nothing."""
         for _, row in self.live():
             scale(self.live_qty(row), numerator, denominator)
-        for case in (self.cases or {}).values():
-            for version in (*case.versions.values(), *(() if case.first is None else (case.first,))):
+        for _, case in sorted((self.cases or {}).items()):
+            versions = [version for _, version in sorted(case.versions.items())]
+            named = () if case.void is None or case.void.stated is None else (Version(case.void.stated, era=case.void.era),)
+            for version in (*versions, *(() if case.first is None else (case.first,)), *named):
                 scale(scaled(version, self.scales), numerator, denominator)
         return Multiplied(
             scale(self.itemised, numerator, denominator),
@@ -262,7 +240,7 @@ class Ledger:
             ),
             {
                 key: tuple((at, scale(qty, numerator, denominator)) for at, qty in versions)
-                for key, versions in (self.losses or {}).items()
+                for key, versions in sorted((self.losses or {}).items())
             } or None,
         )  # fmt: skip
 
@@ -362,19 +340,30 @@ class Ledger:
             if packed is not None:
                 row = unpack(packed)
                 assert row.qty is not None
-                case.first = Version(row.qty, row.px, row.fee, row.fee_currency, 0, row.as_of, False, row.era)
+                fee = row.fee
+                if row.charged is not None and fee is not None:
+                    fee = sub(fee, row.charged)
+                    case.charged[row.fee_currency or ""] = row.charged
+                case.first = Version(row.qty, row.px, fee, row.fee_currency, 0, row.as_of, False, row.era)
                 case.state = row.state
         return case
 
-    def derive_row(self, key: str, case: Case) -> None:
-        """Put the row that follows from the whole case, and what claims and leaves have to know of it."""
+    def derive_row(self, key: str, case: Case, beside: dict[str, Decimal] | None = None) -> None:
+        """Put the row that follows from the whole case, and what claims and leaves have to know of it.
+
+        `beside`: what was charged beside the row so far, where that has changed.
+        """
         links = self.links or {}
         packed = self.rows.get(key)
         old = unpack(packed) if packed is not None else None
-        self.put(key, old, derive(case, links, self.scales))
-        self.off = ZERO
-        for each in (self.cases or {}).values():
-            self.off = add(self.off, off_qty(each, links, self.scales))
+        new = derive(case, links, self.scales)
+        if case.charged:
+            for currency, amount in (apart(case, old) if beside is None else beside).items():
+                self.add_fee(currency, amount.copy_negate())
+            for currency, amount in apart(case, new).items():
+                self.add_fee(currency, amount)
+        self.put(key, old, new)
+        self._sum_off()
         versions = history(case, links, self.scales)
         if versions is not None:
             self.losses = self.losses if self.losses is not None else {}
@@ -386,9 +375,17 @@ class Ledger:
         row = unpack(self.rows.pop(key))
         self._take(row)
         if self.cases is not None:
-            self.cases.pop(key, None)
+            case = self.cases.pop(key, None)
+            for currency, amount in apart(case, row).items() if case is not None else ():
+                self.add_fee(currency, amount.copy_negate())
         if self.losses is not None:
             self.losses.pop(key, None)
+        self._sum_off()
+
+    def _sum_off(self) -> None:
+        self.off = ZERO
+        for each in (self.cases or {}).values():
+            self.off = add(self.off, off_qty(each, self.links or {}, self.scales))
 
     def put(self, key: str, old: Row | None, new: Row) -> None:
         """Replace the version of `key` that counts, and bring every total along."""
@@ -437,33 +434,8 @@ class Ledger:
                 qty = scale(qty, numerator, denominator)
         return qty
 
-    def settle_owed(self, key: str) -> None:
-        """The execution came whose charges had come before it: they are its fee now."""
-        assert self.owed is not None
-        amounts = self.owed.pop(key)
-        self.owed = self.owed or None
-        row = unpack(self.rows[key])
-        case = (self.cases or {}).get(key)
-        for currency, amount in amounts.items():
-            if row.void:
-                self.add_fee(currency, amount.copy_negate())
-            elif row.fee_currency not in (None, currency):
-                # A second currency: counted, but the row shows the first.
-                continue
-            elif case is not None:
-                self.add_fee(currency, amount.copy_negate())
-                case.charged[currency] = add(case.charged.get(currency, ZERO), amount)
-                self.derive_row(key, case)
-                row = unpack(self.rows[key])
-            elif row.fee is None:
-                self.fee_unknown -= 1
-                row.fee, row.fee_currency = amount, currency
-            else:
-                row.fee = add(row.fee, amount)
-        if case is None:
-            self.rows[key] = pack(row)
-
     def add_fee(self, currency: str, amount: Decimal) -> None:
+        """Add to what is known in this currency."""
         total = add((self.fees or {}).get(currency, ZERO), amount)
         self.fees = (self.fees or {}) | {currency: total}
 

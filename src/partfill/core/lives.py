@@ -10,6 +10,7 @@ Rules
 - A report never parts an order of ours from its client id where client ids are unique for ever, nor while a replace of ours is
   out or the end of our order is unproven. Only a placing under that id does (`attribution.placed_anew`); it is alarmed while
   the known order is open.
+- A report that names an id that the desk gave is about the order that has it.
 - The new life has only the ids that its opener names. The old one keeps its executions, and its late news finds it: a bust
   goes to the life that has the execution, anything else to the life of its time.
 - Two orders of which each was opened under one id, both alive, show that it is no id: the venue prints a placeholder.
@@ -64,10 +65,31 @@ def begins(engine: Engine, s: OrderSnapshot, effects: Effects) -> int:
     return child.life + 1
 
 
+def outlived(engine: Engine, e: Execution, ledger: Ledger, effects: Effects) -> int:
+    """Whether an execution is of an order that begins anew under the id of one that is over since yesterday: its life number,
+    the id set free; 0 where it is not. The report that opens the order is still to come."""
+    child = ledger.child
+    ours = child.work is not None and e.cl_ord_id in child.client_ids
+    if e.as_of is None or ours or not child.known or child.rules.chain is Chain.RESTARTS:
+        # A client id of ours says whose it is, and where each replace begins a venue order it may be the next of them.
+        return 0
+    if e.as_of // DAY_NS <= max(child.opened_at, child.heard) // DAY_NS or child.open_at_venue or _ours_is_open(child):
+        return 0
+    scope = (e.venue, e.account, e.order_id or "")
+    if scope in engine.shared or engine.index.by_order.get(scope) is not ledger:
+        return 0
+    effects.touch(child)
+    engine.index.part(scope)
+    return child.life + 1
+
+
 def _another(engine: Engine, s: OrderSnapshot, child: Child, used: Ledger | None, rules: Capabilities, effects: Effects, *,
              opener: bool) -> bool:  # fmt: skip
     """Whether the report cannot be about `child`, and opens an order."""
     if s.as_of is None or s.as_of <= child.heard or s.orig_cl_ord_id is not None:
+        return False
+    if child.work is not None and s.cl_ord_id in child.client_ids:
+        # The desk gives no id twice.
         return False
     if opener and (s.cum_qty or s.executions):
         return False
@@ -99,7 +121,7 @@ def _another(engine: Engine, s: OrderSnapshot, child: Child, used: Ledger | None
         return True
     if s.exec_type is ExecType.NEW and used is not None and s.cl_ord_id is not None and not later_day:
         if child.client_ids and s.cl_ord_id not in child.client_ids and s.cl_ord_id not in (child.in_flight or {}):
-            _shared(engine, child, used, f"client ids {child.cl_ord_id} and {s.cl_ord_id}", effects)
+            _shared(engine, child, s.order_id or "", f"client ids {child.cl_ord_id} and {s.cl_ord_id}", effects)
     return False
 
 
@@ -112,22 +134,23 @@ def _ours_is_open(child: Child) -> bool:
     return child.work is not None and not child.work.settled
 
 
-def share(engine: Engine, by_order: Child, by_client: Child, ledger: Ledger, effects: Effects) -> bool:
+def share(engine: Engine, by_order: Child, by_client: Child, order_id: str | None, effects: Effects) -> bool:
     """Whether one message shows that two orders, each opened by itself, have one order id: then it is none from now on."""
-    if ledger.order_id is None or not by_order.opened_at or not (by_client.opened_at or by_client.placed):
+    if order_id is None or not by_order.opened_at or not (by_client.opened_at or by_client.placed):
         return False
     if by_order.placed and by_order.work is not None and by_client.work is None:
         # Nobody takes an id from an order of ours that works under it.
         return False
-    _shared(engine, by_order, ledger, f"client ids {by_order.cl_ord_id} and {by_client.cl_ord_id}", effects)
+    _shared(engine, by_order, order_id, f"client ids {by_order.cl_ord_id} and {by_client.cl_ord_id}", effects)
     return True
 
 
-def _shared(engine: Engine, child: Child, ledger: Ledger, by: str, effects: Effects) -> None:
-    engine.shared.add((child.venue, child.account, ledger.order_id or ""))
+def _shared(engine: Engine, child: Child, order_id: str, by: str, effects: Effects) -> None:
+    """The id that was printed is none. The order may have another one, which is."""
+    engine.shared.add((child.venue, child.account, order_id))
     effects.engine = True
     effects.touch(child)
-    said = f"order id {ledger.order_id} is printed for two orders ({by}); it is a placeholder from here on, client ids decide"
+    said = f"order id {order_id} is printed for two orders ({by}); it is a placeholder from here on, client ids decide"
     engine.alarm(effects, child, AlarmKind.ID_SHARED, said)
 
 
@@ -137,24 +160,31 @@ def meant(index: Index, scope: Scope, newest: Ledger, as_of: int | None, ref: st
 
     `said`: the execution that the message is. Without a stamp, one that a former life has to the letter is a repeat of that.
     """
-    former = index.former.get(scope)
-    if former is None:
+    # An order may have gone on under the same id more than once.
+    own = _under(newest, scope[2])[1:]
+    former = index.former.get(scope, ())
+    if not former and not own:
         return newest
     early = as_of is not None and as_of < newest.child.opened_at
     if said is not None and as_of is None and said.key not in newest.rows:
-        for each in reversed(former):
+        for each in (*own, *(one for held in reversed(former) for one in _under(held, scope[2]))):
             packed = each.rows.get(said.key)
             row = None if packed is None else unpack(packed)
             if row is not None and (row.qty, row.px) == (said.qty, said.px):
                 return each
     if ref is not None:
         chain = (*reversed(former), newest) if early else (newest, *reversed(former))
-        for each in chain:
+        for each in (one for held in chain for one in _under(held, scope[2])):
             if each.root(ref) in each.rows or (each.links is not None and ref in each.links):
                 return each
-    if early and as_of is not None:
+    if early and former and as_of is not None:
         return next((each for each in reversed(former) if each.child.opened_at <= as_of), former[0])
     return newest
+
+
+def _under(ledger: Ledger, order_id: str) -> list[Ledger]:
+    """The venue orders of its order that have this id, newest first."""
+    return [each for each in reversed(ledger.child.ledgers) if each.order_id == order_id] or [ledger]
 
 
 def opened(child: Child, s: OrderSnapshot) -> None:

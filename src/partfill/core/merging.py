@@ -5,12 +5,13 @@ Nothing is added twice: executions meet by key, claims by maximum, corrections a
 
 from __future__ import annotations
 
+from partfill.core.charges import apart, belongs, settle_owed
 from partfill.core.claims import admit
 from partfill.core.corrections import Case
 from partfill.core.doubts import join
 from partfill.core.ledger import Ledger
 from partfill.core.repeats import again
-from partfill.core.rows import unpack
+from partfill.core.rows import pack, unpack
 from partfill.model.numbers import ZERO, sub
 
 
@@ -24,8 +25,13 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
     for _, row in other.live():
         if row.fee is not None and row.fee_currency is not None:
             loose[row.fee_currency] = sub(loose.get(row.fee_currency, ZERO), row.fee)
-    if other.links:
-        ledger.links = (ledger.links or {}) | other.links
+    for key, case in (other.cases or {}).items():
+        for currency, amount in apart(case, unpack(other.rows[key]) if key in other.rows else None).items():
+            loose[currency] = sub(loose.get(currency, ZERO), amount)
+    for name, key in (other.links or {}).items():
+        ledger.links = ledger.links if ledger.links is not None else {}
+        if ledger.root(key) != name:
+            ledger.links.setdefault(name, key)
     touched = [*other.rows, *(key for key in ledger.rows if ledger.root(key) != key)]
     for key in touched:
         # What one of them took for an execution of its own may be a version of another's.
@@ -51,15 +57,38 @@ def merge(ledger: Ledger, other: Ledger) -> list[str]:
             ledger.add_fee(currency, amount)
     if other.owed:
         ledger.owed = (ledger.owed or {}) | other.owed
-    for key in [key for key in ledger.owed or {} if key in ledger.rows]:
-        ledger.settle_owed(key)
+    owed = [key for key in ledger.owed or {} if ledger.root(key) in ledger.rows]
+    charged = [ledger.root(key) for key in owed]
+    for key in owed:
+        settle_owed(ledger, ledger.root(key), key)
+    for key, case in (ledger.cases or {}).items():
+        # What is known of one may decide which version of another is in force.
+        if case.first is not None or case.versions or case.void is not None:
+            ledger.derive_row(key, case)
     join(ledger, other)
     ledger.ends |= other.ends
     ledger.qty = other.qty if ledger.qty is None else ledger.qty
     if other.order_id is not None:
         ledger.order_id = other.order_id
     ledger.rejoin()
-    return [*dict.fromkeys([*touched, *(ledger.cases or {})])]
+    return [*dict.fromkeys([*touched, *(ledger.cases or {}), *charged])]
+
+
+def into_era(ledger: Ledger, era: int) -> list[str]:
+    """No row of it is of a later time than `era`, which is the time of the order that it becomes a part of; returns the keys of
+    those that were. Nothing was split on either side, so units are the same."""
+    changed = []
+    for key, packed in ledger.rows.items():
+        row = unpack(packed)
+        if row.era > era:
+            row.era = era
+            ledger.rows[key] = pack(row)
+            changed.append(key)
+    for case in (ledger.cases or {}).values():
+        for each in (*case.versions.values(), case.first, case.void):
+            if each is not None:
+                each.era = min(each.era, era)
+    return changed
 
 
 def _fold(ledger: Ledger, root: str, theirs: Case, *, whole: bool = False) -> None:
@@ -69,5 +98,7 @@ def _fold(ledger: Ledger, root: str, theirs: Case, *, whole: bool = False) -> No
         case.first = case.first or theirs.first
     case.versions.update(theirs.versions)
     case.void = case.void or theirs.void
+    if theirs.charged:
+        belongs(ledger, root, case, theirs.charged)
     if case.first is not None or case.versions or case.void is not None:
         ledger.derive_row(root, case)

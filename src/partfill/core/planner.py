@@ -55,6 +55,11 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
         step = _of_child(parent, child, child.work, now)
         if step is not None:
             yield step
+            if step.ask and not step.at:
+                # A question that nothing hangs on keeps nothing from being changed: not even until the next step comes.
+                step = _of_child(parent, child, child.work, now)
+                if step is not None:
+                    yield step
     if not parent.active:
         step = _next(parent)
     elif parent.guards is not None and parent.stop is None:

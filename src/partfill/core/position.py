@@ -163,19 +163,29 @@ class Position:
             self.changed = now
             self._append(Moved(0, more, worth), now)
 
-    def move(self, child: int, before: Share, after: Share, now: int) -> None:
-        """The share of one order is `after` and was `before`."""
+    def move(self, child: int, before: Share, after: Share, now: int, became: tuple[Decimal, Decimal] | None = None) -> None:
+        """The share of one order is `after` and was `before`.
+
+        `became`: where that is since one execution was corrected or taken back, what is left of it (signed quantity, value).
+        """
         qty, value = sub(after.qty, before.qty), sub(after.value, before.value)
         if before.fees is not after.fees:
             self._fees(before, after)
             if self.base is not None:
-                qty, value = self._less_taken(self.base, before, after, value)
+                less = self._less_taken(self.base, before, after, value)
+                became = became if less == (qty, value) else None
+                qty, value = less
         self.unpriced += after.unpriced - before.unpriced
         self.changed = now
         if not qty and not value:
             return
         buys = (before.qty or after.qty) > ZERO
         if qty and (qty > ZERO) is buys:
+            if before.unpriced and before.qty:
+                # What had no price has one now: it is none of the fill that came with it.
+                late = sub(ratio(mul(after.value, before.qty), after.qty), before.value)
+                self._amend(child, ZERO, late, now, None)
+                value = sub(value, late)
             if self.held and (self.held > ZERO) is buys:
                 # More of the same.
                 self.held, self.cost, self.paid = add(self.held, qty), add(self.cost, value), add(self.paid, value)
@@ -185,7 +195,7 @@ class Position:
                 return
             self._append(Moved(child, qty, value), now)
         else:
-            self._amend(child, qty, value, now)
+            self._amend(child, qty, value, now, became)
 
     # ------------------------------------------------------------------ inside
 
@@ -224,38 +234,60 @@ class Position:
         """The oldest fill is remembered as a part of what was there before the others."""
         self.base_qty, self.base_cost = _after(self.base_qty, self.base_cost, self.recent.pop(0))
 
-    def _amend(self, child: int, qty: Decimal, value: Decimal, now: int) -> None:
+    def _amend(self, child: int, qty: Decimal, value: Decimal, now: int, became: tuple[Decimal, Decimal] | None) -> None:
         """Less, or at another price, than was counted: the fills that are remembered are as if it had always been so."""
         left_qty, left_value = qty, value
-        exact = Moved(child, mul(qty, Decimal(-1)), mul(value, Decimal(-1)))
+        became = became or (ZERO, ZERO)
+        exact = Moved(child, sub(became[0], qty), sub(became[1], value))
         if exact in self.recent:
             # The newest of those that look like it.
             place = len(self.recent) - 1 - self.recent[::-1].index(exact)
-            del self.recent[place]
+            self.recent[place : place + 1] = [Moved(child, *became)] if became[0] else []
             left_qty = left_value = ZERO
         else:
             for place in range(len(self.recent) - 1, -1, -1):
                 each = self.recent[place]
-                if each.child != child or not (left_qty or left_value):
+                if not left_qty:
+                    break
+                if each.child != child or not each.qty:
                     continue
+                # Nobody says which fill it was: the newest go, at what they cost, and the others cost the rest.
                 taken = left_qty if abs(left_qty) <= abs(each.qty) else mul(each.qty, Decimal(-1))
-                worth = left_value if taken == left_qty else mul(each.value, Decimal(-1))
+                worth = mul(each.value, Decimal(-1)) if taken == -each.qty else ratio(mul(each.value, taken), each.qty)
                 self.recent[place] = Moved(child, add(each.qty, taken), add(each.value, worth))
                 left_qty, left_value = sub(left_qty, taken), sub(left_value, worth)
-            self.recent = [each for each in self.recent if each.qty or each.value]
+            self.recent = [each for each in self.recent if each.qty]
+            left_value = left_value if left_qty else self._reprice(child, left_value)
         was = self.held
         self.paid = add(self.paid, value)
         self.held, self.cost = self.base_qty, self.base_cost
         for each in self.recent:
             self.held, self.cost = _after(self.held, self.cost, each)
-        if left_qty or left_value:
-            # It is of a time that nobody remembers: as a trade of its own.
+        if left_qty or (left_value and self.base_qty):
+            # It is of a time that nobody remembers: as a trade of its own. A price of a round that is over is none of this one.
             older = Moved(child, left_qty, left_value)
             self.recent.append(older)
             self.held, self.cost = _after(self.held, self.cost, older)
         if self.held and (not was or (was > ZERO) is not (self.held > ZERO)):
             self.rounds += 1
             self.since = now
+
+    def _reprice(self, child: int, value: Decimal) -> Decimal:
+        """Fills of an order cost `value` more, and nobody says which: all that are remembered cost their average. Returns the
+        rest."""
+        of = [place for place, each in enumerate(self.recent) if each.child == child and each.qty]
+        whole, worth = ZERO, value
+        for place in of:
+            whole, worth = add(whole, self.recent[place].qty), add(worth, self.recent[place].value)
+        if not whole or not value:
+            return value
+        left = worth
+        for place in of:
+            qty = self.recent[place].qty
+            part = left if place == of[-1] else ratio(mul(worth, qty), whole)
+            left = sub(left, part)
+            self.recent[place] = Moved(child, qty, part)
+        return ZERO
 
 
 def _kept(share: Share, base: str) -> tuple[Decimal, Decimal]:

@@ -90,7 +90,7 @@ def unprotect(desk: Desk, u: Unprotect, now: int, effects: Effects) -> None:
         said = f"{u.instrument} at {u.venue} {u.account}".rstrip()
         effects.events.append(CommandRefused(0, None, None, u.instrument, f"no protection of {u.side.value} {said}"))
         return
-    for parent in protection.leaving:
+    for parent in _in_order(protection.leaving):
         _take_off(desk, parent, now, effects)
     _let_go(desk, protection, now, effects)
 
@@ -100,7 +100,7 @@ def find_leaving(desk: Desk, protections: Iterable[Protection]) -> None:
     places = {protection.place: protection for protection in protections}
     for protection in places.values():
         protection.leaving = []
-    for parent in desk.parents.values():
+    for _, parent in sorted(desk.parents.items()):
         found = places.get(_place_of(parent)) if parent.guards is not None and parent.guards > 0 and parent.active else None
         if found is not None and all(guard.parent is not parent for guard in found.guards):
             found.leaving.append(parent)
@@ -146,7 +146,7 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
                     concerned.append(protection)
     if effects.doubts and effects.child is not None:
         child = effects.child
-        for protection in desk.protections.values():
+        for protection in list(desk.protections.values()):
             if protection.place[:3] == (child.venue, child.account, child.instrument):
                 stale += [protection] if protection not in stale else []
                 concerned += [protection] if protection not in concerned else []
@@ -180,7 +180,7 @@ def restarted(desk: Desk, now: int, effects: Effects) -> None:
 
 def set_timers(desk: Desk) -> None:
     """A new life, or a journal that was read: timers are set anew."""
-    for protection in desk.protections.values():
+    for protection in list(desk.protections.values()):
         for at in (protection.owed_at, *(guard.again_at for guard in protection.guards)):
             if at:
                 heappush(desk.timers, (at, 0))
@@ -221,7 +221,7 @@ def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
 def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     """Note since when what works is not what should, and tell when it is again; what is replaced leaves then."""
     if protection.in_place:
-        for parent in protection.leaving:
+        for parent in _in_order(protection.leaving):
             _take_off(desk, parent, now, effects)
     covered = protection.covered
     if covered and not protection.since:
@@ -473,3 +473,8 @@ def _place_of(parent: Parent) -> Place:
     if parent.guards is not None and parent.guards > 0:
         side = Side.SELL if side is Side.BUY else Side.BUY
     return (parent.venue, parent.account, parent.terms.instrument, side)
+
+
+def _in_order(parents: Iterable[Parent]) -> list[Parent]:
+    """In the order of their numbers, as after a start: it decides which is asked for first."""
+    return sorted(parents, key=lambda parent: parent.id)

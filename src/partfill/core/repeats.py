@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from partfill.core.booked import STATE_RANK, Booked
+from partfill.core.charges import settle_owed
 from partfill.core.corrections import Case, Version
 from partfill.core.rows import Row, unpack
 from partfill.model.numbers import ZERO
@@ -81,8 +82,8 @@ def _first_version(ledger: Ledger, key: str, case: Case, new: Row) -> Booked:
     case.state = new.state
     stone = not case.versions
     ledger.derive_row(key, case)
-    if ledger.owed is not None and key in ledger.owed:
-        ledger.settle_owed(key)
+    if ledger.owed is not None:
+        settle_owed(ledger, key)
     return Booked.STONE if stone else Booked.ENRICHED
 
 

@@ -71,6 +71,9 @@ def placed(engine: Engine, child: Child, p: OrderPlaced, effects: Effects) -> No
         child.accept_terms(terms.order_qty, terms.price)
         child.settle()
         engine.adopt(child, effects)
+    else:
+        # Which ends are ends depends on how long it is for.
+        child.settle()
 
 
 def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now: int, effects: Effects) -> None:
@@ -89,7 +92,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
             engine.alarm(effects, child, AlarmKind.KEY_REUSED, said)
         effects.bound = True
     s = _sized(s)
-    status, total, price, was_known = child.status, child.order_qty, child.price, child.known
+    status, total, price, was_known, flags = child.status, child.order_qty, child.price, child.known, child.flags
     as_of = now if s.as_of is None else s.as_of
     _describe(child, s, effects)
     if not was_known and (s.order_qty is not None or child.known):
@@ -99,12 +102,14 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         else:
             child.accept_terms(s.order_qty, s.price)
         child.settle()
+        effects.bound = True
         if child.known:
             engine.adopt(child, effects)
     duplicates = engine.counters.duplicates
     listing = weak_keys.believed(engine, child, ledger, s, now, effects) if child.rules.keys_made else s
     fresh = _executions(engine, child, ledger, listing, now, effects)
-    facts, claims = (child.facts, ledger.ends), ledger.claims
+    known = s.exec_type is ExecType.TRADE and bool(s.executions) and not fresh
+    before, claims = _words(child, ledger) if known else (), ledger.claims
     effects.duplicate = False
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
@@ -115,7 +120,6 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         child.accept_leg(ledger, s.order_qty, None)
     if s.day_cum_qty == ZERO and child.day_cum_qty > ZERO and effect.terms:
         child.roll_day(child.day)
-    known = s.exec_type is ExecType.TRADE and bool(s.executions) and not fresh
     # A report that may be an old one again vouches for its total only by its own stamp.
     again = known and s.key is None and s.as_of is None
     if s.cum_qty is not None and child.rules.cumulative is not Cumulative.ABSENT and not again:
@@ -135,7 +139,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
         presumed.answer(engine, child, ledger, s, now, effects)
     if child.flags & _PRESUMED:
         presumed.lives(engine, child, s, as_of, effects)
-    if known and facts == (child.facts, ledger.ends) and claims is ledger.claims:
+    if known and claims is ledger.claims and flags == child.flags and before == _words(child, ledger):
         effects.duplicate = True
         return
     lives.opened(child, s)
@@ -150,6 +154,14 @@ def _sized(s: OrderSnapshot) -> OrderSnapshot:
     """A quantity of zero on a closing row is unknown: rows of finished orders print what is left."""
     closing = s.ord_status in _CLOSING or s.exec_type in _CLOSING_TYPES
     return s.unsized() if closing and s.order_qty == ZERO else s
+
+
+def _words(child: Child, ledger: Ledger) -> tuple[object, ...]:
+    """What a report with executions may change beside them and its total."""
+    requests, sent = dict(child.requests or {}), dict(child.in_flight or {})
+    terms = (child.order_qty, child.price, child.cash_qty, ledger.qty, child.reductions)
+    ends = (ledger.ends, child.ended_at, child.ended_under)
+    return (child.facts, ends, terms, requests, sent, child.cl_ord_id, child.day_era, child.put_back)
 
 
 def _is_delta(child: Child, s: OrderSnapshot) -> bool:

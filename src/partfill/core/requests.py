@@ -44,7 +44,9 @@ def place(desk: Desk, parent: Parent, step: Step, now: int, effects: Effects) ->
     work.request, work.request_id, work.sent_at = Request.PLACE, cl_ord_id, now
     parent.children.append(child)
     parent.active.append(child)
-    parent.done = None
+    if parent.done is not None:
+        parent.done = None
+        effects.family(parent)
     if step.resubmit and last is not None:
         parent.resubmits += 1
         ids = (last.id, last.order_id, last.cl_ord_id)

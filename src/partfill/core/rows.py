@@ -38,6 +38,8 @@ class Row:
     """The venue said that what this row lost works again."""
     void: bool = False
     leg: bool = False
+    charged: Decimal | None = None
+    """What of the fee was charged apart from it, beside a fee of its own, while it has no case. See `charges`."""
 
 
 _SEPARATOR = "|"
@@ -62,7 +64,7 @@ def pack(row: Row) -> str:
         str(row.rank) if row.rank else "",
         str(row.as_of) if row.as_of else "",
         "" if row.first_qty is None else str(row.first_qty),
-        "r" if row.reopens else "",
+        ("r" if row.reopens else "") + ("" if row.charged is None else str(row.charged)),
         row.version or "",
     )
     packed = f"{mark}{qty}|{px}"
@@ -86,6 +88,8 @@ def unpack(packed: str) -> Row:
         row.rank = int(rank) if rank else 0
         row.as_of = int(as_of) if as_of else 0
         row.first_qty = Decimal(first) if first else None
-        row.reopens = bool(reopens)
+        row.reopens = reopens.startswith("r")
+        charged = reopens.removeprefix("r")
+        row.charged = Decimal(charged) if charged else None
         row.version = version or None
     return row

@@ -169,7 +169,7 @@ def _said(child: Child, ledger: Ledger, s: OrderSnapshot) -> tuple[Decimal, tupl
     if s.asked is None or not child.known or s.exec_type is not None or s.key is not None:
         return None
     rules = child.rules
-    if rules.chain is Chain.CONTINUES and s.order_id not in (None, child.order_id):
+    if rules.chain is Chain.CONTINUES and s.order_id in child.left:
         return None
     if ledger.scales is not None and s.asked <= child.terms_at:
         return None

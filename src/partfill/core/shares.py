@@ -58,7 +58,10 @@ def assign(protection: Protection, held: Decimal, rules: Capabilities) -> list[D
     if one_budget:
         left = held
         for guard in sorted(protection.guards, key=_first):
-            part = guard.wanted = min(guard.wanted, held if guard.waits else left)
+            part = whole_lots(min(guard.wanted, held if guard.waits else left), protection.lot)
+            if not guard.waits and protection.too_little(guard.leg, part):
+                part = ZERO
+            guard.wanted = part
             if not guard.waits:
                 found[guard.leg.name] = part
                 left = sub(left, part)

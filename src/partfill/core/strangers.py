@@ -29,14 +29,16 @@ def others(engine: Engine, child: Child) -> tuple[str, ...]:
         return ()
     found: list[str] = []
     for each in engine.children.values():
+        # Orders that are over may have left memory: an answer that names one of them is caught all the same.
         if (
             each.id < child.id
+            and each.open
             and each.venue == child.venue
             and each.account == child.account
             and not child.contradicts(each.instrument, each.side)
         ):
             found.extend(each.order_ids)
-    return tuple(found)
+    return tuple(sorted(found))
 
 
 def not_ours(engine: Engine, child: Child, answer: Looked, effects: Effects) -> bool:

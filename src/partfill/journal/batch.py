@@ -35,6 +35,8 @@ from partfill.model.reports import ExecutionReport
 _json = msgspec.json.Encoder(decimal_format="string").encode
 
 Row = tuple[Any, ...]
+NOWHERE = -1
+"""The order to which execution rows go that are no more."""
 ORDINARY = 8
 """Columns of an execution that is a quantity at a price and nothing else."""
 
@@ -57,7 +59,8 @@ class Batch:
             "_engine",
             "_inputs",
             "_listed",
-            "_merged",
+            "_gone",
+            "_moved",
             "_parents",
             "_rows",
             "_touched",
@@ -74,7 +77,8 @@ class Batch:
         """The numbers that the next order and the next parent had before."""
         self._inputs: list[Row] = []
         self._touched: dict[int, tuple[Child, int]] = {}
-        self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, str | None]] = {}
+        self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, bool]] = {}
+        """Execution rows to be written: order of arrival, newest input, venue time, whether a merger gave that order."""
         self._audit: list[Row] = []
         self._alarms: list[Row] = []
         self._decisions: list[Row] = []
@@ -82,7 +86,10 @@ class Batch:
         self._dust: dict[int, tuple[Speck, int]] = {}
         self._positions: dict[int, tuple[Position, int]] = {}
         self._protections: dict[int, tuple[Protection, int]] = {}
-        self._merged: list[tuple[int, int, Ledger]] = []
+        self._moved: list[Row] = []
+        """What rows of before this batch go where: all of a ledger, or one to `NOWHERE`. In the order of the steps."""
+        self._gone: list[tuple[int, Ledger]] = []
+        """Orders that turned out to be another one, with a ledger that is that one's now."""
         self._parents: dict[int, tuple[Parent, int, int]] = {}
         self._engine = False
 
@@ -94,9 +101,6 @@ class Batch:
         self.last_seq = seq
         if body is not None:
             self._inputs.append((seq, now, body.decode()))
-        for gone, ledgers in effects.merged:
-            self._touched.pop(gone, None)
-            self._merged.extend((gone, position, ledger) for position, ledger in ledgers)
         child = effects.child
         if child is not None and effects.changed:
             self._touched[child.id] = (child, seq)
@@ -108,12 +112,28 @@ class Batch:
             self._positions[position.number] = (position, seq)
         for protection in effects.protections:
             self._protections[protection.number] = (protection, seq)
-        for place, (ledger, key, venue_time, leg) in enumerate(effects.rows):
-            known = self._rows.get((ledger, key))
+        if effects.merged:
+            self._stage_merged(effects)
+        for place, (ledger, key, venue_time, came) in enumerate(effects.rows):
+            if key not in ledger.rows:
+                # It turned out to be a version of another execution.
+                self._rows.pop((ledger, key), None)
+                if ledger.into is None:
+                    self._moved.append((ledger.child.id, _position(ledger), NOWHERE, 0, key))
+                continue
+            born = seq << 16 | min(place, 65_535)
+            source = ledger if came is None or came.source is None else came.source
+            known = self._rows.pop((source, key), None) if source is not ledger else self._rows.get((ledger, key))
             if known is None:
-                self._rows[ledger, key] = (seq << 16 | min(place, 65_535), seq, venue_time, leg)
-            else:
-                self._rows[ledger, key] = (known[0], seq, known[2] if venue_time is None else venue_time, leg)
+                self._rows[ledger, key] = (born, seq, venue_time, came is not None and came.anew)
+                continue
+            at, anew = (born, True) if came is not None and came.anew else (known[0], known[3])
+            self._rows[ledger, key] = (at, seq, known[2] if venue_time is None else venue_time, anew)
+        for _, _, ledgers in effects.merged:
+            for _, ledger, _ in ledgers:
+                if ledger.into is not None:
+                    for key in ledger.rows:
+                        self._rows.pop((ledger, key), None)
         for place, event in enumerate(effects.events):
             if type(event) is Alarm:
                 self._alarms.append((seq, event.order, event.kind.value, event.text))
@@ -121,6 +141,17 @@ class Batch:
                 self._decisions.append(_decision_row(event, seq, place))
         if type(inp) is VenueDeclared or type(inp) is DayRolled:
             self._engine = True
+
+    def _stage_merged(self, effects: Effects) -> None:
+        """Orders that turned out to be others: their rows move, as they would if each step were a transaction of its own."""
+        came = {(how.source, key) for _, key, _, how in effects.rows if how is not None}
+        for gone, keep, ledgers in effects.merged:
+            self._touched.pop(gone, None)
+            self._gone.append((gone, ledgers[0][1]))
+            for position, ledger, there in ledgers:
+                if ledger.into is not None:
+                    self._moved.extend((gone, position, NOWHERE, 0, key) for key in ledger.rows if (ledger, key) not in came)
+                self._moved.append((gone, position, keep, there, None))
 
     def _stage_desk(self, seq: int, now: int, effects: Effects, *, journal: bool) -> None:
         """What the desk did besides: other orders, parents, the kill switch."""
@@ -143,7 +174,6 @@ class Batch:
         names: list[Row] = []
         executions: list[Row] = []
         unusual: list[Row] = []
-        dropped: list[Row] = []
         work: list[Row] = []
         seen: list[Row] = []
         for child, seq in self._touched.values():
@@ -155,31 +185,29 @@ class Batch:
                 known = child.seen or {}
                 seen.extend((child.id, name, known[name]) for name in child.unsaved)
                 child.unsaved = None
-        for (staged, key), (born, seq, venue_time, leg) in self._rows.items():
-            ledger = _resolved(staged)
-            if key not in ledger.rows:
-                # It turned out to be a version of another execution.
-                dropped.append((ledger.child.id, _position(ledger), key))
-                continue
-            row = execution_row(ledger, key, born, seq, venue_time, leg)
+        reborn: list[Row] = []
+        for (ledger, key), (born, seq, venue_time, anew) in self._rows.items():
+            row = execution_row(ledger, key, born, seq, venue_time)
             (executions if len(row) == ORDINARY else unusual).append(row)
-        merged = self._merged
-        moved = self._engine or merged or self._positions or (engine.next_id, engine.desk.next_id) != self._first
+            if anew:
+                reborn.append((*row[:3], born))
+        gone = self._gone
+        moved = self._engine or gone or self._positions or (engine.next_id, engine.desk.next_id) != self._first
         return {
             "journal": self._inputs,
             "children": children,
             "parents": [parent_row(*each) for each in self._parents.values()],
             "work": work,
-            "moved": [(gone, position, ledger.child.id, _position(ledger)) for gone, position, ledger in merged],
-            "gone_executions": [(gone,) for gone, _, _ in merged],
-            "gone": [(gone,) for gone, _, _ in merged],
-            "gone_seen": [(gone,) for gone, _, _ in merged],
-            "gone_names": [(*name[:4], gone) for gone, _, ledger in merged for name in _names(_resolved(ledger).child)],
+            "moved": self._moved,
+            "gone_executions": [*((number,) for number, _ in gone), *([(NOWHERE,)] if self._moved else [])],
+            "gone": [(number,) for number, _ in gone],
+            "gone_seen": [(number,) for number, _ in gone],
+            "gone_names": [(*name, number) for number, ledger in gone for name in _names(_resolved(ledger).child)],
             "seen": seen,
             "names": names,
             "executions": executions,
             "unusual": unusual,
-            "dropped": dropped,
+            "reborn": reborn,
             "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
             "alarms": self._alarms,
             "decisions": self._decisions,
@@ -238,7 +266,7 @@ def child_row(child: Child, seq: int) -> Row:
     )
 
 
-def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int | None, leg: str | None) -> Row:
+def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int | None) -> Row:
     """The `executions` row of one execution, newest version, in the order of its columns."""
     child = ledger.child
     position = _position(ledger)
@@ -260,7 +288,7 @@ def execution_row(ledger: Ledger, key: str, born: int, seq: int, venue_time: int
         # A correction may give a fee and no currency: that is unknown, which is not none.
         "" if row.fee is not None and row.fee_currency is None else row.fee_currency,
         1 if row.void else 0,
-        leg if leg is not None else key.partition("\x1f")[2] if row.leg else None,
+        key.rpartition("\x1f")[2] if row.leg else None,
         packed,
     )
 

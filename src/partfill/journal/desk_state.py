@@ -146,7 +146,7 @@ def thaw_work(blob: str, child: Child, parent: Parent) -> None:
     work = child.work = Work(parent, state.max_qty)
     for name in WorkState.__struct_fields__:
         setattr(work, name, getattr(state, name))
-    if work.seen_cum == child.cum:
+    if str(work.seen_cum) == str(child.cum):
         work.seen_cum = child.cum
     parent.children.append(child)
     if not work.settled:

@@ -20,6 +20,7 @@ import msgspec
 from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.parent import Parent, Work
+from partfill.journal.batch import NOWHERE
 from partfill.model.capabilities import FIX_LIKE
 from partfill.model.inputs import Quarantined
 from partfill.model.numbers import ZERO
@@ -37,13 +38,13 @@ REFUSED = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError)
 _CHILD: dict[str, Callable[[Any], Iterable[int]]] = {
     "children": lambda row: (row[0],),
     "work": lambda row: (row[0],),
-    "moved": lambda row: (row[0], row[2]),
-    "gone_executions": lambda row: (row[0],),
+    "moved": lambda row: (row[0], row[2]) if row[2] != NOWHERE else (row[0],),
+    "gone_executions": lambda row: (row[0],) if row[0] != NOWHERE else (),
     "gone": lambda row: (row[0],),
     "names": lambda row: (row[4],),
     "executions": lambda row: (row[0],),
     "unusual": lambda row: (row[0],),
-    "dropped": lambda row: (row[0],),
+    "reborn": lambda row: (row[0],),
     "audit": lambda row: (row[1],),
     "alarms": lambda row: (row[1],) if row[1] else (),
 }
@@ -91,9 +92,33 @@ def culprits(store: Store, sealed: SealedBatch, statements: dict[str, str]) -> t
                         raise
                     children |= owners
                 db.execute("RELEASE a_row")
+        if db.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+            orphans(store, sealed, children, parents)
     finally:
         db.execute("ROLLBACK")
     return children, parents
+
+
+_BELONGS = {
+    "executions": (0, "children"),
+    "unusual": (0, "children"),
+    "work": (0, "children"),
+    "decisions": (4, "parents"),
+    "dust": (0, "parents"),
+}
+"""What each row belongs to: column, table."""
+
+
+def orphans(store: Store, sealed: SealedBatch, children: set[int], parents: set[int]) -> None:
+    """The orders and parent orders that rows of the batch belong to, and that have no row themselves."""
+    for table, (column, of) in _BELONGS.items():
+        for number in {row[column] for row in sealed.get(table, ())}:
+            if store.db.execute(f"SELECT 1 FROM {of} WHERE id = ?", (number,)).fetchone() is None:
+                (children if of == "children" else parents).add(number)
+    for child, parent, _ in sealed.get("work", ()):
+        if store.db.execute("SELECT 1 FROM parents WHERE id = ?", (parent,)).fetchone() is None:
+            children.add(child)
+            parents.add(parent)
 
 
 def quarantine(engine: Engine, children: set[int], parents: set[int], why: str) -> Quarantined:

@@ -34,13 +34,17 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch, SealedBatch
 from partfill.journal.isolate import REFUSED, culprits, quarantine, rows, without
-from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper, recover
+from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper
+from partfill.journal.recovery import recover
 from partfill.journal.store import STATEMENTS, Store
 from partfill.model.admit import admit
+from partfill.model.commands import KillSwitch, Protect, Stop, Unprotect
 from partfill.model.inputs import Input, Quarantined
 
 MAX_BATCH = 500
 """Inputs in one transaction; while the writer is busy and so many wait, further callers wait to get in."""
+FIRST = frozenset({KillSwitch, Protect, Stop, Unprotect})
+"""What waits at no door: it joins the batch that is being filled, however full that is."""
 ENOUGH = 50
 """Inputs that make a commit worth its sync: when so many are staged and the writer is idle, it starts at once, and the
 steps of whoever comes next run beside it."""
@@ -93,17 +97,19 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._writer = Store(self._path)
         try:
-            # The writer's connection belongs to its thread; what has left memory is read through this one.
-            self._reader = Store(self._path, read_only=True)
+            # The writer's connection belongs to its thread; what is on disk is read through this one.
+            self.reader = Store(self._path, read_only=True)
             try:
-                self.keeper: Keeper = recover(self._reader, self._quiet_ns, self._max_finished)
-                self.seq, self.last_now = self._reader.last_input()
+                self.keeper: Keeper = recover(self.reader, self._quiet_ns, self._max_finished)
+                self.seq, self.last_now = self.reader.last_input()
             except BaseException:
-                self._reader.close()
+                self.reader.close()
                 raise
         except BaseException:
             self._writer.close()
             raise
+        if self.keeper.unread_protections:
+            self._writer.end_protections(self.keeper.unread_protections)
         for what in self.keeper.unreadable:
             log.error("%s: %s", self._path, what)
         self.engine: Engine = self.keeper.engine
@@ -126,7 +132,7 @@ class Journal:
         Raises `NotAnInput` for what no journal could give back as it is, which changes nothing, and `JournalDown` when it is
         not durable and will not be.
         """
-        while self._batch.size >= MAX_BATCH and self._failed is None and not self._closed:
+        while self._batch.size >= MAX_BATCH and self._failed is None and not self._closed and type(inp) not in FIRST:
             room = self._loop.create_future()
             self._room.append(room)
             await room
@@ -203,7 +209,7 @@ class Journal:
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
             # The last connection folds the write-ahead log into the file and takes it away; a reader cannot.
-            self._reader.close()
+            self.reader.close()
             self._writer.close()
 
     # ------------------------------------------------------------------ the loop's side
@@ -296,7 +302,7 @@ class Journal:
             if failed is None:
                 try:
                     self._started.put(None)
-                    self._writer.commit()
+                    self._writer.commit(seq)
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
             self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from decimal import Decimal
 from itertools import islice
 
 from partfill.core.attribution import alias
@@ -21,20 +20,16 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.invariants import Broken, check_whole
-from partfill.core.protection import find_leaving, set_timers
-from partfill.journal.desk_state import thaw_dust, thaw_parent, thaw_work
-from partfill.journal.engine_state import thaw_engine
-from partfill.journal.isolate import remember
-from partfill.journal.position_state import thaw_position
-from partfill.journal.protection_state import thaw_protection
+from partfill.core.parent import Parent
+from partfill.journal.desk_state import thaw_parent, thaw_work
 from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
-from partfill.model.capabilities import FIX_LIKE
 from partfill.model.commands import (
     Amend,
     Decide,
     KillSwitch,
+    Looked,
     Protect,
     Reported,
     Restarted,
@@ -81,8 +76,10 @@ class Keeper:
         *(
             "_finished",
             "_last",
+            "_merged",
+            "_together",
             "_open",
-            "_store",
+            "store",
             "away",
             "engine",
             "hidden",
@@ -91,6 +88,7 @@ class Keeper:
             "quiet_ns",
             "stored",
         ),
+        "unread_protections",
         "unreadable",
     )
 
@@ -98,7 +96,7 @@ class Keeper:
         self, engine: Engine, store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED, *, stored: bool = True
     ) -> None:
         self.engine = engine
-        self._store = store
+        self.store = store
         self.quiet_ns = quiet_ns
         self.max_finished = max_finished
         self.stored = stored
@@ -113,8 +111,14 @@ class Keeper:
         """(order, sequence number of its last change, its time), oldest first."""
         self.hidden: tuple[set[int], set[int]] = (set(), set())
         """Orders and parent orders whose rows are not written any more."""
+        self.unread_protections: set[int] = set()
+        """Protections whose rows cannot be read: they are ended with the first batch."""
         self.unreadable: list[str] = []
         """Orders whose rows cannot be read, and why: they stand in quarantine, made from their plain columns."""
+        self._merged: dict[int, int] = {}
+        """Orders that turned out to be others -> in which input: until that is on disk, the store still has them."""
+        self._together: set[int] = set()
+        """Orders in memory of whose ids every other holder is in memory too."""
         self._last: dict[int, int] = {}
         """Finished order -> sequence number of its last change."""
 
@@ -142,53 +146,71 @@ class Keeper:
                 self._load(venue, account, "order", order_id)
                 known = index.by_order.get((venue, account, order_id))
             if known is not None:
+                self._gather(known.child)
                 for each in (known, *index.former.get((venue, account, order_id), ())):
                     self._recall_alias(each.child, order_id, inp)
-        for cl_ord_id in (inp.cl_ord_id, getattr(inp, "orig_cl_ord_id", None), getattr(inp, "new_cl_ord_id", None)):
+        names: tuple[str | None, ...] = (
+            inp.cl_ord_id,
+            getattr(inp, "orig_cl_ord_id", None),
+            getattr(inp, "new_cl_ord_id", None),
+        )
+        if isinstance(inp, Looked) and inp.order_id is not None:
+            # What is said of it is taken under its own id.
+            asked = index.by_order.get((venue, account, inp.order_id))
+            names = names if asked is None else (*names, asked.child.cl_ord_id)
+        for cl_ord_id in names:
             if cl_ord_id is not None:
                 mine = index.by_client.get((venue, account, cl_ord_id))
                 if mine is None or mine.contested:
                     self._load(venue, account, "client", cl_ord_id)
                     mine = index.by_client.get((venue, account, cl_ord_id))
                 if mine is not None:
+                    self._gather(mine)
                     self._recall_alias(mine, cl_ord_id, inp)
 
     def _recall_alias(self, child: Child, name: str, inp: Input) -> None:
         """Bring back what is kept under an id of an order that it contradicts (see `attribution`)."""
-        kept = alias(child, name, getattr(inp, "instrument", None), getattr(inp, "side", None))
+        of = inp.terms if isinstance(inp, Track) else inp
+        kept = alias(child, name, getattr(of, "instrument", None), getattr(of, "side", None))
         if kept is not None and (child.venue, child.account, kept) not in self.engine.index.by_order:
             self._load(child.venue, child.account, "order", kept)
 
     def _recall_open(self) -> None:
         """Bring back every open order."""
-        for number in self._store.open_children():
+        for number in self.store.open_children():
             if number not in self.engine.children:
                 self.load(number)
         self.away = 0
 
+    def parent(self, venue: str, account: str, ref: str) -> Parent | None:
+        """The parent order of this user id, brought back where it has left memory. It leaves again by itself."""
+        if self.stored:
+            self._recall_parent(venue, account, ref)
+        return self.engine.desk.by_ref.get((venue, account, ref))
+
     def _recall_parent(self, venue: str, account: str, ref: str) -> None:
         if (venue, account, ref) not in self.engine.desk.by_ref:
-            number = self._store.find_parent(venue, account, ref)
+            number = self.store.find_parent(venue, account, ref)
             if number is not None:
                 self.load_parent(number)
 
     def _load(self, venue: str, account: str, kind: str, name: str) -> None:
-        for number in self._store.find(venue, account, kind, name):
-            if number not in self.engine.children:
+        for number in self.store.find(venue, account, kind, name):
+            if number not in self.engine.children and number not in self._merged:
                 self.load(number)
 
     def load_parent(self, number: int) -> None:
         """Bring back a parent order with all its children."""
         desk = self.engine.desk
-        found = self._store.parent_state(number)
+        found = self.store.parent_state(number)
         if found is None or number in desk.parents:
             return
         blob, works = found
         try:
             parent = thaw_parent(blob)
         except UNREADABLE as error:
-            parent = parent_from_columns(self._store, number)
-            self._name(f"parent order {number} ({parent.ref}) is halted: its state cannot be read: {error}")
+            parent = parent_from_columns(self.store, number)
+            self.name(f"parent order {number} ({parent.ref}) is halted: its state cannot be read: {error}")
         desk.remember(parent)
         for each, state in works:
             child = self._load_one(each)
@@ -197,7 +219,7 @@ class Keeper:
                     thaw_work(state, child, parent)
                 except UNREADABLE as error:
                     work_from_child(child, parent)
-                    self._name(f"order {each} is halted: what was asked for it cannot be read: {error}")
+                    self.name(f"order {each} is halted: what was asked for it cannot be read: {error}")
                 if child.flags & Flag.QUARANTINED:
                     parent.halted = True
                 self._stays_or_goes(child)
@@ -208,14 +230,15 @@ class Keeper:
         self.hidden[0].update(orders)
         self.hidden[1].update(parents)
 
-    def _name(self, what: str) -> None:
+    def name(self, what: str) -> None:
+        """Say once what cannot be read."""
         if what not in self.unreadable:
             self.engine.counters.quarantined += 1
             self.unreadable.append(what)
 
     def load(self, number: int) -> Child | None:
         """Bring back one order by its number, with its parent and that one's other children if it has one."""
-        parent = self._store.parent_of(number)
+        parent = self.store.parent_of(number)
         if parent is not None:
             self.load_parent(parent)
             return self.engine.children.get(number)
@@ -225,17 +248,15 @@ class Keeper:
         return child
 
     def _load_one(self, number: int) -> Child | None:
-        found = self._store.child_state(number)
+        found = self.store.child_state(number)
         if found is None:
             return None
         blob, rows = found
         try:
-            child, ledgers = thaw(blob, rows, FIX_LIKE, self._store.seen(number))
-            child.rules = self.engine.rules.get(child.venue, FIX_LIKE)
-            child.settle()
+            child, ledgers = thaw(blob, rows, self.engine.rules, self.store.seen(number))
         except UNREADABLE as error:
-            child, ledgers = child_from_columns(self._store, number)
-            self._name(f"order {number} is in quarantine: its state cannot be read: {error}")
+            child, ledgers = child_from_columns(self.store, number)
+            self.name(f"order {number} is in quarantine: its state cannot be read: {error}")
         if not child.flags & Flag.QUARANTINED:
             try:
                 check_whole(child)
@@ -244,15 +265,22 @@ class Keeper:
                 child.mark(Flag.QUARANTINED)
                 self.engine.counters.quarantined += 1
         self.engine.restore(child, ledgers)
-        if child.parted:
-            self._newer_lives(child)
         return child
 
-    def _newer_lives(self, child: Child) -> None:
-        """Bring back the orders that have ids of this one now: an id means the newest of them."""
-        names = [("order", name) for name in child.order_ids] + [("client", name) for name in child.client_ids]
-        for kind, name in names:
-            self._load(child.venue, child.account, kind, name)
+    def _gather(self, child: Child) -> None:
+        """Bring back whoever else has or had an id of this order, and of theirs: all of them decide what an id means."""
+        index, found = self.engine.index, [child]
+        while found:
+            each = found.pop()
+            if each.id in self._together or not each.contested:
+                continue
+            self._together.add(each.id)
+            for name in each.order_ids:
+                self._load(each.venue, each.account, "order", name)
+                found.extend(ledger.child for ledger in index.holders((each.venue, each.account, name)))
+            for name in each.client_ids:
+                self._load(each.venue, each.account, "client", name)
+                found.extend(index.client_holders((each.venue, each.account, name)))
 
     def _stays_or_goes(self, child: Child) -> None:
         if child.open and self.max_open is not None and child.work is None:
@@ -269,6 +297,9 @@ class Keeper:
             self._note(effects.child, seq)
         for change in effects.others:
             self._note(change.child, seq)
+        for gone, keep, _ in effects.merged:
+            self._merged[gone] = seq
+            self._together.discard(keep)
 
     def _note(self, child: Child, seq: int) -> None:
         if self.max_open is not None:
@@ -289,6 +320,8 @@ class Keeper:
     def release(self, now: int, durable_seq: int) -> int:
         """Let finished, quiet orders go whose last change is on disk (`durable_seq`). Returns how many went."""
         gone = 0
+        if self._merged:
+            self._merged = {number: seq for number, seq in self._merged.items() if seq > durable_seq}
         finished = self._finished
         while finished:
             number, seq, updated = finished[0]
@@ -310,7 +343,7 @@ class Keeper:
             child = self.engine.children.get(number)
             if child is not None:
                 self.stored = True
-                self.engine.forget(child)
+                self._forget_one(child)
                 self.away += 1
                 gone += 1
         return gone
@@ -324,7 +357,7 @@ class Keeper:
         self.stored = True
         if child.work is None:
             del self._last[number]
-            self.engine.forget(child)
+            self._forget_one(child)
             return 1
         parent = child.work.parent
         if any(each.open or self._last.get(each.id, 0) > seq for each in parent.children):
@@ -332,41 +365,11 @@ class Keeper:
             return 0
         for each in parent.children:
             self._last.pop(each.id, None)
-            self.engine.forget(each)
+            self._forget_one(each)
         self.engine.desk.forget(parent)
         return len(parent.children)
 
-
-def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINISHED) -> Keeper:
-    """An engine as it was at the last commit, with its open orders in memory."""
-    body = store.engine_body()
-    engine = thaw_engine(body) if body is not None else Engine()
-    keeper = Keeper(engine, store, quiet_ns, max_finished, stored=store.last_seq() > 0)
-    next_id = engine.next_id
-    for venue, instrument, quote, base, multiplier in store.instruments():
-        listed = InstrumentListed(venue=venue, instrument=instrument, quote=quote, base=base, multiplier=Decimal(multiplier))
-        engine.listed[venue, instrument] = listed
-    if engine.holdings is not None:
-        for row in store.positions():
-            engine.holdings.remember(thaw_position(row))
-    for number in store.open_parents():
-        keeper.load_parent(number)
-    for number in store.open_children():
-        if number not in engine.children:
-            keeper.load(number)
-    for put in store.quarantined():
-        remember(keeper, *put)
-    for row in store.protections():
-        protection, parents = thaw_protection(row)
-        for guard, having in zip(protection.guards, parents, strict=True):
-            if having is not None:
-                # It may have ended, and stands there until the consequences are drawn.
-                keeper.load_parent(having)
-                guard.parent = engine.desk.parents[having]
-        engine.desk.protections[protection.place] = protection
-    find_leaving(engine.desk, engine.desk.protections.values())
-    set_timers(engine.desk)
-    engine.next_id = next_id
-    for row in store.open_dust():
-        engine.desk.dust.keep(thaw_dust(row))
-    return keeper
+    def _forget_one(self, child: Child) -> None:
+        self.engine.forget(child)
+        if child.contested:
+            self._together.clear()

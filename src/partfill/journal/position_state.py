@@ -50,14 +50,22 @@ def position_row(position: Position, seq: int) -> Row:
     )  # fmt: skip
 
 
-def thaw_position(row: Row) -> Position:
-    """The position that `position_row` wrote."""
-    number, venue, account, instrument, _, _, paid, cost, _, fees, rounds, since, changed, _, blob, held, _ = row
+def position_from_columns(row: Row) -> Position:
+    """What stands in for a position whose state cannot be read: what is held and what it cost, without its last fills."""
+    number, venue, account, instrument, _, _, paid, cost, _, _, rounds, since, changed, _, _, held, _ = row
     position = Position(number, venue, account, instrument)
     position.held, position.paid, position.cost = Decimal(held), Decimal(paid), Decimal(cost)
-    position.fees = _fees(fees)
+    position.base_qty, position.base_cost = position.held, position.cost
+    position.net_from = None
     position.rounds, position.since, position.changed = rounds, since, changed
-    state = _state(blob)
+    return position
+
+
+def thaw_position(row: Row) -> Position:
+    """The position that `position_row` wrote."""
+    position = position_from_columns(row)
+    position.fees = _fees(row[9])
+    state = _state(row[14])
     position.unpriced, position.base_qty, position.base_cost = state.unpriced, state.base_qty, state.base_cost
     position.differs, position.told, position.base, position.theirs = state.differs, state.told, state.base, state.theirs
     position.gross_from, position.net_from = state.gross_from, state.net_from

@@ -81,7 +81,7 @@ def faults(store: Store) -> list[str]:
         state = store.child_state(number)
         try:
             if state is not None:
-                thaw(state[0], state[1], FIX_LIKE)
+                thaw(state[0], state[1], {})
         except UNREADABLE as error:
             found.append(f"order {number} is in quarantine: its state cannot be read: {_why(error)}")
     for number, ref, blob in store.db.execute("SELECT id, ref, state FROM parents ORDER BY id"):

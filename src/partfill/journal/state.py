@@ -6,6 +6,7 @@ that behaves the same for ever; a test drives both with the same inputs.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from decimal import Decimal
 
 import msgspec
@@ -18,7 +19,7 @@ from partfill.core.doubts import Doubt
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import end_mask
 from partfill.core.presumed import Gone
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.numbers import ZERO
 from partfill.model.words import OrdType, Request, Side, TimeInForce
 
@@ -133,17 +134,18 @@ def freeze(child: Child) -> bytes:
     )  # fmt: skip
 
 
-def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilities,
+def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: dict[str, Capabilities],
          seen: list[tuple[str, str]] | None = None) -> tuple[Child, dict[str, Ledger]]:  # fmt: skip
     """The order that `freeze` wrote, and which of its ledgers each venue id means.
 
     `rows` are its executions in order of arrival, as (position of the ledger, key, packed row). `seen` is what it had applied,
-    as (name, what it said).
+    as (name, what it said). `rules` are what venues declared.
     """
     state = _decode(blob)
-    child = Child(state.id, state.venue, state.account, None, state.cl_ord_id, rules)
+    child = Child(state.id, state.venue, state.account, None, state.cl_ord_id, rules.get(state.venue, FIX_LIKE))
     child.ledgers = []
     by_id: dict[str, Ledger] = {}
+    unnamed: defaultdict[str, deque[Ledger]] = defaultdict(deque)
     for each in state.ledgers:
         ledger = Ledger(child, each.order_id)
         ledger.itemised, ledger.notional, ledger.unpriced = each.itemised, each.notional, each.unpriced
@@ -157,15 +159,18 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: Capabilitie
         ledger.rejoin()
         child.ledgers.append(ledger)
         if each.order_id is not None:
-            by_id[each.order_id] = ledger
+            unnamed[each.order_id].append(ledger)
     for position, key, packed in rows:
         child.ledgers[position].rows[key] = packed
     child.ledger = child.ledgers[state.current]
     child.order_ids, child.client_ids = state.order_ids, state.client_ids
     child.saved_ids = (len(state.order_ids), len(state.client_ids))
+    latest: dict[str, Ledger] = {}
     for order_id in child.order_ids:
-        # An alias of a chain whose counts go on: all its ids mean the one ledger.
-        by_id.setdefault(order_id, by_id.get(order_id.partition(SEPARATOR)[0], child.ledger))
+        # Each began a venue order, in this order, or is one more name of it; where the counts go on all mean the one ledger.
+        name = order_id.partition(SEPARATOR)[0]
+        begun = unnamed[name].popleft() if unnamed[name] else latest.get(name, child.ledger)
+        latest[name] = by_id[order_id] = begun
     child.instrument, child.side, child.ord_type, child.tif = state.instrument, state.side, state.ord_type, state.tif
     child.price, child.stop_px, child.base = state.price, state.stop_px, state.base
     child.order_qty, child.cash_qty, child.peak_qty = state.order_qty, state.cash_qty, state.peak_qty

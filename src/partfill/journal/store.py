@@ -10,17 +10,20 @@ Rules
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import apsw
 
 from partfill.journal.batch import SealedBatch
+from partfill.journal.condition import OPEN, OURS, acknowledged, damage, has_log, header_of, left_open, look, lost_log, schema
+from partfill.journal.lock import WriterLock
+from partfill.journal.reading import open_to_read
+from partfill.journal.refusals import InUse, NotAJournal
 
 _CHILD_COLUMNS = (
     *("id", "venue", "account", "order_id", "cl_ord_id", "instrument", "side", "price", "ord_status", "order_qty", "cum_qty"),
@@ -67,8 +70,11 @@ STATEMENTS = {
     ),
     "parents": _upsert("parents", _PARENT_COLUMNS, 5),
     "work": _upsert("work", ("child", "parent", "state"), 2),
-    # A parked order that turned out to be another one: its executions move, those the other had already are dropped.
-    "moved": "UPDATE OR IGNORE executions SET child = ?3, ledger = ?4 WHERE child = ?1 AND ledger = ?2",
+    # A parked order that turned out to be another one: its executions move, one after the other as it happened, those that the
+    # other had already and those that turned out to be versions of another to order -1, from where they go.
+    "moved": (
+        "UPDATE OR REPLACE executions SET child = ?3, ledger = ?4 WHERE child = ?1 AND ledger = ?2 AND (?5 IS NULL OR key = ?5)"
+    ),
     "gone_executions": "DELETE FROM executions WHERE child = ?",
     "gone": "DELETE FROM children WHERE id = ?",
     "gone_seen": "DELETE FROM seen WHERE child = ?",
@@ -83,8 +89,8 @@ STATEMENTS = {
         "INSERT INTO executions (child, ledger, key, qty, px, venue_time, born, seq, fee, fee_currency, void, leg, packed) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " + _ON_KNOWN_EXECUTION
     ),
-    # An execution that turned out to be a version of another.
-    "dropped": "DELETE FROM executions WHERE child = ? AND ledger = ? AND key = ?",
+    # Two orders of arrival became one.
+    "reborn": "UPDATE executions SET born = ?4 WHERE child = ?1 AND ledger = ?2 AND key = ?3",
     "audit": "INSERT INTO audit (seq, child, changes) VALUES (?, ?, ?)",
     "alarms": "INSERT INTO alarms (seq, child, kind, text) VALUES (?, ?, ?, ?)",
     "decisions": (
@@ -107,14 +113,6 @@ BUSY_MS = 5_000
 """How long a reader waits for a lock."""
 
 
-class NotAJournal(ValueError):
-    """A file that is no journal of ours, or of a newer version; the message says which and what to do."""
-
-
-class InUse(RuntimeError):
-    """Another process writes this journal."""
-
-
 def migrations() -> list[str]:
     """The SQL of every migration, in order."""
     folder = resources.files("partfill.journal") / "sql"
@@ -122,80 +120,121 @@ def migrations() -> list[str]:
     return [(folder / name).read_text("utf-8") for name in names]
 
 
+def accept_cut(path: str | Path) -> None:
+    """Take a file that was left open, and whose write-ahead log is lost for good, as it is. Raises `InUse`, `NotAJournal`."""
+    look(path)
+    lock = WriterLock(str(path))
+    try:
+        header_of(path, lock.hold())
+        db = apsw.Connection(str(path))
+        try:
+            schema(db, path, len(migrations()), empty=False)
+            db.execute(f"PRAGMA application_id = {OURS}")
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            db.close()
+    finally:
+        lock.drop()
+
+
 class Store:
     """One open journal file. `read_only` for everybody but the one writer."""
 
     def __init__(self, path: str | Path, *, read_only: bool = False, durable: bool = True) -> None:
         self.path = str(path)
-        self._lock: int | None = None
+        self._lock: WriterLock | None = None
+        self._copy: TemporaryDirectory[str] | None = None
+        self._marks = durable and not read_only and self.path not in (":memory:", "")
         if read_only:
-            if self.path != ":memory:" and not Path(path).is_file():
-                raise NotAJournal(f"{path} does not exist; name a journal that partfill wrote")
-            self.db = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READONLY)
-            self.db.set_busy_timeout(BUSY_MS)
-            self._check_version(self.version())
+            self._open_to_read()
             return
-        self._lock = self._take_lock()
         try:
-            self.db = apsw.Connection(self.path)
-            self.db.set_busy_timeout(BUSY_MS)
-            self._check_version(self.version())
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-            self.db.execute("PRAGMA foreign_keys = ON")
-            self.db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            self._migrate()
+            self._open_to_write(durable=durable)
         except BaseException as error:
-            self._drop_lock()
+            if hasattr(self, "db"):
+                self.db.close()
+            self._drop_lock(made=True)
             if isinstance(error, apsw.NotADBError):
                 raise NotAJournal(f"{path} is no SQLite file; name a new file or a journal that partfill wrote") from None
-            if isinstance(error, apsw.CantOpenError):
-                raise NotAJournal(f"{path} cannot be opened for writing; does its folder exist?") from None
+            if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError)):
+                raise NotAJournal(
+                    f"{path} cannot be opened for writing; does its folder exist, and may it and the file be written?"
+                ) from None
+            if isinstance(error, apsw.CorruptError):
+                raise NotAJournal(
+                    f"{path} is damaged: {error}; restore it from a copy, and see partfill verify {path}"
+                ) from None
             raise
 
-    def _take_lock(self) -> int | None:
-        if self.path in (":memory:", ""):
-            return None
-        self._lock_path = os.path.realpath(self.path) + ".lock"
-        while True:
-            try:
-                lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            except OSError as error:
-                raise NotAJournal(f"{self.path} cannot be opened for writing: {error.strerror}") from None
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(lock)
-                raise InUse(f"{self.path} is being written by another process; stop it, or read the file instead") from None
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock), os.stat(self._lock_path)):
-                    return lock
-            # Whoever closed in between took this file away: a lock on it would keep nobody out.
-            os.close(lock)
+    def _open_to_write(self, *, durable: bool) -> None:
+        there = False
+        if self.path not in (":memory:", ""):
+            there = look(self.path, kept=True)
+            self._lock = lock = WriterLock(self.path)
+            if there:
+                look(self.path, kept=lock.left)
+            handle = lock.hold()
+            header_of(self.path, handle)
+            cut = left_open(handle) and not has_log(self.path)
+        self.db = apsw.Connection(self.path)
+        self.db.set_busy_timeout(BUSY_MS)
+        version = schema(self.db, self.path, len(migrations()), empty=True)
+        if there and version:
+            if cut and (not lock.left or self.last_seq() < lock.acknowledged):
+                raise NotAJournal(lost_log(self.path))
+            damage(self.db, self.path)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        self.db.execute("PRAGMA foreign_keys = ON")
+        self.db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._migrate()
+        self._mark(OPEN)
 
-    def _drop_lock(self) -> None:
+    def _open_to_read(self) -> None:
+        if self.path != ":memory:" and not look(self.path):
+            raise NotAJournal(f"{self.path} does not exist; name a journal that partfill wrote")
+        try:
+            self.db, self._copy = open_to_read(self.path)
+            self.db.set_busy_timeout(BUSY_MS)
+            schema(self.db, self.path, len(migrations()), empty=False)
+        except BaseException as error:
+            if hasattr(self, "db"):
+                self.db.close()
+            self._drop_lock()
+            if isinstance(error, apsw.NotADBError):
+                raise NotAJournal(f"{self.path} is no SQLite file; name a journal that partfill wrote") from None
+            if isinstance(error, apsw.CorruptError):
+                raise NotAJournal(f"{self.path} is damaged: {error}; restore it from a copy") from None
+            raise
+
+    def _mark(self, state: int) -> None:
+        """Write into the file itself whether somebody writes it."""
+        if self._marks:
+            self.db.execute(f"PRAGMA application_id = {state}")
+            with suppress(apsw.BusyError):
+                # Who reads at this moment delays it to a later one.
+                self.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def _drop_lock(self, *, made: bool = False) -> None:
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
         if self._lock is not None:
-            # While it is still held: nobody else can have a lock on the file of this name.
-            with suppress(OSError):
-                os.unlink(self._lock_path)
-            os.close(self._lock)
+            self._lock.drop(made=made)
             self._lock = None
+
+    @property
+    def lost_log(self) -> str | None:
+        """What to say of a file that was left open and whose write-ahead log is not there; None for any other."""
+        application = int(self.db.execute("PRAGMA application_id").fetchone()[0])  # type: ignore[index]
+        if application != OPEN or has_log(self.path):
+            return None
+        mark = acknowledged(self.path)
+        return lost_log(self.path) if mark is None or self.last_seq() < mark else None
 
     def version(self) -> int:
         """Migrations that have run on this file."""
-        try:
-            return int(self.db.execute("PRAGMA user_version").fetchone()[0])  # type: ignore[index]
-        except apsw.NotADBError:
-            raise NotAJournal(f"{self.path} is no SQLite file; name a journal that partfill wrote") from None
-
-    def _check_version(self, version: int) -> None:
-        if version > len(migrations()):
-            raise NotAJournal(f"{self.path} was written by a newer partfill (schema {version}); update partfill to read it")
-        tables = {name for (name,) in self.db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if tables and "journal" not in tables:
-            raise NotAJournal(f"{self.path} is an SQLite file without a journal; name a new file or a journal of partfill")
-        if self.db.readonly("main") and not tables:
-            raise NotAJournal(f"{self.path} is empty; name a journal that partfill wrote")
+        return int(self.db.execute("PRAGMA user_version").fetchone()[0])  # type: ignore[index]
 
     def _migrate(self) -> None:
         scripts = migrations()
@@ -207,7 +246,10 @@ class Store:
     def close(self) -> None:
         """Close the file; a writer checkpoints first."""
         if not self.db.readonly("main"):
-            with suppress(apsw.Error):
+            with suppress(apsw.Error, InUse):
+                if self._lock is not None:
+                    self._lock.check()
+                self._mark(OURS)
                 self.db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.db.close()
         self._drop_lock()
@@ -217,7 +259,8 @@ class Store:
     def write(self, sealed: SealedBatch) -> None:
         """Apply and commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
         self.apply(sealed)
-        self.commit()
+        inputs = sealed.get("journal")
+        self.commit(inputs[-1][0] if inputs else 0)
 
     def apply(self, sealed: SealedBatch) -> None:
         """Open the transaction of one sealed batch: into the page cache, not yet on disk. `commit` must follow."""
@@ -228,17 +271,30 @@ class Store:
                 rows = sealed.get(table)
                 if rows:
                     executemany(statement, rows)
+            if self.db.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
+                # SQLite would say so at the commit, when it is too late to leave a row out.
+                raise apsw.ConstraintError("a row belongs to an order that has no row")
         except BaseException:
             self._roll_back()
             raise
 
-    def commit(self) -> None:
-        """Make the applied batch durable. One call into SQLite, which lets other threads run."""
+    def commit(self, seq: int = 0) -> None:
+        """Make the applied batch durable. One call into SQLite, which lets other threads run. Raises `InUse` where the name of
+        the file leads to another one by now."""
         try:
+            if self._lock is not None:
+                self._lock.check()
             self.db.execute("COMMIT")
+            if self._lock is not None and seq:
+                self._lock.mark(seq)
         except BaseException:
             self._roll_back()
             raise
+
+    def end_protections(self, numbers: Iterable[int]) -> None:
+        """Protections that cannot be read are wanted no more: their places are free for others."""
+        with self.db:
+            self.db.executemany("UPDATE protections SET off = 1 WHERE id = ?", [(number,) for number in numbers])
 
     def _roll_back(self) -> None:
         if not self.db.getautocommit():
@@ -361,3 +417,6 @@ class Store:
             if names is None:
                 names = [column[0] for column in cursor.get_description()]
             yield dict(zip(names, row, strict=True))
+
+
+__all__ = ["STATEMENTS", "InUse", "NotAJournal", "Store", "accept_cut", "migrations"]

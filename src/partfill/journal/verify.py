@@ -19,7 +19,9 @@ import msgspec
 
 from partfill.journal.batch import Batch
 from partfill.journal.isolate import without
-from partfill.journal.keeper import MAX_FINISHED, recover
+from partfill.journal.keeper import MAX_FINISHED
+from partfill.journal.recovery import faults as other_faults
+from partfill.journal.recovery import recover
 from partfill.journal.salvage import faults
 from partfill.journal.store import Store
 from partfill.model.codec import NotAnInput, input_from_journal
@@ -65,13 +67,16 @@ class Verdict(msgspec.Struct):
 def verify(path: str | Path, progress: Callable[[int], None] | None = None, *, max_finished: int = MAX_FINISHED) -> Verdict:
     """Replay the journal at `path` and compare. Raises `NotAJournal` for a file that is none."""
     try:
-        return _verify(path, progress, max_finished)
+        live = Store(path, read_only=True)
+        try:
+            return _verify(live, progress, max_finished)
+        finally:
+            live.close()
     except apsw.Error as error:
         return Verdict(0, {}, "", "", [f"the file is damaged: {type(error).__name__}: {error}"])
 
 
-def _verify(path: str | Path, progress: Callable[[int], None] | None, max_finished: int) -> Verdict:
-    live = Store(path, read_only=True)
+def _verify(live: Store, progress: Callable[[int], None] | None, max_finished: int) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="partfill-verify-") as folder:
         fresh = Path(folder) / "replay.db"
         # One read transaction: a writer may go on while we look.
@@ -79,7 +84,10 @@ def _verify(path: str | Path, progress: Callable[[int], None] | None, max_finish
             damage = [row[0] for row in live.db.execute(f"PRAGMA integrity_check({SHOWN})") if row[0] != "ok"]
             problems, inputs = _replay(live, fresh, progress, max_finished)
             problems.extend(faults(live))
+            problems.extend(other_faults(live))
             problems.extend(f"the file is damaged: {each}" for each in damage)
+            if live.lost_log is not None:
+                problems.append(live.lost_log)
             replay = Store(fresh, read_only=True)
             rows: dict[str, int] = {}
             hashes = hashlib.sha256(), hashlib.sha256()
@@ -87,7 +95,6 @@ def _verify(path: str | Path, progress: Callable[[int], None] | None, max_finish
                 query = _without_hidden(table, query, live)
                 rows[table] = _compare(table, query, live, replay, hashes, problems)
             replay.close()
-    live.close()
     return Verdict(inputs, rows, hashes[0].hexdigest(), hashes[1].hexdigest(), problems)
 
 

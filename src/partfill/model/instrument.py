@@ -32,6 +32,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `ticks`: bands in rising order, the first from 0. `max_significant`: most significant digits of a price,
     for venues that count digits (whole numbers are always allowed there). `lot`: step of quantity.
     `min_qty` in units; `min_notional` in quote currency; `multiplier`: quote currency per price point and unit.
+    `below_zero`: whether its prices may be zero or less (spreads, some futures).
     `inverse`: a contract whose value is units divided by price. It may be listed, and nothing of it is traded here: averages,
     notionals and results are quantity times price.
 
@@ -50,6 +51,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     base: str | None = None
     quote: str | None = None
     inverse: bool = False
+    below_zero: bool = False
 
     @named
     def __post_init__(self) -> None:

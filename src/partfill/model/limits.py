@@ -8,6 +8,8 @@ Rules
 
 from __future__ import annotations
 
+import re
+
 MAX_ID = 512
 """Characters of an id, a key, an instrument, a venue's or an account's name, a currency."""
 MAX_TEXT = 4_000
@@ -40,6 +42,7 @@ _UNITS = (
     (1_000_000_000_000_000, 10_000_000_000_000_000, "microseconds"),
 )
 _FAR = 100
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 
 
 def unit_of(time: int, now: int) -> str | None:
@@ -54,6 +57,22 @@ def unit_of(time: int, now: int) -> str | None:
         if low <= time < high:
             return unit if now >= EARLIEST_NS or time > _FAR * max(now, 1) else None
     return None
+
+
+def too_deep(raw: str, most: int = MAX_DEPTH) -> bool:
+    """Whether a JSON text is nested more than `most` levels: told from its brackets, in one pass, before it is parsed."""
+    if raw.count("{") + raw.count("[") <= most:
+        return False
+    depth = 0
+    for found in _BRACKETS.finditer(raw):
+        sign = found.group()[0]
+        if sign in "[{":
+            depth += 1
+            if depth > most:
+                return True
+        elif sign != '"':
+            depth -= 1
+    return False
 
 
 def shown(value: object) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from partfill.model.admit import text_of, word
 from partfill.model.limits import shown
 from partfill.model.numbers import NotAnInput, NotANumber, dec
-from partfill.model.terms import Terms
+from partfill.model.terms import MAX_TAGS, Terms
 from partfill.model.words import OrdType, Side, TimeInForce
 
 _Word = TypeVar("_Word", Side, TimeInForce)
@@ -72,6 +72,9 @@ def _tags(said: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
         return ()
     if not isinstance(said, Mapping):
         raise NotANumber(f"tags is {shown(said)}; give a mapping of names to values")
+    if len(said) > MAX_TAGS:
+        # Before each is looked at.
+        raise NotANumber(f"{len(said)} tags; an order has at most {MAX_TAGS}")
     return tuple(
         (_text(name, "tag", number=False), _text(value, f"tag {name!r}", number=False)) for name, value in said.items()
     )

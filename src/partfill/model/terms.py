@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from partfill.model.numbers import ZERO, NotANumber, require
+from partfill.model.numbers import ZERO, NotANumber, require, text
 from partfill.model.shapes import named
 from partfill.model.words import OrdType, Side, TimeInForce
 
@@ -71,10 +71,23 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         return msgspec.structs.replace(self, order_qty=order_qty, price=price)
 
 
+def reused(ref: str, known: Terms, said: Terms) -> str:
+    """Why `said` is not the order `known` that has this `ref`: each term in which they differ, as it is and as it was said."""
+    pairs = ((name, getattr(known, name), getattr(said, name)) for name in Terms.__struct_fields__)
+    other_terms = ", ".join(f"{name} {_shown(one)}, not {_shown(other)}" for name, one, other in pairs if one != other)
+    return f"ref {ref} is an order with other terms already ({other_terms}); use a ref of its own"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Decimal):
+        return text(value)
+    return "none" if value is None else str(value)
+
+
 def _check(tags: tuple[tuple[str, str], ...]) -> None:
-    names = [name for name, _ in tags]
     if len(tags) > MAX_TAGS:
         raise NotANumber(f"{len(tags)} tags; an order has at most {MAX_TAGS}")
+    names = [name for name, _ in tags]
     for name, value in tags:
         if not name or names.count(name) > 1:
             raise NotANumber(f"tag {name!r}: a tag has a name, and each name comes once")

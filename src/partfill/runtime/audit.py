@@ -11,8 +11,10 @@ Rules
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
@@ -25,7 +27,8 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.low import low
 from partfill.journal.batch import Batch
-from partfill.journal.keeper import MAX_FINISHED, recover
+from partfill.journal.keeper import MAX_FINISHED
+from partfill.journal.recovery import recover
 from partfill.journal.store import Store
 from partfill.model.admit import NotAnInput, admit
 from partfill.model.events import Alarm, AlarmKind
@@ -38,6 +41,12 @@ from partfill.venues.decoding import Damaged, Decoder, LooksAhead, Message, Prin
 
 BATCH = 500
 """Inputs in one transaction of a journal that is kept."""
+NAMED = 10
+"""How often a kind of field that is left out is named; what comes more often is counted."""
+MAX_KINDS = 500
+"""Most kinds of such fields that are told apart."""
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_TAKES_BACK = frozenset({ExecutionVoided, ExecutionRevised})
 CLASHES = frozenset(
     {
         *(AlarmKind.KEY_CONFLICT, AlarmKind.ID_CONFLICT, AlarmKind.OVERFILL, AlarmKind.REDUCTION_UNSEEN),
@@ -134,6 +143,8 @@ class Audit:
         self._seq = self.store.last_seq()
         self._batch = Batch(self.engine)
         self._contradicted: set[int] = set()
+        self._odd: Counter[str] = Counter()
+        """Fields that were left out, by kind."""
         self._clashes: list[str] = []
         """Alarms of the message at hand that say that two statements of the venue cannot both be right."""
 
@@ -168,6 +179,9 @@ class Audit:
         if isinstance(self.decoder, LooksAhead):
             for note in self.decoder.notes():
                 self._note(note)
+        for kind, times in self._odd.items():
+            if times > NAMED:
+                self._note(f"left out {times - NAMED:,} times more, the rest was read: {kind}")
         counters = self.engine.counters
         self.summary.orders = counters.orders
         self.summary.executions = counters.executions
@@ -207,7 +221,7 @@ class Audit:
                 inp = msgspec.structs.replace(inp, cum_qty=None, leaves_qty=None, avg_px=None)
                 inp, body = admit(inp)
             effects = self._step(inp, body, message.at)
-            if isinstance(inp, ExecutionVoided | ExecutionRevised) and effects.changed:
+            if type(inp) in _TAKES_BACK and effects.changed:
                 before, after = effects.before[2], effects.after[2]
                 stale = before if before != after else None
             child = effects.child if effects.child is not None else child
@@ -224,12 +238,25 @@ class Audit:
         self._clashes = []
         if message.odd:
             self.summary.odd_fields += len(message.odd)
-            self._report(line, "left out, the rest is read: " + "; ".join(message.odd))
+            self._say_odd(line, message.odd)
         if message.remarks:
             self.summary.reordered += 1
             self._report(line, "; ".join(message.remarks))
         if self._trace is not None:
             self._trace(self._shown(trace_line(line, message, child, differs)))
+
+    def _say_odd(self, line: int, odd: tuple[str, ...]) -> None:
+        """Name fields that were left out: each kind a few times, the rest of it is counted and named at the end."""
+        new = []
+        for said in odd:
+            kind = _QUOTED.sub("...", said)
+            if kind not in self._odd and len(self._odd) >= MAX_KINDS:
+                kind = "other fields"
+            self._odd[kind] += 1
+            if self._odd[kind] <= NAMED:
+                new.append(said)
+        if new:
+            self._report(line, "left out, the rest is read: " + "; ".join(new))
 
     def _step(self, inp: Input, body: bytes, now: int) -> Effects:
         self._keeper.recall(inp)
@@ -237,7 +264,9 @@ class Audit:
         self._seq += 1
         self._batch.stage(self._seq, inp, now, effects, body if self._kept else None)
         self._keeper.note(effects, self._seq)
-        self._clashes.extend(event.text for event in effects.events if isinstance(event, Alarm) and event.kind in CLASHES)
+        for event in effects.events:
+            if type(event) is Alarm and event.kind in CLASHES:
+                self._clashes.append(event.text)
         size = self._batch.size
         if size >= BATCH and (self._kept or self._keeper.crowded or size >= UNKEPT_BATCH):
             self._commit()

@@ -18,6 +18,7 @@ from partfill.model.orders import Number
 from partfill.model.protection import Budget, Leg, OverClose, Passed, Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Side
+from partfill.runtime import questioned
 
 SIDES = {"long": Side.BUY, "short": Side.SELL}
 WORDS = {side: word for word, side in SIDES.items()}
@@ -47,11 +48,11 @@ class Bracket(NamedTuple):
     def legs_wanted(self) -> tuple[Leg, ...]:
         """All legs. Raises `NotANumber`."""
         found = []
+        limit = None if self.stop_limit is None else dec(self.stop_limit, "stop_limit")
         if self.stop is not None:
-            limit = None if self.stop_limit is None else dec(self.stop_limit, "stop_limit")
             found.append(Leg(name="stop", stop_px=dec(self.stop, "stop"), price=limit))
-        elif self.stop_limit is not None:
-            raise NotANumber(f"stop_limit is {self.stop_limit} and there is no stop; give the price that triggers it")
+        elif limit is not None:
+            raise NotANumber(f"stop_limit is {limit} and there is no stop; give the price that triggers it")
         if isinstance(self.targets, str | bytes) or not isinstance(self.targets, Iterable):
             raise NotANumber(f"targets is {shown(self.targets)}; give a list of prices, or of (price, share)")
         if not isinstance(self.legs, Iterable):
@@ -60,10 +61,25 @@ class Bracket(NamedTuple):
         for number, (price, share) in enumerate(given, 1):
             name = "target" if len(given) == 1 else f"target{number}"
             found.append(Leg(name=name, price=dec(price, name), share=dec(share, f"share of {name}")))
-        return (*found, *self.legs)
+        more = list(self.legs)
+        for each in more:
+            if not isinstance(each, Leg):
+                raise NotANumber(f"legs holds {shown(each)} of type {type(each).__name__}; give Leg(...)")
+        return (*found, *more)
 
     def command(self, venue: str, account: str, entry: Terms, listed: Mapping[str, Instrument]) -> Protect:
-        """The command for the position that an order with the terms `entry` enters. Raises `NotANumber`."""
+        """The command for the position that an order with the terms `entry` enters. Raises `NotANumber`.
+
+        The stop of what is entered at a limit is on the other side of that limit: it would close every fill at once.
+        """
+        for leg in self.legs_wanted():
+            if leg.stop_px is not None and entry.price is not None and entry.stop_px is None:
+                long = entry.side is Side.BUY
+                if leg.stop_px >= entry.price if long else leg.stop_px <= entry.price:
+                    where = "below" if long else "above"
+                    raise NotANumber(
+                        f"{leg.name} {leg.stop_px} is not {where} the entry's price, {entry.price}; give one that is"
+                    )
         return self.protecting(venue, account, entry.instrument, entry.side, listed)
 
     def protecting(self, venue: str, account: str, instrument: str, side: Side, listed: Mapping[str, Instrument]) -> Protect:
@@ -78,6 +94,9 @@ class Bracket(NamedTuple):
                     if px is not None and not known.valid_price(px):
                         near = known.price_no_worse(px, Side.SELL if side is Side.BUY else Side.BUY)
                         raise NotANumber(f"{name} {px} of {leg.name} is not on the tick of {instrument}; {near} is")
+        fault = questioned.no_price(legs, known)
+        if fault is not None:
+            raise NotANumber(fault)
         _check_sides(legs, side)
         return Protect(
             venue=venue, account=account, instrument=instrument, side=side, legs=legs,
@@ -100,9 +119,9 @@ def _check_sides(legs: tuple[Leg, ...], side: Side) -> None:
 W = TypeVar("W", Budget, OverClose, Passed)
 
 
-def _word(kind: type[W], name: str, said: str) -> W:
+def _word(kind: type[W], name: str, said: object) -> W:
     try:
-        return kind(said)
+        return kind(said if isinstance(said, str) else "")
     except ValueError:
         raise NotANumber(f"{name} is {shown(said)}; it is {' or '.join(each.value for each in kind)}") from None
 

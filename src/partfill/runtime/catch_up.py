@@ -15,6 +15,7 @@ whose write-ahead log would otherwise grow for as long as the read goes on. What
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
@@ -24,17 +25,20 @@ from typing import NamedTuple
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal.batch import Batch
-from partfill.journal.keeper import MAX_FINISHED, recover
+from partfill.journal.keeper import MAX_FINISHED
+from partfill.journal.recovery import recover
 from partfill.journal.store import Store
 from partfill.model.codec import NotAnInput, input_from_journal
 from partfill.model.events import Event
-from partfill.model.inputs import Input
+from partfill.model.inputs import MAX_RAW, Input, Unreadable
 from partfill.runtime.bus import Told
 
 BATCH = 500
 """Inputs between two looks at how many finished orders are in memory, and in a page that is read."""
 MOST = 50_000
 """Inputs after which memory is written down however few orders are in it."""
+
+log = logging.getLogger("partfill")
 
 
 class Step(NamedTuple):
@@ -64,7 +68,7 @@ def events_between(
 def replayed(path: str | Path, last_seq: int | None = None, *, max_finished: int = MAX_FINISHED) -> Iterator[Step]:
     """Every step of the journal at `path` again, up to input `last_seq` (the newest that is on disk now, if None).
 
-    `max_finished` as above. Raises `NotAJournal`, and `NotAnInput` for a row that cannot be read.
+    `max_finished` as above. Raises `NotAJournal`. An input that cannot be read is told as an alarm, logged, and passed over.
     """
     live = Store(path, read_only=True)
     try:
@@ -88,7 +92,10 @@ def _replay(live: Store, spill: Store, last_seq: int, max_finished: int) -> Iter
         try:
             inp = input_from_journal(body)
         except NotAnInput as error:
-            raise NotAnInput(f"input {seq} cannot be read: {error}") from None
+            # It is told as what it is, and what came after it is told too.
+            said = f"input {seq} of the journal cannot be read and is passed over: {error}"
+            log.error("%s: %s", live.path, said)
+            inp = Unreadable(venue="journal", raw=str(body)[:MAX_RAW], error=said)
         keeper.recall(inp)
         effects = engine.step(inp, now)
         batch.stage(seq, inp, now, effects, None)

@@ -31,6 +31,8 @@ from partfill.venues.protocol import Venue
 QUESTIONS = 8
 TIMEOUT_S = 10.0
 """How long a request may take before its outcome is unknown."""
+TOGETHER = 200
+"""Orders that do not leave which are refused together."""
 PAUSE_S = 1.0
 """How long everything but cancels waits after "too many requests"."""
 
@@ -50,7 +52,7 @@ class Lanes:
 
     def __init__(self, venues: Mapping[str, Venue], answer: Callable[[Answered | Looked], Awaitable[None]], *,
                  per_second: Mapping[str, int] | None = None, timeout_s: float = TIMEOUT_S,
-                 unwanted: Callable[[Place], str | None] = lambda op: None,
+                 unwanted: Callable[[Place | Replace], str | None] = lambda op: None,
                  clock: Callable[[], int] | None = None) -> None:  # fmt: skip
         self._venues = venues
         self._answer = answer
@@ -128,10 +130,16 @@ class Lanes:
                     return
                 if not await self._turn(lane, queue[0][0]):
                     continue
-                op, because = queue.popleft()
+                stay = self._stay(queue)
+                if not stay:
+                    op, because = queue.popleft()
                 if not queue:
                     del queues[lane]
-                await self._carry(op, because)
+                if stay:
+                    # Thousands may be waiting when a kill switch is put on: they are on disk together.
+                    await asyncio.gather(*map(self._answer, stay))
+                else:
+                    await self._carry(op, because)
         finally:
             self._running.pop(lane, None)
 
@@ -143,7 +151,7 @@ class Lanes:
             return True
         hurry = asyncio.Event()
         while True:
-            if type(op) is Place and self._why_not(op) is not None:
+            if isinstance(op, Place | Replace) and self._why_not(op) is not None:
                 # It does not leave: it needs no budget.
                 return True
             seconds = budget.wait(cancel=False, urgent=op.urgent)
@@ -159,14 +167,22 @@ class Lanes:
             finally:
                 del self._hurry[lane]
 
-    async def _carry(self, op: Operation, because: int) -> None:
-        assert not isinstance(op, Query)
-        why_not = self._why_not(op) if type(op) is Place else None
-        if type(op) is Place and why_not is not None:
+    def _stay(self, queue: deque[Waiting]) -> list[Answered]:
+        """Take the next orders that do not leave out of the queue, up to one that does, and refuse them."""
+        stay: list[Answered] = []
+        while queue and len(stay) < TOGETHER:
+            op, because = queue[0]
+            why_not = self._why_not(op) if isinstance(op, Place | Replace) else None
+            if not isinstance(op, Place | Replace) or why_not is None:
+                break
+            queue.popleft()
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s stays here, because of %d: %s", _named(op), because, why_not)
-            await self._answer(self._refused(op, why_not))
-            return
+            stay.append(self._refused(op, why_not))
+        return stay
+
+    async def _carry(self, op: Operation, because: int) -> None:
+        assert not isinstance(op, Query)
         budget = self.budget(op.venue, op.account)
         self.sent += 1
         left = _says_leaving(op, because)
@@ -178,10 +194,10 @@ class Lanes:
         self._judge(op, answer)
         await self._answer(answer)
 
-    def _why_not(self, op: Place) -> str | None:
-        """Why an order does not leave; None when it does."""
+    def _why_not(self, op: Place | Replace) -> str | None:
+        """Why an order, or a replace of one, does not leave; None when it does."""
         breaker = self.breakers.get(op.venue)
-        if breaker is not None and breaker.open and not op.urgent:
+        if type(op) is Place and breaker is not None and breaker.open and not op.urgent:
             return f"not sent: {breaker.reason}"
         return self._unwanted(op)
 
@@ -219,9 +235,9 @@ class Lanes:
             breaker.accepted(op.instrument)
 
     @staticmethod
-    def _refused(op: Place, reason: str) -> Answered:
+    def _refused(op: Place | Replace, reason: str) -> Answered:
         return Answered(
-            venue=op.venue, account=op.account, request=Request.PLACE, cl_ord_id=op.cl_ord_id, outcome=Outcome.REFUSED,
+            venue=op.venue, account=op.account, request=_REQUEST[type(op)], cl_ord_id=op.cl_ord_id, outcome=Outcome.REFUSED,
             reason=reason,
         )  # fmt: skip
 

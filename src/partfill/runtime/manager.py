@@ -56,7 +56,7 @@ from partfill.model.operations import Query
 from partfill.model.policy import RemainderPolicy
 from partfill.model.reports import ExecutionReport
 from partfill.model.terms import Terms
-from partfill.runtime import listing
+from partfill.runtime import known, listing, untouched
 from partfill.runtime.bracket import Bracket
 from partfill.runtime.bus import LIMIT, Bus, Subscription, Told
 from partfill.runtime.comparing import Comparing
@@ -66,14 +66,18 @@ from partfill.runtime.misfits import unreadable, unwanted, without_words
 from partfill.runtime.order import Order, View, view_of
 from partfill.runtime.outbox import Outbox, Sink, Wire
 from partfill.runtime.per_venue import ACCOUNTS, PER_SECOND, Accounts, PerSecond, no_such_account, settle
+from partfill.runtime.places import Places
 from partfill.runtime.poller import FillPoller
 from partfill.runtime.positions import Positions
+from partfill.runtime.refusals import Busy as Busy
+from partfill.runtime.refusals import Refused as Refused
 from partfill.runtime.remainders import Remainders, RemainderSettings
 from partfill.runtime.settings import FillManagement
 from partfill.runtime.tracking import Tracking
+from partfill.runtime.untouched import KillReport, LeftAlone
 from partfill.runtime.watching import Watching
 from partfill.venues.clock import CLOCK, Clock
-from partfill.venues.protocol import Venue
+from partfill.venues.protocol import Forgets, Venue
 
 MAX_WAITING = 10_000
 """Operations that may wait in lanes before new orders are refused."""
@@ -81,15 +85,7 @@ MAX_WAITING = 10_000
 log = logging.getLogger("partfill")
 
 
-class Refused(ValueError):
-    """A command that changes nothing; the message says why and what would be right."""
-
-
-class Busy(RuntimeError):
-    """Too much is queued for the venues; submit again later."""
-
-
-class FillManager:
+class FillManager(Places):
     """Places orders, keeps them exactly tracked, and tells what happened. Make it with `open`.
 
     `accounts` and `per_second` (requests a second to each account) are for all venues, or mappings by a venue's name.
@@ -171,6 +167,8 @@ class FillManager:
             fault = listing.unsupported(venue.name, venue.capabilities)
             if fault is not None:
                 raise Refused(fault)
+            if isinstance(venue, Forgets):
+                known.begin_anew(self, venue)
             await self.take(VenueDeclared(venue=venue.name, capabilities=venue.capabilities))
             # Together: a venue may list thousands.
             await asyncio.gather(*map(self.take, listing.news(venue.name, venue.instruments, self.engine.listed)))
@@ -189,9 +187,9 @@ class FillManager:
 
     def _say_who_is_left(self) -> None:
         """Orders of an account that is not configured any more go on, and nobody listens or polls for them."""
-        for venue, known in self.accounts.items():
-            for account in sorted(self.known_accounts(venue) - set(known)):
-                log.warning("orders go on that nobody follows: %s", no_such_account(venue, account, known))
+        for venue, own in self.accounts.items():
+            for account in sorted(self.known_accounts(venue) - set(own)):
+                log.warning("orders go on that nobody follows: %s", no_such_account(venue, account, own))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         await self.close(drain=kind is None)
@@ -346,7 +344,7 @@ class FillManager:
                      bracket: Bracket | None = None) -> Order:  # fmt: skip
         """Place an order. Returns once it is durable: its request may still be on its way.
 
-        `ref` is an id of your own; the same `ref` again is the same order. `venue` may be left out when there is one.
+        `ref` is an id of your own; the same `ref` again is the same order, for ever. `venue` may be left out when there is one.
         `bracket`: how the position that it enters is protected from its first fill on, in the same step.
         Raises `Refused` (kill switch, a `ref` with other terms, an account that the venue was not given, a size or price
         that it does not take), `Busy`, and `NotAnInput` for an argument of a wrong type: nothing has changed then.
@@ -357,12 +355,11 @@ class FillManager:
             raise NotAnInput(f"bracket is {shown(bracket)} of type {type(bracket).__name__}; give a Bracket")
         ref = text_or_none(ref, "ref")
         where = self.where(venue)
-        self.check_place(where, account)
-        fault = listing.wrong_with(where, terms, self.venues[where].instruments)
-        if fault is not None:
-            raise Refused(fault)
-        if self.lanes.waiting >= MAX_WAITING:
-            raise Busy(f"{self.lanes.waiting} operations wait for the venues; submit again later")
+        if ref is None or known.parent_of(self, where, account, ref) is None:
+            known.check_new(self, where, account, terms, MAX_WAITING)
+        else:
+            # It has what protects it from its first submit.
+            bracket = None
         name = ref if ref is not None else uuid.uuid4().hex
         rule = resubmit if resubmit is not None else self.settings.resubmit
         if not self.settings.enabled:
@@ -404,16 +401,20 @@ class FillManager:
         return list((await self.take(observation)).events)
 
     async def cancel(self, ref: str, *, venue: str | None = None, account: str = "", reason: str | None = None) -> None:
-        """Nothing of the order may work any more. Raises `Refused` for an order nobody knows, or that has ended."""
-        where, account, ref = self._named(ref, venue, account)
+        """Nothing of the order may work any more.
+
+        Raises `Refused` for an order nobody knows, that has ended, that is not ours, or whose venue is not connected here.
+        """
+        reason = text_or_none(reason, "reason", number=False)
+        where, account, ref = self._reached(ref, venue, account)
         self.refuse(where, account, await self.take(Stop(venue=where, account=account, ref=ref, reason=reason)))
 
     async def amend(self, ref: str, *, venue: str | None = None, account: str = "", qty: Decimal | str | int | None = None,
                     price: Decimal | str | int | None = None) -> None:  # fmt: skip
         """Other terms are wanted; `qty` is the new total. Raises `Refused`."""
-        where, account, ref = self._named(ref, venue, account)
         new_qty = None if qty is None else dec(qty, "qty")
         new_price = None if price is None else dec(price, "price")
+        where, account, ref = self._reached(ref, venue, account)
         amend = Amend(venue=where, account=account, ref=ref, order_qty=new_qty, price=new_price)
         self.refuse(where, account, await self.take(amend))
 
@@ -422,47 +423,41 @@ class FillManager:
         where, account, ref = self._named(ref, venue, account)
         self.refuse(where, account, await self.take(Untrack(venue=where, account=account, ref=ref)))
 
-    async def kill(self, on: bool, *, by: str, reason: str | None = None, venue: str = EVERYWHERE, account: str = "") -> None:
+    async def kill(
+        self, on: bool, *, by: str, reason: str | None = None, venue: str = EVERYWHERE, account: str = ""
+    ) -> KillReport:
         """Cancel everything that works and start nothing (of one venue and account, or everywhere), or lift that.
 
-        Raises `Refused` for an account that the venue was not given and that has no order: it would stop nothing.
+        Returns how many orders are taken off, and names each that may work and that it does not reach. Raises `Refused` for an
+        account that the venue was not given and that has no order: it would stop nothing.
         """
         flag(on, "on")
         by, reason = text_of(by, "by", number=False), text_or_none(reason, "reason", number=False)
         venue, account = text_of(venue, "venue", number=False), text_of(account, "account")
         if on and venue in self.accounts and account not in self.known_accounts(venue):
             raise Refused(no_such_account(venue, account, self.known_accounts(venue)))
-        await self.take(KillSwitch(venue=venue, account=account, on=on, by=by, reason=reason))
+        effects = await self.take(KillSwitch(venue=venue, account=account, on=on, by=by, reason=reason))
+        report = KillReport(len(effects.parents) if on else 0, self.left_alone(venue, account) if on else ())
+        if report.left:
+            log.error("the kill switch does not reach %d orders: %s", len(report.left), "; ".join(map(str, report.left[:20])))
+        return report
+
+    def left_alone(self, venue: str, account: str) -> tuple[LeftAlone, ...]:
+        """Every order of a scope that may work and that no kill switch of this process reaches."""
+        return tuple(untouched.left_alone(self.engine, venue, account, self.venues))
+
+    def _reached(self, ref: object, venue: object, account: object) -> tuple[str, str, str]:
+        """The same as `_named` for something that must reach a venue. Raises `Refused` where it would not."""
+        place = self._named(ref, venue, account)
+        why = untouched.unreachable(self.engine, known.parent_of(self, *place), place, self.venues)
+        if why is not None:
+            raise Refused(why)
+        return place
 
     def _named(self, ref: object, venue: object, account: object) -> tuple[str, str, str]:
         """Venue, account and `ref` as text. Raises `NotAnInput`, `Refused`."""
         where = self.where(None) if venue is None else text_of(venue, "venue", number=False)
         return where, text_of(account, "account"), text_of(ref, "ref")
-
-    def where(self, name: str | None) -> str:
-        """The name of the venue that is meant. Raises `Refused`."""
-        name = text_or_none(name, "venue", number=False)
-        if name is None:
-            if len(self.venues) != 1:
-                raise Refused(f"there are {len(self.venues)} venues ({', '.join(self.venues)}); say which one")
-            return next(iter(self.venues))
-        if name not in self.venues:
-            raise Refused(f"venue {name!r} is not connected; there are: {', '.join(self.venues) or 'none'}")
-        return name
-
-    def known_accounts(self, venue: str) -> set[str]:
-        """The accounts that a venue was given, and those of which orders are in memory all the same."""
-        orders = self.engine.children.values()
-        return {*self.accounts.get(venue, ()), *(order.account for order in orders if order.venue == venue)}
-
-    def check_place(self, venue: str, account: str, instrument: str | None = None) -> None:
-        """Raises `Refused` for an account that the venue was not given, and for an instrument that it does not list."""
-        known = self.accounts.get(venue)
-        if known is not None and account not in known:
-            raise Refused(no_such_account(venue, account, known))
-        fault = None if instrument is None else listing.unlisted(venue, instrument, self.venues[venue].instruments)
-        if fault is not None:
-            raise Refused(fault)
 
     def refuse(self, venue: str, account: str, effects: Effects) -> None:
         """Raise what was refused; where the account is one that nobody knows, that is why."""
@@ -473,14 +468,17 @@ class FillManager:
                 raise Refused(event.reason)
 
     def _order(self, venue: str, account: str, ref: str) -> Order:
-        return Order(self, self.engine.desk.by_ref[venue, account, ref])
+        parent = known.parent_of(self, venue, account, ref)
+        if parent is None:
+            raise Refused(f"{ref!r} was taken and cannot be read back; partfill verify says more")
+        return Order(self, parent)
 
     # ------------------------------------------------------------------ looking
 
     def order(self, ref: str, *, venue: str | None = None, account: str = "") -> Order | None:
-        """The order of this `ref`, if it is in memory."""
+        """The order of this `ref`, however long ago it ended; None where there is none."""
         where, account, ref = self._named(ref, venue, account)
-        parent = self.engine.desk.by_ref.get((where, account, ref))
+        parent = known.parent_of(self, where, account, ref)
         return Order(self, parent) if parent is not None else None
 
     def orders(self) -> list[Order]:

@@ -9,7 +9,7 @@ from partfill.model.admit import NotAnInput, admit
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.inputs import MAX_RAW, Unreadable
 from partfill.model.limits import MAX_ID, shown
-from partfill.model.operations import Place
+from partfill.model.operations import Place, Replace
 from partfill.model.words import Flag
 
 
@@ -28,11 +28,14 @@ def _name(of: Any, field: str) -> str:
     return value[:MAX_ID].encode("ascii", "backslashreplace").decode()[:MAX_ID] if isinstance(value, str) else ""
 
 
-def unwanted(engine: Engine, op: Place) -> str | None:
-    """Why an order that has not left yet need not leave any more; None while it is wanted."""
+def unwanted(engine: Engine, op: Place | Replace) -> str | None:
+    """Why an order, or a replace of one, that has not left yet need not leave any more; None while it is wanted."""
     child = engine.children.get(op.order)
     if child is not None and child.flags & Flag.QUARANTINED:
         return "not sent: it went into quarantine while it waited"
+    if isinstance(op, Replace):
+        # Whatever else is wanted by now: the next request says so.
+        return None
     stop = child.work.parent.stop if child is not None and child.work is not None else None
     return None if stop is None else f"not sent: it was {stop} while it waited"
 

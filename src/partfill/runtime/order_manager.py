@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.model.admit import text_of, word
+from partfill.model.commands import Stop
 from partfill.model.events import Event
 from partfill.model.numbers import ZERO, dec
 from partfill.model.observations import Execution, OrderSnapshot
@@ -68,6 +69,7 @@ class OrderManager:
     async def finalize_pending_by_cloid(self, cloid: str, oid: str, *, filled: Number | None = None,
                                         avg_px: Number | None = None) -> list[Event]:  # fmt: skip
         """The venue took it as `oid`; `filled` is what its reply says filled at once."""
+        cloid, oid = text_of(cloid, "cloid"), text_of(oid, "oid")
         return await self._manager.observe(
             OrderSnapshot(
                 venue=self._venue, account=self._account, cl_ord_id=cloid, order_id=oid, exec_type=ExecType.NEW,
@@ -97,8 +99,16 @@ class OrderManager:
         return child.provisional_qty if child is not None else ZERO
 
     async def initiate_cancel(self, cloid: str) -> None:
-        """Nothing of it is to work any more; the request leaves once this is durable. Raises `Refused`."""
-        await self._manager.cancel(cloid, venue=self._venue, account=self._account)
+        """Nothing of it is to work any more; the request leaves once this is durable. Raises `Refused`.
+
+        Where the venue is not connected here you send the request: this says that you do.
+        """
+        cloid = text_of(cloid, "cloid")
+        if self._venue in self._manager.venues:
+            await self._manager.cancel(cloid, venue=self._venue, account=self._account)
+            return
+        stop = Stop(venue=self._venue, account=self._account, ref=cloid)
+        self._manager.refuse(self._venue, self._account, await self._manager.take(stop))
 
     def state(self, oid: str) -> OrderState | None:
         """The state of an order, None for one that is not in memory."""

@@ -28,6 +28,7 @@ from typing import Any
 
 import msgspec
 
+from partfill.model.limits import MAX_DEPTH, too_deep
 from partfill.model.numbers import ZERO, NotANumber, dec, text
 from partfill.model.policy import Remainder
 from partfill.model.words import Side
@@ -117,6 +118,9 @@ def signed(secret: bytes, key_id: str, timestamp_ms: int, body: bytes, signature
 
 def read(body: bytes) -> Partial:
     """Read a body whose signature is right. Raises `Refused`: MALFORMED or NOT_PARTIAL."""
+    said = body.decode(errors="replace")
+    if too_deep(said):
+        raise Refused(Refusal.MALFORMED, f"the body is nested more than {MAX_DEPTH} levels; a report is one flat JSON object")
     try:
         found = json.loads(
             body.decode(), parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number, object_pairs_hook=_once

@@ -20,13 +20,17 @@ import msgspec
 from partfill.core.guard import Protection
 from partfill.core.position import ONE
 from partfill.core.triggers import closing_px
-from partfill.model.commands import Unprotect
+from partfill.model.admit import NotAnInput, admitted, flag, text_of
+from partfill.model.commands import Protect, Unprotect
+from partfill.model.limits import shown
 from partfill.model.numbers import ZERO, add, mul, sub
 from partfill.model.orders import Number
 from partfill.model.protection import Leg, Retry
 from partfill.model.terms import Terms
 from partfill.model.words import Side
+from partfill.runtime import questioned
 from partfill.runtime.bracket import Bracket, Targets, side_of
+from partfill.runtime.refusals import Refused
 
 if TYPE_CHECKING:
     from partfill.runtime.manager import FillManager
@@ -108,7 +112,7 @@ class Positions:
 
     def of(self, instrument: str, *, venue: str | None = None, account: str = "") -> Held:
         """The position in one instrument; zero where there is none. Raises `Refused` for a venue that is not connected."""
-        return self.at((self._manager.where(venue), account, instrument))
+        return self.at((self._manager.where(venue), text_of(account, "account"), text_of(instrument, "instrument")))
 
     async def closing_px(self, instrument: str, *, venue: str | None = None, account: str = "") -> Decimal | None:
         """What the position could be closed at now, by its venue's book; None where nobody bids or asks, or nothing is held.
@@ -123,18 +127,36 @@ class Positions:
 
     async def protect(self, instrument: str, side: str, *, stop: Number | None = None, stop_limit: Number | None = None,
                       targets: Targets = (), legs: Iterable[Leg] = (), over_close: str = "alarm", budget: str = "shared",
-                      retry: Retry | None = None, passed: str = "watched", venue: str | None = None,
+                      retry: Retry | None = None, passed: str = "watched", at_once: bool = False, venue: str | None = None,
                       account: str = "") -> None:  # fmt: skip
         """Keep the `side` ("long" or "short") of a position protected, as `bracket.Bracket` says; returns once that is durable.
 
         Raises `NotANumber`, also for a price that is not on the tick of the instrument, and `Refused`, also for an account
-        that the venue was not given and an instrument that it does not list: nothing would be protected.
+        that the venue was not given and an instrument that it does not list: nothing would be protected. A stop that the market
+        has passed already would close what is held at once: it is refused too, unless `at_once` says that this is meant.
         """
+        account, instrument = text_of(account, "account"), text_of(instrument, "instrument")
         where = self._manager.where(venue)
         self._manager.check_place(where, account, instrument)
         wish = Bracket(stop, stop_limit, targets, legs, over_close, budget, Retry() if retry is None else retry, passed)
         listed = self._manager.venues[where].instruments
-        await self._manager.take(wish.protecting(where, account, instrument, side_of(side), listed))
+        wanted = wish.protecting(where, account, instrument, side_of(side), listed)
+        if not flag(at_once, "at_once"):
+            await self._question(wanted)
+        await self._manager.take(wanted)
+
+    async def _question(self, wanted: Protect) -> None:
+        """Raises `Refused` for a stop that would close what is held at once, and was not wanted before."""
+        place = (wanted.venue, wanted.account, wanted.instrument)
+        held = self.at(place).held
+        before = self._manager.engine.desk.protections.get((*place, wanted.side))
+        if not held or (held > ZERO) is not (wanted.side is Side.BUY):
+            return
+        if before is not None and [guard.leg for guard in before.guards] == list(wanted.legs):
+            return
+        fault = await questioned.fires_at_once(self._manager.venues[wanted.venue], wanted.instrument, wanted.side, wanted.legs)
+        if fault is not None:
+            raise Refused(fault)
 
     async def enter(self, terms: Terms, bracket: Bracket | None = None, *, entry: str = "main", **also: Any) -> Order:
         """Place an order that enters a position, and have that protected from its first fill on, in the same step.
@@ -143,18 +165,24 @@ class Positions:
         what protects the position already goes on, and grows with it. `also`: what `FillManager.submit` takes; raises what
         that does.
         """
+        terms, entry = admitted(terms, Terms, "terms"), text_of(entry, "entry", number=False)
         tagged = msgspec.structs.replace(terms, tags=(*terms.tags, (ENTRY, entry)))
         return await self._manager.submit(tagged, bracket=bracket, **also)
 
     async def unprotect(self, instrument: str, side: str, *, venue: str | None = None, account: str = "") -> None:
         """Protect that side no more; its orders are taken off. Raises `Refused` where there is no protection."""
+        account, instrument = text_of(account, "account"), text_of(instrument, "instrument")
         where = self._manager.where(venue)
         effects = await self._manager.take(Unprotect(venue=where, account=account, instrument=instrument, side=side_of(side)))
         self._manager.refuse(where, account, effects)
 
     def at(self, place: Key) -> Held:
         """The position of this venue, account and instrument; zero where there is none."""
-        venue, account, instrument = place
+        if not isinstance(place, tuple) or len(place) != 3:
+            raise NotAnInput(f"place is {shown(place)}; give (venue, account, instrument)")
+        venue, account, instrument = place = (
+            text_of(place[0], "place: venue"), text_of(place[1], "place: account"), text_of(place[2], "place: instrument"),
+        )  # fmt: skip
         holdings = self._manager.engine.holdings
         position = None if holdings is None else holdings.positions.get(place)
         legs: list[Covered] = []

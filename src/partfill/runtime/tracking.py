@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from partfill.core.parent import Done, Parent
-from partfill.model.admit import text_of
+from partfill.model.admit import text_of, text_or_none
 from partfill.model.events import Fill as FillTold
 from partfill.model.events import ParentDone, ResubmitTriggered
 from partfill.model.numbers import ZERO, add, dec, mul, ratio
@@ -149,7 +149,7 @@ class Tracking:
         return told
 
     async def get_tracked_order(self, order_id: str, *, venue: str | None = None, account: str = "") -> TrackedOrder | None:
-        """The order now, or None when nobody tracks it (or it ended long ago: the journal has it still)."""
+        """The order now, however long ago it ended; None when nobody ever tracked it."""
         order = self._manager.order(order_id, venue=venue, account=account)
         return tracked(order.parent) if order is not None else None
 
@@ -160,6 +160,7 @@ class Tracking:
 
         All venues and accounts, or one. A symbol that nothing works in gives an empty list.
         """
+        symbol, venue, account = text_of(symbol, "symbol"), text_or_none(venue, "venue"), text_or_none(account, "account")
         return [
             order
             for order in self._manager.orders()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from partfill.service.address import MAX_BYTES, control_path
 
 TIMEOUT_S = 30.0
 """How long an answer is waited for."""
+
+AGAIN_S = 0.005
+"""How soon a socket at which too many wait is tried again."""
 
 
 class NoAnswer(ConnectionError):
@@ -27,13 +32,15 @@ def ask(journal: str | Path, request: dict[str, Any], timeout_s: float = TIMEOUT
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(timeout_s)
         try:
-            line.connect(path)
+            _connect(line, path, timeout_s)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         except OSError as error:
             raise NoAnswer(f"the control socket {path} cannot be used: {error.strerror or error}") from None
         try:
-            line.sendall(json.dumps(request).encode() + b"\n")
+            # Where it was cut off, what the daemon said before that is the answer.
+            with contextlib.suppress(BrokenPipeError):
+                line.sendall(json.dumps(request).encode() + b"\n")
             with line.makefile("rb") as answers:
                 raw = answers.readline()
         except OSError as error:
@@ -42,6 +49,19 @@ def ask(journal: str | Path, request: dict[str, Any], timeout_s: float = TIMEOUT
         raise NoAnswer(f"the daemon on {journal} went away before it answered; ask again")
     answer: dict[str, Any] = json.loads(raw)
     return answer
+
+
+def _connect(line: socket.socket, path: str, timeout_s: float) -> None:
+    """Connect, and wait while more wait already than the system lets wait."""
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            line.connect(path)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(AGAIN_S)
 
 
 __all__ = ["NoAnswer", "ask"]

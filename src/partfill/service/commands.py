@@ -17,7 +17,8 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from partfill.runtime.bracket import WORDS, Bracket, side_of
 from partfill.runtime.manager import FillManager, Refused
 from partfill.runtime.per_venue import no_such_account
 from partfill.runtime.positions import Held
+from partfill.runtime.untouched import left_alone, unreachable
 from partfill.service.picture import PARENT_STATE
 from partfill.venues.clock import CLOCK
 
@@ -44,12 +46,15 @@ SHOWN = 200
 
 Take = Callable[[Input], Awaitable[Effects]]
 Answer = dict[str, Any]
+At = Path | Store
+"""A journal: its path, or what reads it already. A daemon gives the latter, so that no file descriptor is needed for it."""
 
 
-async def kill(take: Take, engine: Engine, path: Path, switch: KillSwitch, given: Iterable[str] = ()) -> Answer:
+async def kill(take: Take, engine: Engine, path: At, switch: KillSwitch, given: Iterable[str] = (),
+               connected: Container[str] | None = None) -> Answer:  # fmt: skip
     """Put the kill switch of a scope on or lift it. Raises `Refused`, `JournalDown`.
 
-    `given` are accounts of its venue that exist whatever the journal at `path` holds.
+    `given` are accounts of its venue that exist whatever the journal at `path` holds; `connected` the venues that can be told.
     """
     if switch.venue == EVERYWHERE and switch.account:
         raise Refused(f"account {switch.account!r} without a venue; name the venue too, or leave both out for everything")
@@ -64,11 +69,20 @@ async def kill(take: Take, engine: Engine, path: Path, switch: KillSwitch, given
     effects = await take(switch)
     changed = any(type(event) is KillSwitchChanged for event in effects.events)
     taken_off = effects.parents if switch.on and changed else ()
+    left = list(left_alone(engine, switch.venue, switch.account, connected)) if switch.on else []
     return {
         "kill_switch": "on" if switch.on else "off", "venue": switch.venue, "account": switch.account, "changed": changed,
         "was_on_by": was, "orders": len(taken_off), "taken_off": [_taken_off(parent) for parent in taken_off[:SHOWN]],
+        "not_reached": len(left), "left": [each._asdict() for each in left[:SHOWN]],
         "on": [{"venue": venue, "account": account, "by": who} for (venue, account), who in sorted(engine.desk.killed.items())],
     }  # fmt: skip
+
+
+def check_reached(fills: FillManager, place: tuple[str, str, str]) -> None:
+    """Raises `Refused` for an order at a venue that is not connected: nothing would be canceled, whatever is written."""
+    why = unreachable(fills.engine, fills.engine.desk.by_ref.get(place), place, fills.venues)
+    if why is not None:
+        raise Refused(why)
 
 
 def _taken_off(parent: Parent) -> Answer:
@@ -80,7 +94,7 @@ def _taken_off(parent: Parent) -> Answer:
     }  # fmt: skip
 
 
-async def cancel(take: Take, engine: Engine, path: Path, stop: Stop) -> Answer:
+async def cancel(take: Take, engine: Engine, path: At, stop: Stop) -> Answer:
     """Nothing of one order is to work any more. Raises `Refused` for an order nobody knows, `JournalDown`."""
     parent = engine.desk.by_ref.get((stop.venue, stop.account, stop.ref))
     was_stopping = parent is not None and parent.stop is not None
@@ -93,7 +107,8 @@ async def cancel(take: Take, engine: Engine, path: Path, stop: Stop) -> Answer:
     return {**found[0], "changed": changed, "orders": int(changed)}
 
 
-async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket, venue: str | None, account: str) -> Answer:
+async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket, venue: str | None, account: str,
+                  at_once: bool = False) -> Answer:  # fmt: skip
     """The `side` ("long" or "short") of a position is protected like this from now on. Raises `Refused`, `NotANumber`,
     `JournalDown`.
 
@@ -102,7 +117,7 @@ async def protect(fills: FillManager, instrument: str, side: str, wish: Bracket,
     where = fills.where(venue)
     place = (where, account, instrument, side_of(side))
     before = _terms(fills.engine, place)
-    await fills.positions.protect(instrument, side, **wish._asdict(), venue=where, account=account)
+    await fills.positions.protect(instrument, side, **wish._asdict(), at_once=at_once, venue=where, account=account)
     return {
         **_named(place), "changed": _terms(fills.engine, place) != before, "over_close": wish.over_close,
         "budget": wish.budget, "passed": wish.passed,
@@ -117,7 +132,7 @@ def _terms(engine: Engine, place: Place) -> Any:
 
 
 async def unprotect(
-    take: Take, engine: Engine, path: Path, instrument: str, side: str, venue: str | None, account: str | None
+    take: Take, engine: Engine, path: At, instrument: str, side: str, venue: str | None, account: str | None
 ) -> Answer:
     """One side of a position is protected no more. Raises `Refused`, `NotANumber` for a side that is none, `JournalDown`.
 
@@ -150,10 +165,9 @@ def _named(place: Place) -> Answer:
     return {"venue": venue, "account": account, "instrument": instrument, "side": WORDS[side]}
 
 
-def _ended(path: Path, instrument: str, side: Side, venue: str | None, account: str | None) -> Place | None:
+def _ended(path: At, instrument: str, side: Side, venue: str | None, account: str | None) -> Place | None:
     """The newest protection of this that has ended."""
-    store = Store(path, read_only=True)
-    try:
+    with _opened(path) as store:
         query = (
             "SELECT venue, account FROM protections WHERE off = 1 AND instrument = ?1 AND side = ?2 "
             "AND (?3 IS NULL OR venue = ?3) AND (?4 IS NULL OR account = ?4) ORDER BY id DESC LIMIT 1"
@@ -161,8 +175,6 @@ def _ended(path: Path, instrument: str, side: Side, venue: str | None, account: 
         for row in store.rows(query, (instrument, side.value, venue, account)):
             return (row["venue"], row["account"], instrument, side)
         return None
-    finally:
-        store.close()
 
 
 def _no_protection(engine: Engine, instrument: str, side: str, venue: str | None, account: str | None) -> str:
@@ -189,66 +201,75 @@ def told(held: Held) -> Answer:
     }  # fmt: skip
 
 
-def find(path: Path, ref: str, venue: str | None, account: str | None) -> list[Answer]:
-    """Every parent order of this `ref` in the journal at `path`: ref, venue, account, state. Raises `NotAJournal`."""
-    store = Store(path, read_only=True)
+@contextmanager
+def _opened(journal: At) -> Iterator[Store]:
+    if isinstance(journal, Store):
+        yield journal
+        return
+    store = Store(journal, read_only=True)
     try:
+        yield store
+    finally:
+        store.close()
+
+
+def _named_as(journal: At) -> str:
+    return journal.path if isinstance(journal, Store) else str(journal)
+
+
+def find(path: At, ref: str, venue: str | None, account: str | None) -> list[Answer]:
+    """Every parent order of this `ref` in the journal at `path`: ref, venue, account, state. Raises `NotAJournal`."""
+    with _opened(path) as store:
         query = (
             f"SELECT p.ref, p.venue, p.account, {PARENT_STATE} AS state FROM parents p WHERE p.ref = ?1 "
             "AND (?2 IS NULL OR p.venue = ?2) AND (?3 IS NULL OR p.account = ?3) ORDER BY p.id"
         )
         return list(store.rows(query, (ref, venue, account)))
-    finally:
-        store.close()
 
 
-def refs_of(path: Path, order_id: str, venue: str | None, account: str | None) -> list[Answer]:
+def refs_of(path: At, order_id: str, venue: str | None, account: str | None) -> list[Answer]:
     """Every parent order with a child of this venue id or client id: ref, venue, account, state. Raises `NotAJournal`."""
-    store = Store(path, read_only=True)
-    try:
+    with _opened(path) as store:
         query = (
             f"SELECT DISTINCT p.ref, p.venue, p.account, {PARENT_STATE} AS state FROM names n JOIN work w ON w.child = n.child "
             "JOIN parents p ON p.id = w.parent WHERE n.name = ?1 AND (?2 IS NULL OR p.venue = ?2) "
             "AND (?3 IS NULL OR p.account = ?3) ORDER BY p.id"
         )
         return list(store.rows(query, (order_id, venue, account)))
-    finally:
-        store.close()
 
 
-def accounts_in(path: Path, venue: str) -> list[str]:
+def accounts_in(path: At, venue: str) -> list[str]:
     """Every account of `venue` that has an order in the journal at `path`. Raises `NotAJournal`."""
-    store = Store(path, read_only=True)
-    try:
+    with _opened(path) as store:
         return store.accounts(venue)
-    finally:
-        store.close()
 
 
-def the_one(path: Path, ref: str, venue: str | None, account: str | None) -> Answer:
+def the_one(path: At, ref: str, venue: str | None, account: str | None) -> Answer:
     """The one order of this `ref`. Raises `Refused` for none or several, `NotAJournal`."""
-    found = find(path, ref, venue, account)
+    found, file = find(path, ref, venue, account), _named_as(path)
     if not found:
         where = f" at {venue}" if venue else ""
         elsewhere = find(path, ref, venue, None) if account is not None else []
         if elsewhere:
             known = ", ".join(repr(each["account"]) for each in elsewhere)
-            raise Refused(f"no order {ref} of account {account!r}{where} in {path}; there is one of account {known}")
+            raise Refused(f"no order {ref} of account {account!r}{where} in {file}; there is one of account {known}")
         whose = f" of account {account!r}" if account is not None else ""
-        raise Refused(f"no order {ref}{whose}{where} in {path}; partfill orders --parents {path} lists them")
+        raise Refused(
+            f"no order {ref}{whose}{where} in {_named_as(path)}; partfill orders --parents {_named_as(path)} lists them"
+        )
     if len(found) > 1:
         places = ", ".join(f"{each['venue']} {each['account']}".rstrip() for each in found)
         raise Refused(f"{len(found)} orders have ref {ref}: at {places}; say which with --venue and --account")
     return found[0]
 
 
-def the_one_named(path: Path, name: str, venue: str | None, account: str | None) -> Answer:
+def the_one_named(path: At, name: str, venue: str | None, account: str | None) -> Answer:
     """The one order of this ref or, where that is none, of this venue id or client id. Raises `Refused`, `NotAJournal`."""
     if find(path, name, venue, account):
         return the_one(path, name, venue, account)
-    found = refs_of(path, name, venue, account)
+    found, file = refs_of(path, name, venue, account), _named_as(path)
     if not found:
-        raise Refused(f"no order {name} in {path}, neither by ref nor by an id of it; partfill orders {path} lists the ids")
+        raise Refused(f"no order {name} in {file}, neither by ref nor by an id of it; partfill orders {file} lists the ids")
     if len(found) > 1:
         whose = ", ".join(f"{each['ref']} at {each['venue']} {each['account']}".rstrip() for each in found)
         raise Refused(f"{name} is an id of {len(found)} orders: {whose}; say which with --venue and --account")

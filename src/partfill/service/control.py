@@ -17,18 +17,15 @@ position.
 
 Rules
 - An answer comes when what it says is durable. A `submit` that was not answered may be sent again under its `ref`.
-- Only the user who runs the daemon may connect (mode 0600). Lines and connections are bounded.
+- Only the user who runs the daemon may connect (mode 0600). Lines and connections are bounded (`service.lines`).
+- However many are connected, the kill switch, a cancel and the status get through.
 - A quantity or price is text or a whole number; one with a point that is no text is refused: it may have been a float.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import os
-import socket
-import stat
 import time
 from bisect import bisect_right
 from pathlib import Path
@@ -47,10 +44,8 @@ from partfill.runtime.manager import Busy, FillManager, Refused
 from partfill.runtime.order import Order
 from partfill.service import commands, resolving
 from partfill.service.address import control_path
+from partfill.service.lines import MAX_CONNECTIONS, Lines
 
-MAX_LINE = 65_536
-"""Longest request, bytes."""
-MAX_CONNECTIONS = 64
 MAX_ORDERS = 1_000
 """Most orders in one answer."""
 MAX_POSITIONS = 1_000
@@ -117,6 +112,7 @@ class Protect(Protective, frozen=True, kw_only=True, tag_field="cmd", tag="prote
     side: str
     venue: str | None = None
     account: str = ""
+    at_once: bool = False
 
 
 class Unprotect(_Request, frozen=True, tag="unprotect"):
@@ -151,7 +147,7 @@ class Submit(_Request, frozen=True, tag="submit"):
     venue: str | None = None
     account: str = ""
     resubmit: Resubmission | None = None
-    remainder: RemainderPolicy | None = None
+    remainder: dict[str, Any] | None = None
     """What is done with the rest while the order works, such as {"default_policy":"chase","chase_max_ticks":3}."""
     bracket: Protective | None = None
     """How the position that it enters is protected from its first fill on. With a `ref` that is known it changes nothing."""
@@ -191,6 +187,8 @@ class Resolve(_Request, frozen=True, tag="resolve"):
 Request = Resolve | Status | Kill | Cancel | Submit | Orders | Protect | Unprotect | Positions | PartialFill
 _read = msgspec.json.Decoder(Request).decode
 _write = msgspec.json.Encoder(decimal_format="string").encode
+_ALWAYS = (Kill, Cancel, Status)
+"""What gets through however many are connected."""
 
 
 class Control:
@@ -202,71 +200,35 @@ class Control:
         self._manager = manager
         self._partials = partials
         self._began = time.monotonic()
-        self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._lines = Lines(self.path, self.line, self._first, lambda why: _written(_error(why)))
 
     async def start(self) -> None:
         """Listen. The journal must be held already: a socket that is there was left by a daemon that died.
 
         Raises `OSError` when something else stands there.
         """
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISSOCK(os.stat(self.path).st_mode):
-                raise FileExistsError(f"{self.path} is in the way of the control socket; move it")
-            os.unlink(self.path)
-        # Nobody else may ever connect, not even between bind and chmod.
-        before = os.umask(0o177)
-        try:
-            listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listening.bind(self.path)
-        finally:
-            os.umask(before)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_LINE)
+        await self._lines.start()
 
     async def close(self) -> None:
         """Take no more commands; those under way are answered first."""
-        if self._server is None:
-            return
-        self._server.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await self._lines.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        try:
-            if len(self._serving) > MAX_CONNECTIONS:
-                writer.write(_write(_error(f"{MAX_CONNECTIONS} connections are open already; close one")) + b"\n")
-                return
-            while (raw := await reader.readline()).endswith(b"\n"):
-                # A command that has begun is finished and answered, whatever ends this connection.
-                answering = asyncio.ensure_future(self.answer(raw))
-                try:
-                    answer = await asyncio.shield(answering)
-                except asyncio.CancelledError:
-                    writer.write(_write(await answering) + b"\n")
-                    return
-                writer.write(_write(answer) + b"\n")
-                await writer.drain()
-        except ValueError:
-            writer.write(_write(_error(f"a request is one line of at most {MAX_LINE} bytes")) + b"\n")
-        except (ConnectionError, asyncio.CancelledError):
-            # It went away, or we do.
-            pass
-        finally:
-            self._serving.discard(task)
-            writer.close()
+    async def line(self, raw: bytes) -> bytes:
+        """The answer to one line, as a line."""
+        return _written(await self.answer(raw))
 
-    async def answer(self, raw: bytes) -> dict[str, Any]:
-        """Do what one line asks for."""
+    async def _first(self, raw: bytes) -> bytes:
+        """The one line of somebody for whom there is no connection any more."""
+        return _written(await self.answer(raw, always=_ALWAYS))
+
+    async def answer(self, raw: bytes, always: tuple[type, ...] | None = None) -> dict[str, Any]:
+        """Do what one line asks for; `always`: only these."""
         try:
             request = _read(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotAnInput) as error:
             return _error(f"cannot be understood: {error}")
+        if always is not None and not isinstance(request, always):
+            return _error(f"{MAX_CONNECTIONS} connections are open already; close one")
         try:
             return {"ok": True, **await self._do(request)}
         except (Refused, NotAnInput, Busy) as error:
@@ -278,17 +240,19 @@ class Control:
             return _error(f"failed: {type(error).__name__}: {error}")
 
     async def _do(self, request: Request) -> dict[str, Any]:
-        manager = self._manager
+        manager, journal = self._manager, self._manager.journal.reader
         if isinstance(request, Kill):
             switch = KillSwitch(
                 venue=request.venue, account=request.account, on=request.on, by=request.by, reason=request.reason
             )
             given = manager.known_accounts(switch.venue)
-            return await commands.kill(manager.take, manager.engine, self._journal, switch, given)
+            return await commands.kill(manager.take, manager.engine, journal, switch, given, manager.venues)
         if isinstance(request, Cancel):
-            found = commands.the_one(self._journal, request.ref, request.venue, request.account)
+            found = commands.the_one(journal, request.ref, request.venue, request.account)
+            place = (found["venue"], found["account"], request.ref)
+            commands.check_reached(manager, place)
             stop = Stop(venue=found["venue"], account=found["account"], ref=request.ref, reason=request.reason)
-            return await commands.cancel(manager.take, manager.engine, self._journal, stop)
+            return await commands.cancel(manager.take, manager.engine, journal, stop)
         if isinstance(request, Resolve):
             return await resolving.resolve(
                 manager.take, self._journal, request.order, accept=request.accept, by=request.by, reason=request.reason,
@@ -300,10 +264,16 @@ class Control:
             return self._orders(request)
         if isinstance(request, Protect):
             wish, where = request.wish(), (request.venue, request.account)
-            return await commands.protect(manager, request.instrument, request.side, wish, *where)
+            return await commands.protect(manager, request.instrument, request.side, wish, *where, request.at_once)
         if isinstance(request, Unprotect):
             return await commands.unprotect(
-                manager.take, manager.engine, self._journal, request.instrument, request.side, request.venue, request.account
+                manager.take,
+                manager.engine,
+                journal,
+                request.instrument,
+                request.side,
+                request.venue,
+                request.account,
             )
         if isinstance(request, Positions):
             return await self._positions(request)
@@ -322,7 +292,7 @@ class Control:
             least = dec(of.resubmit.min_resubmit_size, "min_resubmit_size")
             rule = Resubmit(min_resubmit_size=least, max_resubmit_attempts=of.resubmit.max_resubmit_attempts)
         return await self._manager.submit(terms, ref=of.ref, venue=of.venue, account=of.account, resubmit=rule,
-                                          remainder=of.remainder,
+                                          remainder=_policy(of.remainder),
                                           bracket=None if of.bracket is None else of.bracket.wish())  # fmt: skip
 
     async def _partial(self, request: PartialFill) -> dict[str, Any]:
@@ -383,8 +353,29 @@ def _order(order: Order) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _policy(said: dict[str, Any] | None) -> RemainderPolicy | None:
+    """The policy of a request. Raises `NotAnInput` for what is none, and for a number that may have been a float."""
+    if said is None:
+        return None
+    for name, value in said.items():
+        if isinstance(value, float):
+            raise NotAnInput(f'remainder.{name} is the float {value!r}; give the digits as text, such as "{value!r}"')
+    try:
+        return msgspec.convert(said, RemainderPolicy)
+    except msgspec.ValidationError as error:
+        raise NotAnInput(f"remainder: {error}; its fields are {', '.join(RemainderPolicy.__struct_fields__)}") from None
+
+
 def _error(why: str) -> dict[str, Any]:
     return {"ok": False, "error": why}
+
+
+def _written(answer: dict[str, Any]) -> bytes:
+    try:
+        return _write(answer) + b"\n"
+    except Exception as error:  # whatever it holds, whoever asked hears something
+        log.exception("an answer cannot be written")
+        return _write(_error(f"the answer cannot be written: {type(error).__name__}: {error!a}")) + b"\n"
 
 
 __all__ = ["Control"]

@@ -12,7 +12,8 @@ Rules
 - It listens on loopback only, and answers no request whose `Host` is a name but localhost: a page of somewhere else in a
   browser of this machine could ask under a name of its own otherwise.
 - Whoever has an account on this machine can read the pages: they hold no secret, and nobody can do anything there.
-- Pages are read with GET and change nothing. One that raises is a 500 in the log; the process goes on.
+- Pages are read with GET, without a body, and change nothing. The head of a request is bounded. A page that raises is a 500 in
+  the log; the process goes on.
 - At most `MAX_CONNECTIONS`: then the oldest goes that has no request under way, and where all have, the new one. So clients
   that hang use up nothing that the journal or a venue needs. Closing waits for nobody longer than `SHUTDOWN_S`.
 """
@@ -30,7 +31,11 @@ from aiohttp import web
 from partfill.service.address import Unusable, is_loopback
 
 MAX_CONNECTIONS = 128
+MAX_HEADER = 8_190
+"""Bytes of the first line of a request, and of one field of its head."""
 SHUTDOWN_S = 1.0
+KEEP_S = 60.0
+"""How long a connection may be kept without a request."""
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -77,7 +82,9 @@ class HttpServer:
         app = web.Application(middlewares=[self._guard])
         for path, page in pages.items():
             app.router.add_get(path, page)
-        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_S,
+                                     max_line_size=MAX_HEADER, max_field_size=MAX_HEADER, keepalive_timeout=KEEP_S,
+                                     lingering_time=0)  # fmt: skip
         await self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(self._admit, sock=self._socket)
 
@@ -115,6 +122,12 @@ class HttpServer:
     ) -> web.StreamResponse:
         if not _ours(request.host):
             raise web.HTTPForbidden(text=f"this is {self.url}; ask for it by its address or as localhost\n")
+        if request.body_exists:
+            # No page takes one: nothing of it is read, however long it is.
+            refused = web.HTTPRequestEntityTooLarge(max_size=0, actual_size=request.content_length or 0,
+                                                    text="pages are read with GET and take no body\n")  # fmt: skip
+            refused.force_close()
+            raise refused
         connection = request.protocol
         self._asking.add(connection)
         try:

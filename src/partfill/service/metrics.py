@@ -248,6 +248,8 @@ def _state(vitals: Vitals, bot_id: str) -> Iterator[Metric]:
         ("open_orders", "Parent orders that go on.", vitals.open),
         ("halted_orders", "Parent orders that are stopped until a person has looked.", vitals.halted),
         ("quarantined_orders", "Child orders in memory whose numbers are not believed.", vitals.quarantined),
+        ("doubted_orders", "Child orders of which a venue says that less has filled than was heard.", vitals.doubted),
+        ("disputed_orders", "Those of which it keeps saying so: a person, or fresh answers, decide.", vitals.disputed),
         ("operations_waiting", "Operations that have not been sent yet.", vitals.waiting),
         ("lanes_busy", "Lanes at work and questions that are out.", vitals.busy),
         ("kill_switches_on", "Kill switches that are on.", len(vitals.killed)),

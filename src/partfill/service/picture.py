@@ -20,8 +20,10 @@ import msgspec
 from partfill.journal.desk_state import ParentState
 from partfill.journal.store import Store
 from partfill.model.numbers import text
+from partfill.model.words import Flag
 from partfill.service.held import Holdings, PositionLine
 
+LAST_ALARMS = 3
 CHANGES = 400
 """Rows of the audit trail that are looked through for the newest fills and changes."""
 
@@ -31,10 +33,16 @@ PARENT_STATE = (
     "ELSE 'working' END)"
 )
 """SQL for the state of a parent order `p`: working, stopping, halted, or how it ended."""
+_MARKED = "EXISTS (SELECT 1 FROM work w JOIN children c ON c.id = w.child WHERE w.parent = p.id AND c.flags & {})"
+SHOWN_STATE = (
+    f"CASE WHEN {_MARKED.format(int(Flag.DISPUTED))} THEN 'disputed' WHEN {_MARKED.format(int(Flag.SUSPECTED))} THEN 'doubted' "
+    f"ELSE {PARENT_STATE} END"
+)
+"""The same to be looked at: what a venue says less of than was heard is doubted or disputed before anything else."""
 
 _PARENTS = (
     "SELECT p.id, p.ref, p.venue, p.account, p.instrument, p.side, p.order_qty, p.price, p.cum_qty, p.avg_px, p.children, "
-    f"{PARENT_STATE} AS state, p.open FROM parents p WHERE p.open = ? ORDER BY p.id DESC LIMIT ?"
+    f"{SHOWN_STATE} AS state, p.open FROM parents p WHERE p.open = ? ORDER BY p.id DESC LIMIT ?"
 )
 _FILLS = (
     "SELECT e.seq, j.now AS time, p.ref, c.order_id, c.instrument, c.side, e.key, e.qty, e.px, e.void FROM executions e "
@@ -55,7 +63,8 @@ _ALARMS = (
 
 
 class OrderLine(msgspec.Struct, frozen=True):
-    """One parent order. `order_qty` is 0 for one sized in cash. `state`: working, stopping, halted, or how it ended."""
+    """One parent order. `order_qty` is 0 for one sized in cash. `state`: working, stopping, halted, doubted, disputed, or how
+    it ended."""
 
     ref: str
     venue: str
@@ -118,6 +127,12 @@ class Picture(msgspec.Struct, frozen=True):
     """Positions that are open or not covered; more than are in `positions` when there are many."""
     uncovered: int = 0
     """Positions whose protection is not what it should be."""
+    alarms: int = 0
+    """Alarms that the journal has, from its beginning on."""
+    last_alarms: list[NoteLine] = []
+    """The newest `LAST_ALARMS` of them, newest first."""
+    writer: str = ""
+    """What is wrong with the process that writes the journal, in words; empty where nothing is known to be."""
 
 
 class _EngineRow(msgspec.Struct, array_like=True):
@@ -171,8 +186,11 @@ class Watcher:
         count = next(iter(store.db.execute("SELECT count(*) FROM parents WHERE open = 1")))[0]
         audit = list(store.rows(_AUDIT, (CHANGES,)))
         held, uncovered = self._holdings.learn(seq)
-        return Picture(seq, now, killed, int(count), [_order(row) for row in orders], self._fills(audit, rows),
-                       self._notes(audit, rows), self._holdings.lines(positions), held, uncovered)  # fmt: skip
+        alarms = next(iter(store.db.execute("SELECT coalesce(max(rowid), 0) FROM alarms")))[0]
+        return Picture(
+            seq, now, killed, int(count), [_order(row) for row in orders], self._fills(audit, rows), self._notes(audit, rows),
+            self._holdings.lines(positions), held, uncovered, int(alarms), self._alarms(LAST_ALARMS),
+        )  # fmt: skip
 
     def _fills(self, audit: list[dict[str, Any]], rows: int) -> list[FillLine]:
         touched = {row["child"] for row in audit if row["changes"]}
@@ -183,11 +201,14 @@ class Watcher:
             for row in found
         ]  # fmt: skip
 
-    def _notes(self, audit: list[dict[str, Any]], rows: int) -> list[NoteLine]:
-        notes = [
+    def _alarms(self, rows: int) -> list[NoteLine]:
+        return [
             NoteLine(row["seq"], row["time"], row["ref"], row["kind"], row["text"])
             for row in self._store.rows(_ALARMS, (rows,))
         ]
+
+    def _notes(self, audit: list[dict[str, Any]], rows: int) -> list[NoteLine]:
+        notes = self._alarms(rows)
         for row in audit:
             before, after = msgspec.json.decode(row["changes"])
             if before[0] != after[0]:
@@ -210,4 +231,4 @@ def _number(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-__all__ = ["PARENT_STATE", "FillLine", "NoteLine", "OrderLine", "Picture", "Watcher"]
+__all__ = ["PARENT_STATE", "SHOWN_STATE", "FillLine", "NoteLine", "OrderLine", "Picture", "Watcher"]

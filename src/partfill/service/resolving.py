@@ -18,7 +18,6 @@ from partfill.core.ledger import Ledger
 from partfill.journal.journal import Journal
 from partfill.journal.state import thaw
 from partfill.journal.store import Store
-from partfill.model.capabilities import FIX_LIKE
 from partfill.model.commands import Resolve
 from partfill.model.events import CommandRefused
 from partfill.model.inputs import Input
@@ -44,7 +43,7 @@ def doubted(path: Path, name: str, venue: str | None, account: str | None) -> An
         for number in numbers:
             state = store.child_state(number)
             if state is not None:
-                child, _ = thaw(*state, FIX_LIKE)
+                child, _ = thaw(*state, {})
                 found.extend(_shown(child, each) for each in child.ledgers if each.doubt is not None and each.doubt.count)
     finally:
         store.close()

@@ -12,6 +12,7 @@ import time
 
 import msgspec
 
+from partfill.core.doubts import suspected
 from partfill.model.policy import Mode, Remainder
 from partfill.model.words import Flag, Side
 from partfill.runtime.ingest import PartialReports
@@ -23,6 +24,7 @@ DARK_FOR_S = 300.0
 """A book that nobody has looked for since is not missed any more: what wanted it is looked at far more often."""
 
 _QUARANTINED = int(Flag.QUARANTINED)
+_DISPUTED = int(Flag.DISPUTED)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +122,9 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     halted: int = 0
     quarantined: int = 0
     """Child orders in memory whose numbers are not to be believed."""
+    doubted: int = 0
+    disputed: int = 0
+    """Child orders of which a venue says that less has filled than was heard; of those, what a person is to look at."""
     named: tuple[str, ...] = ()
     """The first few of those that are halted, by ref."""
     waiting: int = 0
@@ -155,6 +160,8 @@ def take(manager: FillManager, *, stopping: bool = False, partials: PartialRepor
     engine, lanes, rest = manager.engine, manager.lanes, manager.remainders
     going = [parent for parent in engine.desk.parents.values() if parent.done is None]
     halted = [parent.ref for parent in going if parent.halted]
+    # Numbers may be outdated, never missing.
+    doubted = [child for number in engine.doubted if (child := engine.children.get(number)) is not None and suspected(child)]
     box = manager.outbox
     policy = rest.settings.policy
     return Vitals(
@@ -166,6 +173,8 @@ def take(manager: FillManager, *, stopping: bool = False, partials: PartialRepor
         open=len(going),
         halted=len(halted),
         quarantined=sum(1 for child in engine.children.values() if child.flags & _QUARANTINED),
+        doubted=sum(1 for child in doubted if not child.flags & _DISPUTED),
+        disputed=sum(1 for child in doubted if child.flags & _DISPUTED),
         named=tuple(halted[:NAMED]),
         waiting=lanes.waiting,
         busy=lanes.busy,

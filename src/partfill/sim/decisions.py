@@ -139,7 +139,7 @@ class Decisions:
         handling = parent.handling
         before = (0, 0) if handling is None else (handling.event, handling.reports)
         epoch = world.epoch
-        world.feed(Reported(venue=parent.venue, ref=parent.ref, event_ts=event_ts))
+        world.feed(Reported(venue=parent.venue, account=parent.account, ref=parent.ref, event_ts=event_ts))
         if world.epoch != epoch:
             # The process died of it, and it may not have been durable.
             return
@@ -163,8 +163,18 @@ class Decisions:
         book = None if chance < 0.1 else self._book(world.now - self._random.choice((0, 0, 5_000)) * MS)
         if book is not None and self._shows:
             book = self._with_ours(parent, book)
-        world.feed(Decide(venue=parent.venue, ref=parent.ref, event=event, instrument=ACME, mode=self._mode, book=book,
-                          shed=chance > 0.95))  # fmt: skip
+        world.feed(
+            Decide(
+                venue=parent.venue,
+                account=parent.account,
+                ref=parent.ref,
+                event=event,
+                instrument=ACME,
+                mode=self._mode,
+                book=book,
+                shed=chance > 0.95,
+            )
+        )
         self._lacking = False
         if self._random.random() < 0.1:
             # Somebody asks twice.
@@ -182,8 +192,8 @@ class Decisions:
     def _with_ours(self, parent: Parent, book: Book) -> Book:
         """The same book with our order of this parent in it, mostly; the market moves out of its way then."""
         child = undecided(parent)
-        venue = self._world.venues[parent.venue]
-        order = venue.orders.get(child.order_id or "") if child is not None else None
+        venue = self._world.at(parent)
+        order = venue.ids.get(child.order_id or "") if child is not None else None
         if child is None or order is None or not order.leaves:
             return book
         px, buys = Decimal(order.price), order.side is Side.BUY

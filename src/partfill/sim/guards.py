@@ -24,10 +24,11 @@ from partfill.model.commands import Protect, Unprotect
 from partfill.model.events import ProtectionCovered, ProtectionFired
 from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Operation, Place, Query, Replace
-from partfill.model.protection import Budget, Leg, OverClose
+from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.words import Side
+from partfill.sim.orders import ACME, D, Order, where
 from partfill.sim.truth import Violation
-from partfill.sim.venue import D, Order, SimVenue
+from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
@@ -49,6 +50,7 @@ class Guards:
         self._random = Random(seed ^ 0x5AFE)
         self._later = Random(seed ^ 0xB00C)
         """Draws for what came later: budgets, venues without stops, markets."""
+        self._retries = Random(seed ^ 0x2E72)
         self.wanted = self._random.random() < 0.3
         self.modern = self._later.random() < 0.8
         """False in a world that is as it was before those."""
@@ -60,6 +62,8 @@ class Guards:
         self.shown: dict[str, Book] = {}
         self.known: dict[str, int] = {}
         """What was held, as far as the process knew, when an order left that shares a budget with others."""
+        self.waits: dict[tuple[str, Side], int] = {}
+        """How long a refused order is not tried anew, at least (ns)."""
         self.each: set[tuple[str, Side]] = set()
         """Positions of which stops and targets had a budget each at some time."""
         self.again: dict[tuple[str, Side], int] = {}
@@ -69,10 +73,13 @@ class Guards:
 
     def declared(self, venue: SimVenue) -> Capabilities:
         """What a venue says of itself in this world."""
-        rules = self._world.decisions.declared(venue.kind.capabilities)
+        rules = self._world.losses.declared(venue, self._world.decisions.declared(venue.kind.capabilities))
+        rules = self._world.ids.declared(venue, rules)
         if self.wanted and self.modern:
             rules = msgspec.structs.replace(rules, stops=self._later.random() < 0.6, reduce_only=self._later.random() < 0.5)
-        venue.reduces = rules.reduces
+        for each in self._world.venues.values():
+            if each.name == venue.name:
+                each.reduces = rules.reduces
         self.rules[venue.name] = rules
         return rules
 
@@ -80,14 +87,16 @@ class Guards:
         """Users will want protection, and sometimes no more."""
         if not self.wanted:
             return
-        for venue in self._world.venues:
+        for venue in self._world.venues.values():
+            if venue.instrument != ACME:
+                continue
             for side in Side:
                 if self._random.random() < 0.6:
                     self._world.later(self._random.randint(0, 5000) * MS, self._protect, venue, side)
-            self.mids[venue] = CALM
+            self.mids[venue.key] = CALM
             self._world.later(self._later.randint(10, 500) * MS, self._market, venue)
 
-    def _protect(self, venue: str, side: Side) -> None:
+    def _protect(self, venue: SimVenue, side: Side) -> None:
         if self._world.quiet:
             return
         legs: tuple[Leg, ...] = LONG if side is Side.BUY else SHORT
@@ -98,11 +107,23 @@ class Guards:
         if self.modern and self._later.random() < 0.4:
             # At the market, once it is reached.
             legs = (msgspec.structs.replace(legs[0], price=None), *legs[1:])
-        self.sides[venue, side], self.budgets[venue, side] = legs, budget
+        self.sides[venue.key, side], self.budgets[venue.key, side] = legs, budget
         if budget is Budget.EACH:
-            self.each.add((venue, side))
+            self.each.add((venue.key, side))
+        retry = Retry(retry_ms=self._retries.choice((200, 200, 1_000, 3_000)))
+        self.waits[venue.key, side] = min(retry.retry_ms * MS, self.waits.get((venue.key, side), retry.retry_ms * MS))
         self._world.feed(
-            Protect(venue=venue, instrument="ACME", side=side, legs=legs, lot=Decimal(1), over_close=over, budget=budget)
+            Protect(
+                venue=venue.name,
+                account=venue.account,
+                instrument="ACME",
+                side=side,
+                legs=legs,
+                lot=Decimal(1),
+                over_close=over,
+                budget=budget,
+                retry=retry,
+            )
         )
         if self._random.random() < 0.2:
             self._world.later(self._random.randint(100, 3000) * MS, self._unprotect, venue, side)
@@ -110,99 +131,88 @@ class Guards:
         elif self.modern and self._later.random() < 0.2:
             self._world.later(self._later.randint(100, 5000) * MS, self._protect, venue, side)
 
-    def _unprotect(self, venue: str, side: Side) -> None:
-        if self.sides.pop((venue, side), None) is not None:
-            self._world.feed(Unprotect(venue=venue, instrument="ACME", side=side))
+    def _unprotect(self, venue: SimVenue, side: Side) -> None:
+        if self.sides.pop((venue.key, side), None) is not None:
+            self._world.feed(Unprotect(venue=venue.name, account=venue.account, instrument="ACME", side=side))
 
     def end(self) -> None:
         """Nobody wants protection any more."""
-        for venue, side in list(self.sides):
-            self._unprotect(venue, side)
+        for key, side in list(self.sides):
+            self._unprotect(self._world.venues[key], side)
 
     # ------------------------------------------------------------------ markets that are watched
 
-    def _market(self, venue: str) -> None:
+    def _market(self, venue: SimVenue) -> None:
         """Somebody looks at the market of a venue, or cannot."""
         draw = self._later
         self._world.later(draw.randint(50, 1000) * MS, self._market, venue)
         world = self._world
         if world.quiet:
-            self.mids[venue] = CALM
+            self.mids[venue.key] = CALM
         else:
-            self.mids[venue] += draw.randint(-4, 4)
-            self.mids[venue] += (self.mids[venue] < 88) - (self.mids[venue] > 112)
-        mid, now = self.mids[venue], world.now
-        bids: tuple[Level, ...] = (Level(D[mid - 1], D[mid * 7 % 50 + 1]),)
-        asks: tuple[Level, ...] = (Level(D[mid + 1], D[mid * 3 % 50 + 1]),)
+            self.mids[venue.key] += draw.randint(-4, 4)
+            self.mids[venue.key] += (self.mids[venue.key] < 88) - (self.mids[venue.key] > 112)
+        mid, now = self.mids[venue.key], world.now
         chance = 1.0 if world.quiet else draw.random()
         if chance < 0.05:
-            world.feed(MarketSeen(venue=venue, instrument="ACME"))
+            world.feed(MarketSeen(venue=venue.name, account=venue.account, instrument="ACME"))
             return
-        if chance < 0.1:
-            bids = ()
-        elif chance < 0.15:
-            asks = ()
-        stale = chance > 0.95 and not world.quiet
-        book = Book(instrument="ACME", bids=bids, asks=asks, as_of=now - (20_000 if stale else 0) * MS)
-        blind = any(p.blind_since for p in world.engine.desk.protections.values() if p.venue == venue)
-        reached = any(self._reached(leg, side, book) for (at, side), legs in self.sides.items() if at == venue for leg in legs)
+        bid, ask = None if chance < 0.1 else mid - 1, None if 0.1 <= chance < 0.15 else mid + 1
+        blind = any(p.blind_since for p in world.engine.desk.protections.values() if where(p) == venue.key)
+        reached = any(
+            _reached(leg, side, bid, ask) for (at, side), legs in self.sides.items() if at == venue.key for leg in legs
+        )
         if blind or reached or chance < 0.2:
-            self.shown[venue] = book
-            world.feed(MarketSeen(venue=venue, instrument="ACME", book=book))
-
-    @staticmethod
-    def _reached(leg: Leg, side: Side, book: Book) -> bool:
-        bid = int(book.bids[0].px) if book.bids else None
-        ask = int(book.asks[0].px) if book.asks else None
-        if side is Side.BUY:
-            sees = bid if bid is not None or not leg.stops else ask
-            return sees is not None and (sees <= leg.stop_px if leg.stop_px is not None else sees >= (leg.price or 0))
-        sees = ask if ask is not None or not leg.stops else bid
-        return sees is not None and (sees >= leg.stop_px if leg.stop_px is not None else sees <= (leg.price or 0))
+            bids = () if bid is None else (Level(D[bid], D[mid * 7 % 50 + 1]),)
+            asks = () if ask is None else (Level(D[ask], D[mid * 3 % 50 + 1]),)
+            stale = chance > 0.95 and not world.quiet
+            book = Book(instrument="ACME", bids=bids, asks=asks, as_of=now - (20_000 if stale else 0) * MS)
+            self.shown[venue.key] = book
+            world.feed(MarketSeen(venue=venue.name, account=venue.account, instrument="ACME", book=book))
 
     def heard(self, event: ProtectionFired | ProtectionCovered) -> None:
         """A leg fired, or a position is covered again."""
         if isinstance(event, ProtectionCovered):
             self.covered.append(event.after_ns)
             return
-        leg = next(leg for leg in self.sides[event.venue, event.side] if leg.name == event.leg)
-        book = self.shown[event.venue]
-        if self._world.latest - book.as_of > OLD or not self._reached(leg, event.side, book):
+        leg = next(leg for leg in self.sides[where(event), event.side] if leg.name == event.leg)
+        book = self.shown[where(event)]
+        if self._world.latest - book.as_of > OLD or not _shows(leg, event.side, book):
             raise Violation(f"{leg.name} fired at {event.px}, and the market had not reached it")
 
     # ------------------------------------------------------------------ at every moment
 
     def sent(self, op: Operation) -> None:
         """An operation leaves."""
-        side = self._protects(op) if self.wanted and not isinstance(op, Query) else None
+        side = self.side_of(op) if self.wanted and not isinstance(op, Query) else None
         if side is None or isinstance(op, Query):
             return
-        if self.budgets.get((op.venue, side)) is Budget.SHARED and not self.rules[op.venue].reduces_each:
+        if self.budgets.get((where(op), side)) is Budget.SHARED and not self.rules[op.venue].reduces_each:
             holdings = self._world.engine.holdings
-            position = holdings.positions.get((op.venue, "", "ACME")) if holdings is not None else None
-            held = 0 if position is None else int(position.qty)
+            position = holdings.positions.get((op.venue, op.account, "ACME")) if holdings is not None else None
+            held = 0 if position is None else int(position.held)
             self.known[op.cl_ord_id] = max(0, held if side is Side.BUY else -held)
 
     def open_beside(self, op: Operation) -> int:
         """What may fill at the venue of all orders that protect the same side."""
-        side = self._protects(op) if self.wanted else None
-        return 0 if side is None else self._open(self._world.venues[op.venue], side)
+        side = self.side_of(op) if self.wanted else None
+        return 0 if side is None else self._open(self._world.at(op), side)
 
     def grew(self, op: Operation, before: int) -> None:
         """An operation has arrived: it made nothing too much."""
-        side = self._protects(op) if self.wanted else None
+        side = self.side_of(op) if self.wanted else None
         if (
             side is None
             or not isinstance(op, Place | Replace)
             or op.cl_ord_id not in self.known
-            or (op.venue, side) in self.each
+            or (where(op), side) in self.each
         ):
             return
-        venue = self._world.venues[op.venue]
+        venue = self._world.at(op)
         after = self._open(venue, side)
         # What was sent for more may have come first.
         names = [order.cl_ord_id for order in venue.open.values() if order.side is not side and self._is_guard(order)]
-        known = max(self.known.get(name, 0) for name in (op.cl_ord_id, *names)) + self.again.get((op.venue, side), 0)
+        known = max(self.known.get(name, 0) for name in (op.cl_ord_id, *names)) + self.again.get((where(op), side), 0)
         if after > max(before, known):
             raise Violation(f"{op.cl_ord_id} made {after} of {before} that may fill to protect {known} {side.value}")
 
@@ -210,9 +220,9 @@ class Guards:
         """A venue took a fill back, and it works again."""
         if self._is_guard(order):
             side = Side.SELL if order.side is Side.BUY else Side.BUY
-            self.again[venue.name, side] = self.again.get((venue.name, side), 0) + qty
+            self.again[venue.key, side] = self.again.get((venue.key, side), 0) + qty
 
-    def _protects(self, op: Operation) -> Side | None:
+    def side_of(self, op: Operation) -> Side | None:
         """The side of the position that an operation is to protect; None for those of users."""
         child = self._world.engine.children.get(op.order)
         parent = child.work.parent if child is not None and child.work is not None else None
@@ -232,10 +242,14 @@ class Guards:
     def check(self) -> None:
         """What works for protection is the position."""
         for venue in self._world.venues.values():
-            if who_killed(self._world.engine.desk, venue.name, "") is not None:
+            if (
+                venue.instrument != ACME
+                or venue.key in self._world.totals.unsure
+                or who_killed(self._world.engine.desk, venue.name, venue.account) is not None
+            ):
                 continue
             for side in Side:
-                legs = self.sides.get((venue.name, side), ())
+                legs = self.sides.get((venue.key, side), ())
                 open_qty = max(0, venue.held if side is Side.BUY else -venue.held)
                 for name, wanted in self._wanted(venue, side, legs, open_qty).items():
                     works = self._works(venue, name, side)
@@ -249,11 +263,15 @@ class Guards:
         if not legs:
             return {"stop": 0, "target": 0}
         rules = self.rules[venue.name]
-        protection = self._world.engine.desk.protections[venue.name, "", "ACME", side]
+        protection = self._world.engine.desk.protections[venue.name, venue.account, "ACME", side]
+        if not held and protection.small and not protection.blind_since:
+            # Fees left less than a unit of it: that cannot be covered, and a person was told.
+            self._world.ingredients.meet("a rest that is too small to protect")
+            return {"stop": 0, "target": 0}
         if protection.blind_since or not protection.covered:
             raise Violation(f"{side.value} at {venue.kind.name} is quiet and not covered, or its market not seen")
         fired = any(guard.fired_at for guard in protection.guards if guard.leg.stops)
-        one_budget = self.budgets[venue.name, side] is Budget.SHARED and not rules.reduces_each and len(legs) == 2
+        one_budget = self.budgets[venue.key, side] is Budget.SHARED and not rules.reduces_each and len(legs) == 2
         stop = held if rules.stops or fired else 0
         target = held if len(legs) == 2 else 0
         if one_budget and (rules.stops or fired):
@@ -268,3 +286,17 @@ class Guards:
             if parent is not None and parent.guards and parent.ref.split(":")[-2] == name and order.side is not side:
                 found += order.leaves
         return found
+
+
+def _shows(leg: Leg, side: Side, book: Book) -> bool:
+    """Whether a book shows that the price of a leg is reached."""
+    bid, ask = (int(levels[0].px) if levels else None for levels in (book.bids, book.asks))
+    return _reached(leg, side, bid, ask)
+
+
+def _reached(leg: Leg, side: Side, bid: int | None, ask: int | None) -> bool:
+    if side is Side.BUY:
+        sees = bid if bid is not None or not leg.stops else ask
+        return sees is not None and (sees <= leg.stop_px if leg.stop_px is not None else sees >= (leg.price or 0))
+    sees = ask if ask is not None or not leg.stops else bid
+    return sees is not None and (sees >= leg.stop_px if leg.stop_px is not None else sees <= (leg.price or 0))

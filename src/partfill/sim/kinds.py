@@ -18,6 +18,8 @@ class Kind(NamedTuple):
     """Whether its reports carry cumulative quantities."""
     reversible: bool = False
     """Whether it takes executions back and corrects them."""
+    relabels: bool = False
+    """Whether an order gets a new id of the venue with every replace, while its counts go on."""
     late_fills: bool = False
     """Whether a fill may be told after the word of the end."""
 
@@ -39,3 +41,11 @@ KINDS = (
     ),
     Kind("hint", Capabilities(cumulative=Cumulative.HINT, end_is_final=False), late_fills=True),
 )  # fmt: skip
+
+LINKED = (
+    Kind("relabeled", Capabilities(can_replace=True), relabels=True),
+    Kind("relabeled keys", Capabilities(can_replace=True, cumulative=Cumulative.ABSENT, end_is_final=False), totals=False,
+         late_fills=True, relabels=True),
+    next(kind for kind in KINDS if kind.name == "guarded"),
+)  # fmt: skip
+"""Kinds whose replaces make new ids: worlds that tell them late have one of these."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from partfill.sim.ingredients import EVERY
 from partfill.sim.truth import Violation
 from partfill.sim.world import SECOND, TROUBLE, World
 
@@ -23,12 +25,14 @@ class Broken(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a number of runs came to. `events` are inputs of the process and happenings at venues."""
+    """What a number of runs came to. `events` are inputs of the process and happenings at venues, `met` how often they met
+    each of `ingredients.EVERY`."""
 
     runs: int
     events: int
     seconds: float
     violations: list[Broken]
+    met: dict[str, int]
 
 
 def simulate(runs: int, seed: int, *, events: int | None = None, shrink: bool = False, world: type[World] = World,
@@ -37,8 +41,9 @@ def simulate(runs: int, seed: int, *, events: int | None = None, shrink: bool = 
     began = perf_counter()
     total = done = 0
     broken: list[Broken] = []
+    met = Counter(dict.fromkeys(EVERY, 0))
     for number in range(seed, seed + runs):
-        count, why = live(world, number)
+        count, why = live(world, number, met)
         total += count
         done += 1
         if why is not None:
@@ -47,26 +52,34 @@ def simulate(runs: int, seed: int, *, events: int | None = None, shrink: bool = 
             progress(done, total)
         if len(broken) >= stop_at or (events is not None and total >= events):
             break
-    return Outcome(done, total, perf_counter() - began, broken)
+    return Outcome(done, total, perf_counter() - began, broken, dict(met))
 
 
-def live(world: type[World], seed: int, **knobs: Any) -> tuple[int, str | None]:
-    """(events, what did not hold or None) of one world. An exception of the engine's shell counts too."""
+def live(world: type[World], seed: int, met: Counter[str] | None = None, **knobs: Any) -> tuple[int, str | None]:
+    """(events, what did not hold or None) of one world, and into `met` what it met. An exception of the engine's shell counts
+    too."""
     one = world(seed, **knobs)
+    why = None
     try:
         one.run()
     except Violation as violation:
-        return one.events, str(violation)
+        why = str(violation)
     except Exception:
-        return one.events, traceback.format_exc(limit=-3)
-    return one.events, None
+        why = traceback.format_exc(limit=-3)
+    if met is not None:
+        met.update(one.ingredients.met)
+    return one.events, why
 
 
 def tell(world: type[World], seed: int, why: str, shrink: bool) -> Broken:
     """The story of a world that broke; of a smaller one with the same seed that breaks too, if `shrink` finds one."""
     knobs: dict[str, Any] = {}
     if shrink:
-        smaller: list[dict[str, Any]] = [{"deaths": False}, {"users": 3}, {"users": 2}, {"users": 1}]
+        has = world(seed).ingredients.has
+        smaller: list[dict[str, Any]] = [
+            {"only": frozenset()}, *({"only": has - {each}} for each in sorted(has)),
+            {"deaths": False}, {"users": 3}, {"users": 2}, {"users": 1},
+        ]  # fmt: skip
         for each in smaller:
             if live(world, seed, **{**knobs, **each})[1] is not None:
                 knobs.update(each)

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.core.invariants import check_whole
+from partfill.core.ledger import Ledger
 from partfill.model.capabilities import ClientId
 from partfill.model.events import DustLeft, DustUsed
 from partfill.model.words import Side
-from partfill.sim.venue import D, Order, SimVenue
+from partfill.sim.fees import BASE, fees_of
+from partfill.sim.orders import D, Order
+from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
@@ -109,16 +112,52 @@ class Truth:
         holdings = self._world.engine.holdings
         assert holdings is not None
         for venue in self._world.venues.values():
-            position = holdings.positions.get((venue.name, "", "ACME"))
+            if venue.key in self._world.totals.unsure:
+                continue
+            position = holdings.positions.get((venue.name, venue.account, venue.instrument))
             fills = [(fill, 1 if order.side is Side.BUY else -1) for order in venue.orders.values() for fill in order.fills]
             qty, paid = sum(fill.qty * sign for fill, sign in fills), sum(fill.qty * fill.px * sign for fill, sign in fills)
             held = position.qty if position is not None else 0
             if held != qty:
                 raise Violation(f"the position at {venue.kind.name} is {held} here, and {qty} at the venue")
-            if position is not None and venue.kind.itemised and position.paid != paid:
+            if position is None:
+                continue
+            if any(order.doubled for order in venue.orders.values()):
+                continue
+            taken = self._fees_of(venue, position.fees)
+            if position.base == BASE and position.held != held - taken:
+                raise Violation(f"{position.held} is held at {venue.kind.name} here, and {held - taken} by its fees")
+            if venue.kind.itemised and not (taken and position.base == BASE) and position.paid != paid:
                 raise Violation(f"{position.paid} was paid at {venue.kind.name} here, and {paid} at the venue")
-            if position is not None and not position.qty and position.cost:
+            if not position.held and position.cost:
                 raise Violation(f"nothing is held at {venue.kind.name}, and it cost {position.cost}")
+            if venue.kind.itemised:
+                self._world.costs.check(venue, position)
+
+    def _fees_of(self, venue: SimVenue, here: dict[str, Decimal]) -> Decimal:
+        """What was taken in the base asset; the fees of every currency are those of the position."""
+        fees: dict[str, Decimal] = {}
+        for order in venue.orders.values():
+            for currency, amount in fees_of(order).items():
+                fees[currency] = fees.get(currency, D[0]) + amount
+        fees = {currency: amount for currency, amount in fees.items() if amount}
+        if fees != here:
+            raise Violation(f"fees at {venue.kind.name} are {here} here, and {fees} at the venue")
+        return fees.get(BASE, D[0])
+
+    def ledger_of(self, venue: SimVenue, order: Order) -> Ledger | None:
+        """What the engine has of an order; None where it knows nothing of it."""
+        if self._world.ids.scope:
+            # The venue's id may be that of another order, too.
+            child = self._world.engine.index.by_client.get((venue.name, venue.account, order.first))
+            if child is not None:
+                return next((each for each in child.ledgers if each.order_id in order.names), child.ledger)
+        return self._world.engine.index.by_order.get((venue.name, venue.account, order.id))
+
+    def child_of(self, venue: SimVenue, order: Order) -> Child | None:
+        """The order of the engine that it is; None where there is none."""
+        ledger = self.ledger_of(venue, order)
+        return None if ledger is None else ledger.child
 
     def children_of(self, number: int) -> list[Child]:
         """The children of a parent, as far as the engine knows."""
@@ -132,22 +171,28 @@ class Truth:
         return child.rules.client_id is ClientId.NONE and child.placed and alike
 
     def _has_twin(self, child: Child) -> bool:
-        return any(self.twins(order, child) for order in self._world.venues[child.venue].orders.values())
+        return any(self.twins(order, child) for order in self._world.at(child).orders.values())
 
     def compare(self) -> None:
         """Every ledger equals the truth."""
+        self._world.totals.quiet()
         for venue in self._world.venues.values():
             kind = venue.kind
             for order in venue.orders.values():
-                ledger = self._world.engine.index.by_order.get((venue.name, "", order.id))
+                ledger = self.ledger_of(venue, order)
                 if ledger is None:
                     raise Violation(f"order {order.id} of {order.first} lives at {kind.name} and nobody here knows it")
                 child = ledger.child
+                if self._world.totals.excused(venue, order, ledger):
+                    continue
                 if ledger.cum != D[order.cum]:
                     raise Violation(f"{order.first} {order.id} at {kind.name}: {ledger.cum} here, {order.cum} at the venue")
                 worth = sum(fill.qty * fill.px for fill in order.fills)
-                if kind.itemised and ledger.notional != worth:
+                if kind.itemised and not order.doubled and ledger.notional != worth:
                     raise Violation(f"{order.first} at {kind.name}: value {ledger.notional} here, {worth} at the venue")
+                fees = {currency: amount for currency, amount in (ledger.fees or {}).items() if amount}
+                if fees != fees_of(order) and not order.doubled:
+                    raise Violation(f"{order.first} at {kind.name}: fees {fees} here, {fees_of(order)} at the venue")
                 if ledger is child.ledger and child.open_at_venue is not bool(order.leaves):
                     raise Violation(
                         f"{order.first} at {kind.name}: {child.status}, leaves {child.leaves} here, {order.leaves} at the venue"
@@ -156,6 +201,7 @@ class Truth:
                     raise Violation(f"{order.id} of {order.first} at {kind.name} was not recognised as ours")
                 if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
+        self._world.expected.check()
         self.check_positions()
         self._world.guards.check()
         known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}

@@ -6,88 +6,111 @@ truth; the world loses, doubles, delays and reorders what it says.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from partfill.model.capabilities import BelowCum, Chain, ClientId, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
-from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderSnapshot
+from partfill.model.observations import Execution, ExecutionRevised, ExecutionVoided, Observation, OrderLinked, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import ExecType, OrdStatus, Request, Side, TimeInForce
+from partfill.sim.fees import BASE, Fees, fees_of
 from partfill.sim.kinds import Kind
+from partfill.sim.orders import ACME, D, Fill, Order, average, same, where, word
 
-D = [Decimal(number) for number in range(2001)]
-"""Quantities and prices are small whole numbers: their Decimals are made once."""
-
-
-class Fill:
-    """One execution as it truly is. `qty` 0 after it was voided."""
-
-    __slots__ = ("key", "px", "qty", "version")
-
-    def __init__(self, key: str, qty: int, px: int) -> None:
-        self.key = key
-        self.qty = qty
-        self.px = px
-        self.version = key
-
-
-class Order:
-    """One venue order as it truly is. Quantities in whole units."""
-
-    __slots__ = ("cl_ord_id", "cum", "end", "fills", "first", "id", "off", "parent", "price", "qty", "root", "side", "terms")
-
-    def __init__(self, number: str, op: Place, root: Order | None = None) -> None:
-        self.id = number
-        self.terms = op.terms
-        self.cl_ord_id = op.cl_ord_id
-        self.first = op.cl_ord_id
-        """The id it was placed under: the same for all legs of a chain."""
-        self.side: Side = op.terms.side
-        self.qty = int(op.terms.order_qty or 0)
-        self.price = int(op.terms.price or 0)
-        self.cum = 0
-        self.off = 0
-        """Voided quantity that does not work again."""
-        self.fills: list[Fill] = []
-        self.end: OrdStatus | None = None
-        self.root = root if root is not None else self
-        self.parent = int(op.cl_ord_id.partition("-")[0][1:])
-        """Number of the parent that the root of the chain was placed for."""
-
-    @property
-    def leaves(self) -> int:
-        """What may still fill."""
-        return 0 if self.end is not None else max(0, self.qty - self.cum - self.off)
+if TYPE_CHECKING:
+    from partfill.sim.keys import Keys
+    from partfill.sim.links import Links
+    from partfill.sim.replicas import Replicas
 
 
 class SimVenue:
     """One account at one venue."""
 
-    __slots__ = ("by_client", "count", "eager", "kind", "moody", "name", "open", "orders", "past", "random", "reduces")
+    __slots__ = (
+        "account",
+        "blanks",
+        "closed",
+        "daily",
+        "day",
+        "instrument",
+        "placeholder",
+        "scoped",
+        "sums",
+        "by_client",
+        "count",
+        "eager",
+        "fees",
+        "ids",
+        "key",
+        "keys",
+        "kind",
+        "links",
+        "moody",
+        "name",
+        "open",
+        "orders",
+        "past",
+        "random",
+        "reduces",
+        "replicas",
+        "venue",
+    )
 
-    def __init__(self, name: str, kind: Kind, random: Random) -> None:
-        self.name = name
+    def __init__(self, name: str, kind: Kind, random: Random, account: str = "", instrument: str = ACME) -> None:
+        self.name = self.venue = name
+        self.account = account
+        self.instrument = instrument
+        self.key = where(self)
+        """What this account of this venue is found by."""
         self.kind = kind
         self.random = random
         self.orders: dict[str, Order] = {}
+        """Every order, under a name of its own."""
+        self.ids: dict[str, Order] = {}
+        """What the venue's ids lead to now."""
         self.by_client: dict[str, Order] = {}
         """The order in force under an id, for venues that know ours."""
         self.open: dict[str, Order] = {}
         self.past: list[Observation] = []
         """Every message about an execution, as it was told."""
         self.count = 0
+        self.replicas: Replicas | None = None
+        """The copies that answer questions; None where an answer is never behind."""
+        self.scoped = False
+        """Whether its ids are unique per instrument only, and executions name theirs."""
+        self.daily = self.closed = False
+        """Whether its ids begin anew each day, and whether it is between two days."""
+        self.day = 0
+        self.placeholder: str | None = None
+        """What it prints until an order has an id; None where it has one at once."""
+        self.blanks = 0
+        """How often it did."""
+        self.links: Links | None = None
+        """How it tells that an order goes on under another id; None for at once."""
+        self.keys: Keys | None = None
+        """How it uses execution ids; None where each names one execution."""
+        self.fees: Fees | None = None
+        """What it takes for fills; None for nothing that it tells of."""
         self.eager = True
         """Whether some orders trade as they arrive."""
         self.moody = True
         """Whether it refuses things now and then for no reason."""
+        self.sums = False
+        """Whether it counts all orders that may only reduce together, and refuses what would be more than the position."""
         self.reduces = False
         """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
 
     @property
     def held(self) -> int:
-        """The position, signed."""
-        return sum(fill.qty * (1 if order.side is Side.BUY else -1) for order in self.orders.values() for fill in order.fills)
+        """The position, signed; whole units of it, where fees are taken from it."""
+        orders = self.orders.values()
+        filled = sum(fill.qty * (1 if order.side is Side.BUY else -1) for order in orders for fill in order.fills)
+        if self.fees is None:
+            return filled
+        return int(filled - sum((fees_of(order).get(BASE, D[0]) for order in orders), D[0]))
 
     def _room(self, order: Order) -> int:
         """How much of an order may fill."""
@@ -95,23 +118,35 @@ class SimVenue:
             return order.leaves
         return min(order.leaves, max(0, -self.held if order.side is Side.BUY else self.held))
 
+    def _is_too_much(self, order: Order) -> bool:
+        """Whether an order is one too many of those that together may only reduce the position."""
+        if not (self.sums and order.terms.reduce_only):
+            return False
+        beside = [each for each in self.open.values() if each.terms.reduce_only and each.side is order.side]
+        return sum(each.leaves for each in beside) > max(0, -self.held if order.side is Side.BUY else self.held)
+
     # ------------------------------------------------------------------ requests
 
     def place(self, op: Place, now: int, said: list[Observation]) -> Answered:
         """A new order arrives."""
         chance = self.random.random()
-        if chance < 0.04 and self.moody:
+        if self.closed or (chance < 0.04 and self.moody):
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
         order = self._new(op)
-        if not self._room(order):
-            del self.orders[order.id], self.open[order.id]
+        if not self._room(order) or self._is_too_much(order):
+            del self.orders[order.uid], self.open[order.uid], self.ids[order.id]
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "it would not reduce the position")
         if knows:
             self.by_client[op.cl_ord_id] = order
-        said.append(self._report(order, ExecType.NEW, now))
+        self.changed(order)
+        first = self._report(order, ExecType.NEW, now)
+        if self.placeholder is not None and self.random.random() < 0.6:
+            self.blanks += 1
+            first = msgspec.structs.replace(first, order_id=self.placeholder)
+        said.append(first)
         ioc = op.terms.time_in_force is TimeInForce.IOC
         if (chance < 0.4 and self.eager) or ioc:
             self.fill(order, self.random.randint(1, order.qty), now, said)
@@ -123,7 +158,8 @@ class SimVenue:
     def _new(self, op: Place) -> Order:
         self.count += 1
         order = Order(f"{self.name}{self.count}", op)
-        self.orders[order.id] = self.open[order.id] = order
+        order.uid = f"{order.id}@{self.day}" if self.day else order.id
+        self.orders[order.uid] = self.open[order.uid] = self.ids[order.id] = order
         return order
 
     def cancel(self, op: Cancel, now: int, said: list[Observation]) -> Answered:
@@ -156,25 +192,56 @@ class SimVenue:
             order.qty, order.price = max(asked, order.cum + order.off), price
             self.by_client[op.cl_ord_id] = order
             order.cl_ord_id = op.cl_ord_id
-            said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
+            if self.kind.relabels:
+                said.extend(self._relabel(order, op.orig_cl_ord_id, now))
+            else:
+                said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
+            self.changed(order)
             self._close_if_done(order)
         carries = self.random.random() < 0.5
         reply = self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id) if carries else None
         return self._answer(op, Request.REPLACE, Outcome.DONE, reply, now)
 
+    def _relabel(self, order: Order, orig: str, now: int) -> list[Observation]:
+        """The order goes on under a new id of the venue: a report or a link says so, late; the old id ends, late."""
+        self.count += 1
+        before = order.id
+        gone = self._report(order, ExecType.CANCELED, now).named(orig)
+        order.id = f"{self.name}{self.count}"
+        order.names.append(order.id)
+        self.ids[order.id] = order
+        link = OrderLinked(
+            venue=self.name, account=self.account, order_id=before, cl_ord_id=orig, new_order_id=order.id,
+            new_cl_ord_id=order.cl_ord_id, as_of=now,
+        )  # fmt: skip
+        self.past.append(link)
+        said = (
+            self.links.told(self._report(order, ExecType.REPLACED, now, orig=orig), link) if self.links is not None else [link]
+        )
+        end = msgspec.structs.replace(gone, ord_status=OrdStatus.CANCELED, leaves_qty=D[0])
+        return [*said, *([] if self.links is None else self.links.ended(end))]
+
     def _go_on(self, old: Order, op: Replace, price: int, now: int, said: list[Observation]) -> Order:
         """The rest goes on under a new order id; the old one ends."""
         assert self.kind.capabilities.replace_qty is ReplaceQty.OPEN
         self.count += 1
-        place = Place(venue=op.venue, account=op.account, instrument=op.instrument, order=op.order, cl_ord_id=op.cl_ord_id,
-                      terms=old.terms.sized(op.order_qty, None if old.terms.price is None else D[price]))  # fmt: skip
+        place = Place(
+            venue=op.venue,
+            account=op.account,
+            instrument=op.instrument,
+            order=op.order,
+            cl_ord_id=op.cl_ord_id,
+            terms=old.terms.sized(op.order_qty, None if old.terms.price is None else D[price]),
+        )
         order = Order(f"{self.name}{self.count}", place, old.root)
         order.first = old.first
-        self.orders[order.id] = self.open[order.id] = order
+        self.orders[order.uid] = self.open[order.uid] = self.ids[order.id] = order
         for name in (old.first, old.cl_ord_id, op.cl_ord_id):
             self.by_client[name] = order
-        said.append(self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id))
-        self.finish(old, OrdStatus.CANCELED, now, said)
+        self.changed(order)
+        told: list[Observation] = [self._report(order, ExecType.REPLACED, now, orig=op.orig_cl_ord_id)]
+        self.finish(old, OrdStatus.CANCELED, now, told)
+        said.extend(told if self.links is None else self.links.late(told))
         return order
 
     def find(self, op: Query, now: int, definite: bool, taken: frozenset[str] = frozenset()) -> Looked:
@@ -182,13 +249,30 @@ class SimVenue:
         order = self._of(op.order_id, op.cl_ord_id)
         if order is None and self.kind.capabilities.client_id is ClientId.NONE and op.order_id is None:
             order = next((each for each in self.orders.values() if each.id not in taken and same(each, op)), None)
-        found = None if order is None else self._report(order, None, now)
-        return Looked(venue=self.name, cl_ord_id=op.cl_ord_id, order_id=op.order_id, order=found, definite=definite, as_of=now)
+        if order is not None and self.replicas is not None:
+            found, current = self.replicas.answer(order, self.replicas.seen(), now)
+            definite = definite and current
+        else:
+            found = None if order is None else self._report(order, None, now, asked=now)
+        return Looked(
+            venue=self.name,
+            account=self.account,
+            cl_ord_id=op.cl_ord_id,
+            order_id=op.order_id,
+            order=found,
+            definite=definite,
+            as_of=now,
+        )
 
     def poll(self, now: int, also: list[str]) -> list[OrderSnapshot]:
         """All open orders, and those named."""
-        ids = dict.fromkeys([*self.open, *also])
-        return [self._report(self.orders[each], None, now) for each in ids if each in self.orders]
+        working = [order.id for order in self.open.values()]
+        ids = [each for each in dict.fromkeys([*working, *also]) if each in self.ids]
+        if self.replicas is None:
+            return [self._report(self.ids[each], None, now, asked=now) for each in ids]
+        at = self.replicas.seen()
+        found = [self.replicas.answer(self.ids[each], at, now)[0] for each in ids]
+        return [report for report in found if report is not None]
 
     def history(self, now: int) -> list[Observation]:
         """Everything that ever happened to executions, oldest first, and who goes on for whom."""
@@ -207,12 +291,18 @@ class SimVenue:
         if not qty:
             return
         self.count += 1
-        fill = Fill(f"x{self.count}", qty, order.price)
+        key = f"x{self.count}"
+        fill = Fill(key if self.keys is None else self.keys.next(self, order, key, qty), qty, order.price)
         order.fills.append(fill)
         order.cum += qty
-        self.past.append(self._execution(order, fill, now))
+        apart = [] if self.fees is None else self.fees.take(order, fill, now)
+        self.changed(order)
         if self.kind.itemised:
-            said.append(self.past[-1])
+            said.append(self._execution(order, fill, now))
+        fill.fee_late = False
+        self.past.append(self._execution(order, fill, now))
+        self.past.extend(apart)
+        said.extend(apart)
         if self.kind.totals:
             said.append(self._report(order, None, now))
         self._close_if_done(order)
@@ -220,7 +310,8 @@ class SimVenue:
     def finish(self, order: Order, word: OrdStatus, now: int, said: list[Observation]) -> None:
         """The rest of the order is taken off."""
         order.end = word
-        self.open.pop(order.id, None)
+        self.open.pop(order.uid, None)
+        self.changed(order)
         kind = {OrdStatus.EXPIRED: ExecType.EXPIRED}.get(word, ExecType.CANCELED)
         said.append(self._report(order, kind, now))
 
@@ -232,11 +323,19 @@ class SimVenue:
         if not works:
             order.off += qty
         elif order.leaves:
-            self.open[order.id] = order
+            self.open[order.uid] = order
+        self.changed(order)
         self.past.append(
-            ExecutionVoided(venue=self.name, order_id=order.id, key=fill.version, qty=D[qty], leaves_qty=D[order.leaves if works
-                            else 0], as_of=now)
-        )  # fmt: skip
+            ExecutionVoided(
+                venue=self.name,
+                account=self.account,
+                order_id=order.id,
+                key=fill.version,
+                qty=D[qty],
+                leaves_qty=D[order.leaves if works else 0],
+                as_of=now,
+            )
+        )
         said.append(self.past[-1])
         return qty if works else 0
 
@@ -247,8 +346,24 @@ class SimVenue:
         order.cum -= fill.qty - qty
         order.off += fill.qty - qty
         fill.qty, fill.px = qty, px
+        before = fill.fee
+        if self.fees is not None:
+            self.fees.revised(fill)
+        fee = fill.fee if fill.fee is not before else None
+        self.changed(order)
         self.past.append(
-            ExecutionRevised(venue=self.name, order_id=order.id, key=old, new_key=fill.version, qty=D[qty], px=D[px], as_of=now)
+            ExecutionRevised(
+                venue=self.name,
+                account=self.account,
+                order_id=order.id,
+                key=old,
+                new_key=fill.version,
+                qty=D[qty],
+                px=D[px],
+                fee=fee,
+                fee_currency=None if fee is None else fill.currency,
+                as_of=now,
+            )
         )
         said.append(self.past[-1])
 
@@ -256,12 +371,13 @@ class SimVenue:
         """The venue changes a working order by itself: `less` of it stays in force, at `px`."""
         order.qty -= less
         order.price = px
+        self.changed(order)
         said.append(self._report(order, ExecType.RESTATED, now))
         self._close_if_done(order)
 
     def _close_if_done(self, order: Order) -> None:
         if not order.leaves:
-            self.open.pop(order.id, None)
+            self.open.pop(order.uid, None)
 
     # ------------------------------------------------------------------ words
 
@@ -269,51 +385,70 @@ class SimVenue:
         """The order meant, or the one that goes on in its stead."""
         if self.kind.capabilities.client_id is not ClientId.NONE and cl_ord_id in self.by_client:
             return self.by_client[cl_ord_id]
-        return self.orders.get(order_id) if order_id is not None else None
+        return self.ids.get(order_id) if order_id is not None else None
 
     def _chain_cum(self, order: Order | None) -> int:
         return 0 if order is None else sum(each.cum for each in self.orders.values() if each.root is order.root)
 
-    def _answer(self, op: Place | Cancel | Replace, request: Request, outcome: Outcome, order: OrderSnapshot | None, now: int,
-                reason: str | None = None) -> Answered:  # fmt: skip
-        return Answered(venue=self.name, request=request, cl_ord_id=op.cl_ord_id, outcome=outcome, order=order, reason=reason,
-                        as_of=now)  # fmt: skip
+    def _answer(
+        self,
+        op: Place | Cancel | Replace,
+        request: Request,
+        outcome: Outcome,
+        order: OrderSnapshot | None,
+        now: int,
+        reason: str | None = None,
+    ) -> Answered:
+        return Answered(
+            venue=self.name,
+            account=self.account,
+            request=request,
+            cl_ord_id=op.cl_ord_id,
+            outcome=outcome,
+            order=order,
+            reason=reason,
+            as_of=now,
+        )
 
     def _execution(self, order: Order, fill: Fill, now: int) -> Execution:
-        return Execution(venue=self.name, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], as_of=now)
+        fee = None if fill.fee_late else fill.fee
+        return Execution(
+            venue=self.name, account=self.account, order_id=order.id, key=fill.key, qty=D[fill.qty], px=D[fill.px], fee=fee,
+            fee_currency=None if fee is None else fill.currency, as_of=now,
+            instrument=self.instrument if self.scoped else None, side=order.side if self.scoped else None,
+        )  # fmt: skip
 
-    def _report(self, order: Order, kind: ExecType | None, now: int, orig: str | None = None) -> OrderSnapshot:
+    def changed(self, order: Order) -> None:
+        """Every copy will know."""
+        if self.replicas is not None:
+            self.replicas.note(order, self._report(order, None, 0))
+
+    def _report(
+        self, order: Order, kind: ExecType | None, now: int, orig: str | None = None, asked: int | None = None
+    ) -> OrderSnapshot:
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         executions = None
         if kind is None and self.kind.itemised and not self.kind.reversible:
             executions = tuple(self._execution(order, fill, now) for fill in order.fills if fill.qty)
         name = order.cl_ord_id if knows else None
         return OrderSnapshot(
-            venue=self.name, order_id=order.id, cl_ord_id=name, orig_cl_ord_id=orig, exec_type=kind, ord_status=_word(order),
-            instrument=order.terms.instrument, side=order.side, ord_type=order.terms.ord_type,
-            time_in_force=order.terms.time_in_force, price=D[order.price], order_qty=D[order.qty],
+            venue=self.name,
+            account=self.account,
+            order_id=order.id,
+            cl_ord_id=name,
+            orig_cl_ord_id=orig,
+            exec_type=kind,
+            ord_status=word(order),
+            instrument=order.terms.instrument,
+            side=order.side,
+            ord_type=order.terms.ord_type,
+            time_in_force=order.terms.time_in_force,
+            price=D[order.price],
+            order_qty=D[order.qty],
             cum_qty=D[order.cum] if self.kind.totals else None,
-            avg_px=_average(order) if self.kind.totals and not self.kind.itemised else None, leaves_qty=D[order.leaves],
-            executions=executions, as_of=now, asked=now if kind is None else None,
-        )  # fmt: skip
-
-
-def same(order: Order, op: Query) -> bool:
-    """Whether an order has the terms that are asked for."""
-    terms = op.terms
-    return (order.terms.instrument, order.side, order.terms.order_qty, order.terms.price) == (
-        terms.instrument, terms.side, terms.order_qty, terms.price,
-    )  # fmt: skip
-
-
-def _word(order: Order) -> OrdStatus:
-    if order.end is not None:
-        return order.end
-    if order.cum >= order.qty:
-        return OrdStatus.FILLED
-    return OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
-
-
-def _average(order: Order) -> Decimal | None:
-    value = sum(fill.qty * fill.px for fill in order.fills)
-    return Decimal(value) / order.cum if order.cum else None
+            avg_px=average(order) if self.kind.totals and not self.kind.itemised else None,
+            leaves_qty=D[order.leaves],
+            executions=executions,
+            as_of=now,
+            asked=asked,
+        )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
@@ -51,6 +51,16 @@ def only_damaged(decode: Callable[[_D, str, int], Iterable[Message]]) -> Callabl
 
 MAX_NUMBER = 200
 """Longest text (characters) that is looked at as a number."""
+
+
+SHORT = 24
+"""Longest text of a number that is remembered."""
+
+
+@lru_cache(maxsize=1 << 14)
+def short(value: str) -> Decimal:
+    """A number of at most `SHORT` characters; prices and sizes of a day are few. Raises `NotANumber`, nameless."""
+    return dec(value)
 
 
 def exact(value: object, name: str) -> Decimal:

@@ -7,18 +7,24 @@ its own way (sides, times) is in its own decoder, on top of this.
 from __future__ import annotations
 
 import json
+import reprlib
 from decimal import Decimal
 from typing import Self
 
+from partfill.model.limits import MAX_BODY, MAX_DEPTH, MAX_SHOWN, too_deep
 from partfill.venues.decoding import Damaged, exact
 
 MAX_TIME_MS = 9_000_000_000_000
 """Latest time that is believed (ms): nanoseconds of it still fit 64 bits."""
 
 
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = MAX_SHOWN
+
+
 def shown(value: object) -> str:
-    """A value as an error shows it."""
-    return repr(value)[:80]
+    """A value as an error shows it: short, however long and deep it is."""
+    return _repr.repr(value)[:MAX_SHOWN]
 
 
 def refuse(constant: str) -> object:
@@ -27,7 +33,11 @@ def refuse(constant: str) -> object:
 
 
 def read_json(raw: str, where: str) -> object:
-    """Parse one JSON text with fractions kept as text. Raises `Damaged`."""
+    """Parse one JSON text with fractions kept as text. Raises `Damaged`, before anything is parsed that is too long or deep."""
+    if len(raw) > MAX_BODY:
+        raise Damaged(f"{where} has {len(raw)} characters; a message has at most {MAX_BODY}")
+    if too_deep(raw):
+        raise Damaged(f"{where} is nested too deeply to be an order: more than {MAX_DEPTH} levels")
     try:
         return json.loads(raw, parse_float=str, parse_constant=refuse)
     except RecursionError:
@@ -68,6 +78,13 @@ class JsonRow:
         if not isinstance(value, list):
             raise Damaged(f"{self.where}: {self.name(field)} is {shown(value)}; give a list")
         return [type(self)(item, f"{self.where}: {self.name(field)}[{n}]") for n, item in enumerate(value)]
+
+    def get_list(self, field: str) -> list[object]:
+        """A list of anything inside."""
+        value = self.get(field)
+        if not isinstance(value, list):
+            raise Damaged(f"{self.where}: {self.name(field)} is {shown(value)}; give a list")
+        return value
 
     def text(self, field: str) -> str | None:
         """Text; None when missing or empty."""

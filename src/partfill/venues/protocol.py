@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from partfill.model.book import Book
 from partfill.model.capabilities import Capabilities
@@ -32,6 +32,20 @@ from partfill.model.words import Side
 
 class VenueDown(ConnectionError):
     """A read could not be answered; try again later. The message says which venue and why."""
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A venue that lives in this process and forgets with it: each life has ids of its own."""
+
+    @property
+    def name(self) -> str:
+        """The venue's name."""
+        ...
+
+    def begin_anew(self, left: Sequence[OrderSnapshot]) -> None:
+        """The desk has orders of an earlier life: their ids are given out no second time, and `left`, which worked, ended."""
+        ...
 
 
 class Venue(Protocol):

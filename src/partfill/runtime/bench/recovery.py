@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from partfill.journal.batch import Batch
-from partfill.journal.keeper import recover
+from partfill.journal.recovery import recover
 from partfill.journal.store import Store
 from partfill.model.codec import to_json
 from partfill.model.inputs import Execution, OrderPlaced

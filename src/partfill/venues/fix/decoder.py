@@ -46,6 +46,8 @@ _NAMES = {
 }
 _SESSION = frozenset({"0", "1", "2", "4", "5", "A"})
 """Messages that keep a session going and say nothing of orders."""
+WEIGHED = 2_000
+"""Messages of the head whose checks (9, 10) are looked at; what they are worth is plain by then."""
 MAX_KINDS = 50
 """Most kinds of messages that are told apart when they are passed over."""
 MAX_ACCOUNTS = 200_000
@@ -88,12 +90,13 @@ class FixDecoder:
     def look(self, raw: str) -> None:
         """One frame of the head: evidence of the dialect and of what the checks are worth."""
         try:
-            fix = FixMessage.parse(raw, self._nameless)
+            fix = FixMessage.parse(raw, self._nameless, weigh=self._seen < WEIGHED)
         except Damaged:
             return
         if fix is not None:
             self._seen += 1
-            self._soundness.learn(fix)
+            if self._seen <= WEIGHED:
+                self._soundness.learn(fix)
             self._trades = self._trades or (fix.tags[35] == "8" and fix.tags.get(150) in ("F", "1", "2"))
             if self._given is None:
                 self._guess.hear(fix)

@@ -15,7 +15,7 @@ import zlib
 from decimal import Decimal
 
 from partfill.model.numbers import NotANumber
-from partfill.venues.decoding import Damaged
+from partfill.venues.decoding import SHORT, Damaged, short
 from partfill.venues.decoding import exact as read_number
 from partfill.venues.fix.dialect import READY
 from partfill.venues.fix.framing import HEAD, SEPARATORS
@@ -57,8 +57,11 @@ class FixMessage:
         """What was dropped because it cannot be read; each names the tag, the value and what would be right."""
 
     @classmethod
-    def parse(cls, text: str, nameless: dict[int, frozenset[str]] = NAMELESS) -> FixMessage | None:
-        """Read one message; None when the text holds none. Raises `Damaged` for one that is torn."""
+    def parse(cls, text: str, nameless: dict[int, frozenset[str]] = NAMELESS, *, weigh: bool = True) -> FixMessage | None:
+        """Read one message; None when the text holds none. Raises `Damaged` for one that is torn.
+
+        `weigh`: whether its length and its sum are compared with what it says of them.
+        """
         start = _START.search(text)
         if start is None:
             if "35=" in text and _HEADLESS.search(text):
@@ -123,7 +126,7 @@ class FixMessage:
         self.fields = pieces
         if ended < 0:
             self.closed = not pieces[-1]
-        else:
+        elif weigh:
             self._weigh(pieces, ended, body if core == "\x01" == head[1] and not torn else None)
         return self
 
@@ -230,6 +233,12 @@ class FixMessage:
 
 def exact(value: str, tag: int) -> Decimal:
     """One number, its length checked before it is looked at. Raises `Damaged`."""
+    if len(value) <= SHORT:
+        try:
+            return short(value)
+        except NotANumber:
+            # The error below has the tag's name.
+            pass
     try:
         return read_number(value, f"tag {tag} ({TAGS.get(tag, '?')})")
     except NotANumber as error:

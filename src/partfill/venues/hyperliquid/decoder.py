@@ -53,6 +53,8 @@ TIMES_IN_FORCE = {"Gtc": TimeInForce.GTC, "Alo": TimeInForce.GTC, "Ioc": TimeInF
 SIDES = {"B": Side.BUY, "A": Side.SELL}
 FILL_MARKS = frozenset({"tid", "startPosition", "closedPnl", "dir", "crossed", "feeToken"})
 ORDER_MARKS = frozenset({"limitPx", "origSz", "triggerPx", "isTrigger", "orderType"})
+ANSWERS_ORDERS = frozenset({"order", "cancel"})
+"""Kinds of replies that answer for single orders, each with a list of them."""
 OTHER_MARKS = frozenset({"levels", "universe", "assetPositions", "balances", "cumVlm", "role", "type"})
 """Fields by which an object without an envelope is a fill, an order, or an answer that concerns no order."""
 
@@ -133,9 +135,11 @@ class HyperliquidDecoder:
     def _reply(self, row: _Row) -> Iterator[Message]:
         if row.need("status") != "ok":
             return
-        data = row.row("response").fields.get("data")
-        statuses = data.get("statuses") if isinstance(data, dict) else None
-        for status in statuses if isinstance(statuses, list) else ():
+        response = row.row("response")
+        if response.text("type") not in ANSWERS_ORDERS and "data" not in response.fields:
+            return
+        # A list that is missing is not an empty one.
+        for status in response.row("data").get_list("statuses"):
             if not isinstance(status, dict):
                 continue
             item = _Row(status, f"{row.where}: statuses")

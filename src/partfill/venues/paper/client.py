@@ -15,6 +15,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Self
@@ -44,7 +45,9 @@ from partfill.venues.paper.wire import (
     Positions,
     Reply,
     Snapshot,
+    TooLong,
     line,
+    parts,
     read_answer,
 )
 from partfill.venues.protocol import VenueDown
@@ -56,6 +59,8 @@ LONGEST_PAUSE_MS = 2_000
 """Pauses before connecting again."""
 
 _REQUESTS = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
+
+log = logging.getLogger("partfill.venues.paper")
 
 
 class _Lost(ConnectionError):
@@ -70,6 +75,8 @@ class _Connection:
         self._writer = writer
         self._told = told
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._parts: dict[int, list[OrderSnapshot]] = {}
+        """Orders of replies of which more is to come."""
         self._accounts: set[str] = set()
         self._next = 1
         self.over = False
@@ -81,10 +88,15 @@ class _Connection:
             raise _Lost("the connection was lost")
         number = self._next
         self._next += 1
+        try:
+            raw = line(Ask(number, op))
+        except TooLong as error:
+            # Nothing of it has left.
+            raise VenueDown(f"the request is too long: {error}") from None
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
         # Whoever waited may have given up: then nobody asks for the error.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._writer.write(line(Ask(number, op)))
+        self._writer.write(raw)
         return number, future
 
     async def ask(self, op: Ops, timeout_ms: int) -> Reply:
@@ -98,6 +110,14 @@ class _Connection:
             raise _Lost(f"no reply within {timeout_ms} ms") from None
         finally:
             self._waiting.pop(number, None)
+            self._parts.pop(number, None)
+
+    def _whole(self, reply: Reply) -> Reply:
+        """A reply with what came of it before."""
+        before = self._parts.pop(reply.id, None)
+        if before is None or reply.orders is None:
+            return reply
+        return msgspec.structs.replace(reply, orders=[*before, *reply.orders])
 
     def listen(self, account: str) -> None:
         """Have the observations of an account told, once; whatever is sent after this is done after it."""
@@ -114,14 +134,23 @@ class _Connection:
         try:
             while (raw := await self._reader.readline()).endswith(b"\n"):
                 message = read_answer(raw)
-                if isinstance(message, Reply):
+                if isinstance(message, Reply) and message.more and message.orders is not None:
+                    # Not its last part.
+                    if message.id in self._waiting:
+                        self._parts.setdefault(message.id, []).extend(message.orders)
+                elif isinstance(message, Reply):
+                    if message.id == 0:
+                        log.error("the venue says: %s", message.error)
+                    message = self._whole(message)
                     future = self._waiting.pop(message.id, None)
                     if future is not None and not future.done():
                         future.set_result(message)
                 else:
                     self._told(message.observation)
-        except (ConnectionError, ValueError, msgspec.MsgspecError):
-            # Lost, or not speaking our language (any more): over either way.
+        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+            # Not speaking our language (any more), or a line beyond all bounds.
+            log.error("a line of the venue cannot be read, the connection is over: %s", error)
+        except ConnectionError:
             pass
         finally:
             self.over = True
@@ -212,8 +241,14 @@ class PaperClient:
     async def snapshot(self, account: str, order_ids: Sequence[str] = ()) -> list[OrderSnapshot]:
         """Every open order of the account, and those named that are open no more. Raises `VenueDown`."""
         sent = self._now()
-        reply = await self._ask(Snapshot(account=account, order_ids=tuple(order_ids)))
-        return [msgspec.structs.replace(order, as_of=sent) for order in reply.orders or ()]
+        found: dict[str | None, OrderSnapshot] = {}
+        for some in parts(order_ids):
+            orders = (await self._ask(Snapshot(account=account, order_ids=some))).orders
+            if orders is None:
+                # What is missing is not empty: "no orders" would end them all here.
+                raise VenueDown(f"{self.name}: the reply holds no list of orders")
+            found |= {order.order_id: order for order in orders}
+        return [msgspec.structs.replace(order, as_of=sent) for order in found.values()]
 
     async def history(self, account: str, since: int) -> AsyncIterator[Observation]:
         """Executions since `since` (ns UTC), oldest first. Raises `VenueDown`."""
@@ -221,7 +256,9 @@ class PaperClient:
         while more:
             reply = await self._ask(History(account=account, since=since, skip=skip))
             more = reply.more
-            for execution in reply.executions or ():
+            if reply.executions is None or (more and not reply.executions):
+                raise VenueDown(f"{self.name}: the reply holds no list of executions")
+            for execution in reply.executions:
                 skip += 1
                 yield execution
 
@@ -264,7 +301,10 @@ class PaperClient:
 
     async def advance(self, events: int) -> int:
         """Let market events happen now; returns how many there were. Raises `VenueDown`."""
-        return (await self._ask(Advance(events=events))).count or 0
+        count = (await self._ask(Advance(events=events))).count
+        if count is None:
+            raise VenueDown(f"{self.name}: the reply holds no count")
+        return count
 
     async def end_day(self) -> None:
         """End the trading day. Raises `VenueDown`."""
@@ -335,7 +375,9 @@ class PaperClient:
         try:
             hello = await connection.ask(Hello(session=self._session), self._timeout_ms)
             self._name = hello.venue or self._name
-            self._instruments = {each.symbol: each for each in hello.instruments or ()}
+            if hello.error is not None or hello.instruments is None:
+                raise _Lost(hello.error or "the reply holds no list of instruments")
+            self._instruments = {each.symbol: each for each in hello.instruments}
             self._streams = [stream for stream in self._streams if not stream.closed]
             for stream in self._streams:
                 # Listening is asked for before anything that a reader of the Gap may ask.

@@ -90,6 +90,16 @@ class Exchange:
             symbol = listing.instrument.symbol
             self.markets[symbol] = Market(listing, Book(self._on_trade(symbol)))
 
+    def begin_anew(self, now: int) -> bool:
+        """A desk has orders of an exchange of this name: ids of that one are given out no second time.
+
+        False where this is that one: ids of it have been given out, or have a session. Nothing changes then.
+        """
+        if self._session or self._number:
+            return False
+        self._session = f"{now // 1_000_000:x}-"
+        return True
+
     # ------------------------------------------------------------------ requests
 
     def apply(self, op: Place | Cancel | Replace, now: int) -> Answered:

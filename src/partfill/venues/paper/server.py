@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from partfill.model.commands import Answered, Looked
 from partfill.model.observations import Execution
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.venues.paper.stream import Stream
@@ -32,13 +34,21 @@ from partfill.venues.paper.wire import (
     Reply,
     Snapshot,
     Told,
+    TooLong,
+    chunks,
+    fitting,
     line,
     read_ask,
 )
 from partfill.venues.protocol import VenueDown
 
+SAY_S = 1.0
+"""How long a client may take to read why its connection is over."""
 MAX_AT_ONCE = 1_000
 """Requests of one connection that may be under way; more are read when these are done."""
+
+_A = TypeVar("_A", Answered, Looked)
+log = logging.getLogger("partfill.venues.paper")
 
 
 class PaperServer:
@@ -101,7 +111,14 @@ class _Connection:
     async def run(self) -> None:
         try:
             while not self.dead:
-                raw = await self._reader.readline()
+                try:
+                    raw = await self._reader.readline()
+                except ValueError:
+                    self._send(Reply(id=0, error=f"a request is one line of at most {MAX_LINE} bytes"))
+                    with contextlib.suppress(ConnectionError, TimeoutError):
+                        async with asyncio.timeout(SAY_S):
+                            await self._writer.drain()
+                    break
                 if not raw.endswith(b"\n") or self.dead:
                     # A request that was cut in two was never made.
                     break
@@ -161,18 +178,23 @@ class _Connection:
     async def _answer(self, ask: Ask) -> Reply:
         op, venue = ask.op, self.venue
         if isinstance(op, Place):
-            return Reply(id=ask.id, answered=await venue.place(op))
+            return Reply(id=ask.id, answered=_fitting(await venue.place(op)))
         if isinstance(op, Cancel):
-            return Reply(id=ask.id, answered=await venue.cancel(op))
+            return Reply(id=ask.id, answered=_fitting(await venue.cancel(op)))
         if isinstance(op, Replace):
-            return Reply(id=ask.id, answered=await venue.replace(op))
+            return Reply(id=ask.id, answered=_fitting(await venue.replace(op)))
         if isinstance(op, Query):
-            return Reply(id=ask.id, looked=await venue.find(op))
+            return Reply(id=ask.id, looked=_fitting(await venue.find(op)))
         if isinstance(op, Snapshot):
-            return Reply(id=ask.id, orders=await venue.snapshot(op.account, op.order_ids))
+            *first, last = chunks(await venue.snapshot(op.account, op.order_ids))
+            for some in first:
+                self._send(Reply(id=ask.id, orders=some, more=True))
+                with contextlib.suppress(ConnectionError):
+                    await self._writer.drain()
+            return Reply(id=ask.id, orders=last)
         if isinstance(op, History):
             found = [each async for each in venue.history(op.account, op.since) if isinstance(each, Execution)]
-            page = found[op.skip : op.skip + PAGE]
+            page = found[max(0, op.skip) : max(0, op.skip) + PAGE]
             return Reply(id=ask.id, executions=page, more=op.skip + len(page) < len(found))
         if isinstance(op, Positions):
             return Reply(id=ask.id, positions=dict(await venue.positions(op.account)))
@@ -197,8 +219,22 @@ class _Connection:
                 await self._writer.drain()
 
     def _send(self, message: Reply | Told) -> None:
-        if not self.dead:
+        if self.dead:
+            return
+        try:
             self._writer.write(line(message))
+        except TooLong as error:
+            if isinstance(message, Reply):
+                self._writer.write(line(Reply(id=message.id, error=f"the answer is too long: {error}")))
+            else:
+                # Passed over in silence it would be missed: the client hears of the gap.
+                log.error("a message of the stream cannot be sent: %s", error)
+                self.cut()
+
+
+def _fitting(answer: _A) -> _A:
+    """An answer whose order fits into a line."""
+    return answer if answer.order is None else msgspec.structs.replace(answer, order=fitting(answer.order))
 
 
 __all__ = ["MAX_AT_ONCE", "PaperServer"]

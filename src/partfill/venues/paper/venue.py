@@ -14,6 +14,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Self
@@ -24,10 +25,10 @@ from partfill.model.book import Book
 from partfill.model.capabilities import Capabilities
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.instrument import Instrument
-from partfill.model.numbers import mul
+from partfill.model.numbers import ZERO, mul
 from partfill.model.observations import Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
-from partfill.model.words import Request, Side
+from partfill.model.words import OrdStatus, Request, Side
 from partfill.venues.paper.events import Timed
 from partfill.venues.paper.exchange import PAPER, Exchange
 from partfill.venues.paper.faults import Applied, Faults, Misfortune
@@ -39,6 +40,9 @@ SLICE = 500
 """Most market events in one go before others get their turn."""
 
 _REQUESTS = {Place: Request.PLACE, Cancel: Request.CANCEL, Replace: Request.REPLACE}
+
+BACK_S = 3.0
+"""How long a venue that begins anew knows nothing of the orders of its last life, before it says that they ended."""
 
 
 class PaperVenue:
@@ -63,6 +67,9 @@ class PaperVenue:
         self._late: set[asyncio.Task[Answered]] = set()
         self._running: asyncio.Task[None] | None = None
         self._closed = False
+        self._left: dict[tuple[str, str | None], OrderSnapshot] = {}
+        """Orders of an earlier life that worked when it ended, as the desk knew them."""
+        self._began = 0.0
         exchange.listeners.append(self._told)
 
     # ------------------------------------------------------------------ what it is
@@ -81,6 +88,12 @@ class PaperVenue:
     def instruments(self) -> Mapping[str, Instrument]:
         """What can be traded, by symbol."""
         return {symbol: market.listing.instrument for symbol, market in self.exchange.markets.items()}
+
+    def begin_anew(self, left: Sequence[OrderSnapshot]) -> None:
+        """The desk has orders of an earlier life: see `Exchange.begin_anew`. What worked then ended with that process."""
+        if self.exchange.begin_anew(self.now()):
+            self._began = time.monotonic()
+            self._left = {(order.account, order.order_id): order for order in left}
 
     # ------------------------------------------------------------------ requests
 
@@ -108,12 +121,25 @@ class PaperVenue:
                           as_of=sent)  # fmt: skip
         definite = not any(number <= before and account == op.account for number, account in self._under_way.items())
         try:
-            order = self.exchange.find(op, sent)
+            order = self.exchange.find(op, sent) or self._ended_before(op, sent)
         except VenueDown as down:
             return Looked(venue=self.name, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, error=str(down),
                           as_of=sent)  # fmt: skip
         return Looked(venue=self.name, account=op.account, cl_ord_id=op.cl_ord_id, order_id=op.order_id, order=order,
                       definite=definite, as_of=sent)  # fmt: skip
+
+    def _ended_before(self, op: Query, now: int) -> OrderSnapshot | None:
+        """An order that ended with the process of an earlier life: with what had filled of it, as far as anybody knows.
+
+        An exchange that comes back says so only after a while.
+        """
+        if time.monotonic() - self._began < BACK_S:
+            return None
+        for order in self._left.values():
+            same = order.order_id == op.order_id if op.order_id is not None else order.cl_ord_id == op.cl_ord_id
+            if same and order.account == op.account:
+                return msgspec.structs.replace(order, ord_status=OrdStatus.CANCELED, leaves_qty=ZERO, as_of=now)
+        return None
 
     async def snapshot(self, account: str, order_ids: Sequence[str] = ()) -> list[OrderSnapshot]:
         """Every open order of the account, and those named that are open no more. Raises `VenueDown`."""

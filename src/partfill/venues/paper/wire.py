@@ -12,6 +12,7 @@ that one that the server has not begun is ever applied, so an answer to a later 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -23,8 +24,13 @@ from partfill.model.observations import Execution, Observation, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.words import Side
 
-MAX_LINE = 1 << 26
-"""Longest line in bytes, either way."""
+MAX_LINE = 1 << 19
+"""Longest line in bytes, either way. What is longer is refused by name, and its connection is over."""
+CHUNK = 1 << 15
+"""Bytes of orders in one reply, and of order ids in one request; a longer list goes in several, so that none holds the other
+side for more than a few milliseconds."""
+MAX_ONE = 1 << 18
+"""Bytes of one order with its executions; a longer list is not sent, and not known to the other side: its total is."""
 PAGE = 1_000
 """Executions in one answer to `History`."""
 
@@ -109,7 +115,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     instruments: list[Instrument] | None = None
     count: int | None = None
     more: bool = False
-    """True when a further page exists."""
+    """True when more follows: a page of executions to be asked for, or, of orders, a further reply to the same request."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="told"):
@@ -118,14 +124,55 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tol
     observation: Observation
 
 
+class TooLong(ValueError):
+    """A message that is longer than any line may be."""
+
+
 _encode = msgspec.json.Encoder().encode
 read_ask = msgspec.json.Decoder(Ask).decode
 read_answer = msgspec.json.Decoder(Reply | Told).decode
 
 
 def line(message: Ask | Reply | Told) -> bytes:
-    """One message as it is sent, its line end included."""
-    return _encode(message) + b"\n"
+    """One message as it is sent, its line end included. Raises `TooLong`."""
+    raw = _encode(message) + b"\n"
+    if len(raw) > MAX_LINE:
+        raise TooLong(f"a message of {len(raw)} bytes; a line has at most {MAX_LINE}")
+    return raw
+
+
+def chunks(orders: Iterable[OrderSnapshot]) -> Iterator[list[OrderSnapshot]]:
+    """Orders as they go into one reply each; at least one list, which may be empty."""
+    some: list[OrderSnapshot] = []
+    size = 0
+    for order in orders:
+        order = fitting(order)
+        length = len(_encode(order))
+        if some and size + length > CHUNK:
+            yield some
+            some, size = [], 0
+        some.append(order)
+        size += length
+    yield some
+
+
+def fitting(order: OrderSnapshot) -> OrderSnapshot:
+    """The order as it fits into a line."""
+    return order if len(_encode(order)) <= MAX_ONE else msgspec.structs.replace(order, executions=None)
+
+
+def parts(order_ids: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Order ids as they go into one request each; at least one part, which may be empty."""
+    some: list[str] = []
+    size = 0
+    for order_id in order_ids:
+        length = len(_encode(order_id)) + 1
+        if some and size + length > CHUNK:
+            yield tuple(some)
+            some, size = [], 0
+        some.append(order_id)
+        size += length
+    yield tuple(some)
 
 
 __all__ = [
@@ -144,5 +191,5 @@ __all__ = [
         "Reply",
         "Snapshot",
     ),
-    *("Told", "line", "read_answer", "read_ask"),
+    *("Told", "TooLong", "chunks", "fitting", "line", "parts", "read_answer", "read_ask"),
 ]

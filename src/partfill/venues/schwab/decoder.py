@@ -181,6 +181,8 @@ class SchwabDecoder:
         """The execution of a multi-leg order in its own units, and those of its legs."""
         value, unknown = ZERO, set(legs)
         parts: list[Execution] = []
+        if fill.get("executionLegs") is None:
+            raise Damaged(f"{fill.where}: executionLegs is missing; an execution of a package has those of its legs")
         for part in fill.rows("executionLegs"):
             leg = part.id("legId")
             if leg is None or leg not in legs:

@@ -1,0 +1,84 @@
+"""How often something is tried, counted from what leaves: no limit that a user set is ever passed.
+
+Rules
+- A successor of an order that we took off is no attempt of its own; one of an order that ended by itself is.
+- Of those there are at most `max_resubmit_attempts`, none without a rule, and none for less than `min_resubmit_size`.
+- What is missing of a protective order and was refused is placed anew no sooner than its policy says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partfill.model.commands import Answered, Outcome
+from partfill.model.inputs import Input
+from partfill.model.operations import Cancel, Operation, Place, Replace
+from partfill.model.words import OrdStatus, Request
+from partfill.sim.orders import where
+from partfill.sim.timeline import MS
+from partfill.sim.truth import Violation
+
+if TYPE_CHECKING:
+    from partfill.sim.world import World
+
+
+class Attempts:
+    """The attempts of one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._changed: set[int] = set()
+        """Orders that we asked to take off, or to change."""
+        self._last: dict[int, int] = {}
+        """Per parent, the newest order that was placed for it."""
+        self._count: dict[int, int] = {}
+        self._refused: dict[str, tuple[int, int]] = {}
+        """Protective leg -> (when the process heard that it was refused, how far off its clock was then)."""
+        self._legs: dict[str, str] = {}
+        """Client id of a protective order that was placed -> its leg."""
+
+    def sent(self, op: Operation) -> None:
+        """An operation leaves. Raises `Violation`."""
+        if isinstance(op, Cancel | Replace):
+            self._changed.add(op.order)
+            return
+        work = self._world.engine.children[op.order].work
+        if not isinstance(op, Place) or work is None:
+            return
+        parent = work.parent
+        if parent.guards is not None:
+            self._leg(op, f"{where(op)} {parent.ref}")
+            return
+        before = self._last.get(parent.id)
+        self._last[parent.id] = op.order
+        if before is None or before in self._changed or self._world.engine.children[before].status is OrdStatus.FILLED:
+            # The first, one that we took off, or more is wanted than the last was for.
+            return
+        count = self._count[parent.id] = self._count.get(parent.id, 0) + 1
+        rule = parent.resubmit
+        most, least = (0, 0) if rule is None else (rule.max_resubmit_attempts, rule.min_resubmit_size)
+        if count > most or (op.terms.order_qty or 0) < least:
+            raise Violation(
+                f"{parent.ref} is tried {count} times more, now for {op.terms.order_qty}; {most} of {least} are allowed"
+            )
+        self._world.ingredients.meet("a remainder that was submitted again")
+        if count == most:
+            self._world.ingredients.meet("the last attempt")
+
+    def _leg(self, op: Place, leg: str) -> None:
+        self._legs[op.cl_ord_id] = leg
+        at, skew = self._refused.pop(leg, (0, 0))
+        side = self._world.guards.side_of(op)
+        if not at or skew != self._world.skew or side is None:
+            return
+        waits = self._world.guards.waits.get((where(op), side), 0)
+        if self._world.time < at + waits - MS:
+            raise Violation(f"{leg} was refused and comes again after {self._world.time - at} ns; {waits} are to pass")
+        self._world.ingredients.meet("a protective order that was refused and came again")
+
+    def heard(self, inp: Input) -> None:
+        """An answer arrives."""
+        if isinstance(inp, Answered) and inp.outcome is Outcome.REFUSED and inp.request is Request.PLACE:
+            leg = self._legs.get(inp.cl_ord_id)
+            if leg is not None:
+                self._refused[leg] = (self._world.time, self._world.skew)
