@@ -183,7 +183,7 @@ class _Shadow:
 
 
 def reserve(folder: Path, wanted: Path | None = None) -> Path:
-    """Make an empty file for a journal: `wanted`, or the first numbered one in `folder` that nobody has.
+    """A name for a journal that no file has: `wanted`, or the first numbered one in `folder`.
 
     Raises `FileExistsError` when `wanted` exists, `OSError` when nothing can be made there.
     """
@@ -192,6 +192,8 @@ def reserve(folder: Path, wanted: Path | None = None) -> Path:
         path = wanted if wanted is not None else folder / f"partfill-demo{f'-{number}' if number > 1 else ''}.db"
         try:
             path.open("xb").close()
+            # It can be made there. The journal makes it: an empty file would be one that lost what it had.
+            path.unlink()
             return path
         except FileExistsError:
             if wanted is not None:
