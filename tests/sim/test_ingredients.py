@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,8 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.index import Index
-from partfill.journal import keeper
+from partfill.core.position import Position
+from partfill.journal import keeper, recovery
 from partfill.model.capabilities import Capabilities
 from partfill.model.events import AlarmKind
 from partfill.sim import ingredients
@@ -121,7 +123,7 @@ def test_the_command_prints_what_was_met() -> None:
 
 def forget_the_timers(patch: pytest.MonkeyPatch) -> None:
     """After a start nothing is asked at its time."""
-    remember = keeper.recover
+    remember = recovery.recover
 
     def recover(*args: object, **kwargs: object) -> keeper.Keeper:
         found = remember(*args, **kwargs)  # type: ignore[arg-type]
@@ -165,10 +167,13 @@ def keep_what_fees_took(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("partfill.core.position._kept", lambda share, base: (share.qty, share.value))
 
 
-def correct_another_fill(patch: pytest.MonkeyPatch) -> None:
-    """What is taken back of an order is taken from its newest fill, whichever it was of."""
-    patch.setattr("partfill.core.holdings._became", lambda effects: None)
-    patch.setattr(position.Position, "_reprice", lambda self, child, value: value)
+def take_back_as_a_trade(patch: pytest.MonkeyPatch) -> None:
+    """What is taken back of an order is a trade of its own, at its own price: the average of the others moves."""
+
+    def amend(self: Position, child: int, qty: Decimal, value: Decimal, now: int, became: object) -> None:
+        self._append(position.Moved(child, qty, value), now)
+
+    patch.setattr(Position, "_amend", amend)
 
 
 def never_dispute(patch: pytest.MonkeyPatch) -> None:
@@ -235,7 +240,7 @@ def believe_garbled_numbers(patch: pytest.MonkeyPatch) -> None:
 
 PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("tables", forget_the_timers), ("tables", forget_what_is_in_flight), ("accounts", look_into_another_account),
-    ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took), ("fees", correct_another_fill),
+    ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took), ("accounts", take_back_as_a_trade),
     ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
     ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),

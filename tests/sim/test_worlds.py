@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import answers, dust, handling, ledger, planner, protection, remainder, reported
+from partfill.core import answers, dust, firing, handling, ledger, planner, protection, remainder, reported
 from partfill.core.desk import Desk
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Parent
@@ -386,9 +386,9 @@ def grow_before_the_other_leg_is_gone(patch: pytest.MonkeyPatch) -> None:
 
 def fire_at_the_price_of_the_wrong_side(patch: pytest.MonkeyPatch) -> None:
     """A long position is held against what is asked, not against what is bid."""
-    reached = protection.reached
+    reached = firing.reached
     other = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
-    patch.setattr(protection, "reached", lambda leg, side, book: reached(leg, other[side], book))
+    patch.setattr(firing, "reached", lambda leg, side, book: reached(leg, other[side], book))
 
 
 def believe_a_market_that_nobody_sees(patch: pytest.MonkeyPatch) -> None:

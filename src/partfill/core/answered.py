@@ -4,6 +4,7 @@ Rules
 - A placing is answered by the first word about the order.
 - A cancel or replace is answered by a report about it. A cancel is by the end of the order, too.
 - An end while a replace is in flight may be that of the id from which the order goes on: the reply, or a question, will tell.
+  It is no other id's where the replace asks for no more than has filled, and the venue cancels such an order.
 """
 
 from __future__ import annotations
@@ -11,15 +12,26 @@ from __future__ import annotations
 from partfill.core.answers import heard_of
 from partfill.core.child import Child
 from partfill.core.parent import Work
-from partfill.model.capabilities import Chain
+from partfill.model.capabilities import BelowCum, Chain
 from partfill.model.words import OrdStatus, Request
+
+
+def _by_the_replace(child: Child, work: Work) -> bool:
+    """Whether the replace itself ended it: it asks for no more than has filled, at a venue that cancels then."""
+    return child.rules.below_cum is BelowCum.CANCEL and work.target is not None and child.cum >= work.target[0]
 
 
 def is_answered(child: Child, work: Work) -> bool:
     """Whether the venue's own words have closed the request in flight."""
     if work.request is Request.PLACE:
         return heard_of(child)
-    if work.request is Request.REPLACE and child.status is OrdStatus.CANCELED and work.request_id not in (child.ids or ()):
+    replaced = work.request_id in (child.ids or ())
+    if (
+        work.request is Request.REPLACE
+        and child.status is OrdStatus.CANCELED
+        and not replaced
+        and not _by_the_replace(child, work)
+    ):
         return False
     # A request that the venue has acknowledged is not answered yet.
     if work.request_id not in (child.in_flight or ()) and work.request_id not in (child.requests or ()):
