@@ -51,7 +51,10 @@ class Attempts:
             return
         before = self._last.get(parent.id)
         self._last[parent.id] = op.order
-        if before is None or before in self._changed or self._world.engine.children[before].status is OrdStatus.FILLED:
+        last = None if before is None else self._world.engine.children[before]
+        # What was asked of the one before may have been lost with the process: the journal has that it was to be taken off.
+        lost = last is not None and last.work is not None and last.work.retarget
+        if last is None or before in self._changed or lost or last.status is OrdStatus.FILLED:
             # The first, one that we took off, or more is wanted than the last was for.
             return
         count = self._count[parent.id] = self._count.get(parent.id, 0) + 1

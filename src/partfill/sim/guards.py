@@ -19,7 +19,7 @@ import msgspec
 
 from partfill.core.kill_switch import who_killed
 from partfill.model.book import Book, Level
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, ReduceOnly
 from partfill.model.commands import Protect, Unprotect
 from partfill.model.events import ProtectionCovered, ProtectionFired
 from partfill.model.inputs import MarketSeen
@@ -75,11 +75,18 @@ class Guards:
         """What a venue says of itself in this world."""
         rules = self._world.losses.declared(venue, self._world.decisions.declared(venue.kind.capabilities))
         rules = self._world.ids.declared(venue, rules)
+        sums = False
         if self.wanted and self.modern:
-            rules = msgspec.structs.replace(rules, stops=self._later.random() < 0.6, reduce_only=self._later.random() < 0.5)
+            stops, chance = self._later.random() < 0.6, self._later.random()
+            kind = ReduceOnly.EACH if chance < 0.3 else ReduceOnly.SUM if chance < 0.5 else ReduceOnly.NONE
+            sums = kind is ReduceOnly.SUM
+            if chance < 0.4 and sums:
+                # It says otherwise: its refusals tell.
+                kind = ReduceOnly.EACH
+            rules = msgspec.structs.replace(rules, stops=stops, reduce_only=kind)
         for each in self._world.venues.values():
             if each.name == venue.name:
-                each.reduces = rules.reduces
+                each.reduces, each.sums = rules.reduces, sums
         self.rules[venue.name] = rules
         return rules
 
@@ -262,7 +269,8 @@ class Guards:
         """What is to work at the venue of each leg, by arithmetic of its own."""
         if not legs:
             return {"stop": 0, "target": 0}
-        rules = self.rules[venue.name]
+        # As the desk knows it: what a venue sums shows when it refuses.
+        rules = self._world.engine.rules[venue.name]
         protection = self._world.engine.desk.protections[venue.name, venue.account, "ACME", side]
         if not held and protection.small and not protection.blind_since:
             # Fees left less than a unit of it: that cannot be covered, and a person was told.
@@ -271,7 +279,8 @@ class Guards:
         if protection.blind_since or not protection.covered:
             raise Violation(f"{side.value} at {venue.kind.name} is quiet and not covered, or its market not seen")
         fired = any(guard.fired_at for guard in protection.guards if guard.leg.stops)
-        one_budget = self.budgets[venue.key, side] is Budget.SHARED and not rules.reduces_each and len(legs) == 2
+        shared = self.budgets[venue.key, side] is Budget.SHARED or rules.reduce_only is ReduceOnly.SUM
+        one_budget = shared and not rules.reduces_each and len(legs) == 2
         stop = held if rules.stops or fired else 0
         target = held if len(legs) == 2 else 0
         if one_budget and (rules.stops or fired):

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from partfill.sim.replicas import Replicas
 
 
+TOO_MUCH = "reduce_only_sum: the reduce-only orders would be more than the position"
+"""Why a venue that sums them refuses one."""
+
+
 class SimVenue:
     """One account at one venue."""
 
@@ -136,9 +140,11 @@ class SimVenue:
         if knows and op.cl_ord_id in self.by_client:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
         order = self._new(op)
-        if not self._room(order) or self._is_too_much(order):
+        much = self._is_too_much(order)
+        if not self._room(order) or much:
             del self.orders[order.uid], self.open[order.uid], self.ids[order.id]
-            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "it would not reduce the position")
+            why = TOO_MUCH if much else "it would not reduce the position"
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, why)
         if knows:
             self.by_client[op.cl_ord_id] = order
         self.changed(order)
@@ -186,6 +192,11 @@ class SimVenue:
             order = self._go_on(order, op, price, now, said)
         else:
             asked = int(op.order_qty)
+            was, order.qty = order.qty, max(asked, order.qty)
+            much = self._is_too_much(order)
+            order.qty = was
+            if much and asked > was:
+                return self._answer(op, Request.REPLACE, Outcome.REFUSED, None, now, TOO_MUCH)
             if asked < order.cum + order.off and rules.below_cum is BelowCum.CANCEL:
                 self.finish(order, OrdStatus.CANCELED, now, said)
                 return self._answer(op, Request.REPLACE, Outcome.DONE, None, now)
