@@ -253,9 +253,13 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
 
 
 def works_under(child: Child, s: OrderSnapshot, effects: Effects) -> None:
-    """An answer says that the order works under an id that the chain was thought to have left: it is the one in force."""
+    """An answer says that the order works under an id that the chain was thought to have left: it is the one in force.
+
+    Not where the one in force has ended by the venue's own word: an answer that lags shows an id as it was.
+    """
     if (
         s.asked is not None
+        and child.works
         and s.leaves_qty
         and s.order_id in child.left
         and s.ord_status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)

@@ -26,6 +26,7 @@ from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Operation, Place, Query, Replace
 from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.words import Side
+from partfill.sim.ingredients import LOST
 from partfill.sim.orders import ACME, D, Order, where
 from partfill.sim.truth import Violation
 from partfill.sim.venue import SimVenue
@@ -78,7 +79,9 @@ class Guards:
         sums = False
         if self.wanted and self.modern:
             stops, chance = self._later.random() < 0.6, self._later.random()
-            kind = ReduceOnly.EACH if chance < 0.3 else ReduceOnly.SUM if chance < 0.5 else ReduceOnly.NONE
+            # A bust that nobody told leaves less at the venue than is known here: it refuses until that is ruled.
+            sum_up = ReduceOnly.EACH if LOST in self._world.ingredients.has else ReduceOnly.SUM
+            kind = ReduceOnly.EACH if chance < 0.3 else sum_up if chance < 0.5 else ReduceOnly.NONE
             sums = kind is ReduceOnly.SUM
             if chance < 0.4 and sums:
                 # It says otherwise: its refusals tell.
