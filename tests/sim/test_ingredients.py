@@ -107,7 +107,7 @@ def test_every_ingredient_is_drawn_and_some_worlds_have_none() -> None:
 
 
 def test_a_few_hundred_worlds_meet_every_ingredient() -> None:
-    outcome = simulate(400, FIRST)
+    outcome = simulate(800, FIRST)
     assert [broken.why for broken in outcome.violations] == []
     assert [what for what in ingredients.EVERY if not outcome.met[what]] == []
 

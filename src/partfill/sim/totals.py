@@ -57,7 +57,10 @@ class Totals:
     def _may_be_low(self, child: Child) -> bool:
         """Whether the venue may rightly seem to say less than was heard."""
         venue = self._world.at(child)
-        return venue.kind.reversible or any(self._world.truth.child_of(venue, order) is child for order in self.wronged)
+        if venue.kind.reversible or any(self._world.truth.child_of(venue, order) is child for order in self.wronged):
+            return True
+        # Of two contents under one id the larger counts, which is told and is more than the venue's total.
+        return bool(child.flags & Flag.KEY_CONFLICT)
 
     def heard(self, alarm: Alarm) -> None:
         """The engine alarms."""
