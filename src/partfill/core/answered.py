@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from partfill.core.answers import heard_of
 from partfill.core.child import Child
+from partfill.core.lifecycle import Fact
 from partfill.core.parent import Work
 from partfill.model.capabilities import BelowCum, Chain
-from partfill.model.words import OrdStatus, Request
+from partfill.model.words import Request
 
 
 def _by_the_replace(child: Child, work: Work) -> bool:
@@ -25,13 +26,10 @@ def is_answered(child: Child, work: Work) -> bool:
     """Whether the venue's own words have closed the request in flight."""
     if work.request is Request.PLACE:
         return heard_of(child)
-    replaced = work.request_id in (child.ids or ())
-    if (
-        work.request is Request.REPLACE
-        and child.status is OrdStatus.CANCELED
-        and not replaced
-        and not _by_the_replace(child, work)
-    ):
+    # By its own word, whatever has filled since: more than it was for may have, under the terms that were asked for.
+    canceled = bool(child.ledger.ends & Fact.CANCELED)
+    named = work.request_id in (child.ids or ())
+    if work.request is Request.REPLACE and canceled and not named and not _by_the_replace(child, work):
         return False
     # A request that the venue has acknowledged is not answered yet.
     if work.request_id not in (child.in_flight or ()) and work.request_id not in (child.requests or ()):

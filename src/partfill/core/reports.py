@@ -381,8 +381,8 @@ def _requests(engine: Engine, child: Child, s: OrderSnapshot, effect: Effect, no
         if s.cl_ord_id is not None and s.cl_ord_id != child.cl_ord_id:
             child.answer(s.cl_ord_id)
         child.requests = None
-        # Where a replace begins a new venue order, the end of the one before may be the first word of it.
-        goes_on = child.work is not None and child.rules.chain is Chain.RESTARTS
+        # Where a replace begins a venue order, or gives it another id, the end of the one before may be the first word of it.
+        goes_on = child.work is not None
         sent = {each: what for each, what in (child.in_flight or {}).items() if goes_on and what[0] is Request.REPLACE}
         child.in_flight = sent or None
         return

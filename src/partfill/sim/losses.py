@@ -16,7 +16,7 @@ import msgspec
 from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.commands import Answered, Looked
 from partfill.model.inputs import Execution, Input, OrderSnapshot
-from partfill.model.words import OrdStatus
+from partfill.model.words import OrdStatus, TimeInForce
 from partfill.sim.ingredients import LOST
 from partfill.sim.orders import D, Fill, Order
 from partfill.sim.timeline import SECOND
@@ -62,7 +62,8 @@ class Losses:
             for venue in self._world.venues.values()
             if venue.kind.capabilities.cumulative is Cumulative.TRUTH and not venue.daily
             for order in venue.orders.values()
-            if not order.doubled
+            # One that never rests does not work again either, and no venue would show it so.
+            if not order.doubled and order.terms.time_in_force is not TimeInForce.IOC
             for fill in order.fills
             if fill.qty
         ]
