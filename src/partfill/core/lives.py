@@ -73,7 +73,9 @@ def outlived(engine: Engine, e: Execution, ledger: Ledger, effects: Effects) -> 
     if e.as_of is None or ours or not child.known or child.rules.chain is Chain.RESTARTS:
         # A client id of ours says whose it is, and where each replace begins a venue order it may be the next of them.
         return 0
-    if e.as_of // DAY_NS <= max(child.opened_at, child.heard) // DAY_NS or child.open_at_venue or _ours_is_open(child):
+    # Since its end was said: an order that is over may be asked about, and heard of, on the next day too.
+    last = max(child.opened_at, child.ended_at or child.heard)
+    if e.as_of // DAY_NS <= last // DAY_NS or child.open_at_venue or _ours_is_open(child):
         return 0
     scope = (e.venue, e.account, e.order_id or "")
     if scope in engine.shared or engine.index.by_order.get(scope) is not ledger:

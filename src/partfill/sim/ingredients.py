@@ -55,7 +55,6 @@ EVERY = (
         "an execution id that was used twice",
         "a wrong with its alarm",
         "an id of two instruments",
-        "an id that began anew",
         "a placeholder for an id",
         "a garbled message that was refused",
         "a replace that was told late",
@@ -78,6 +77,8 @@ class Ingredients:
         self.random = Random(seed ^ 0xF00D)
         drawn = self.random.sample(DRAWN, self.random.choice((0, 0, 0, 1, 1, 2)))
         self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0)) if only is None else only
+        self.asked_for = only is not None
+        """Whether the ingredients were named, not drawn."""
         self.met: Counter[str] = Counter()
 
     def meet(self, what: str, count: int = 1) -> None:
