@@ -47,7 +47,7 @@ class Doubt:
     ends_from: int = 0
     """How many of the newest in a row carry the end of the order, and when the first of those was asked for."""
     leaves: bool = False
-    """Whether the newest says that something of it works."""
+    """Whether the newest says that the missing quantity works again."""
     avg: Decimal | None = None
     """The average price that the newest states."""
     disputed: bool = False

@@ -72,7 +72,7 @@ def answer(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now: 
         doubt.news_at = now if effects.published or effects.rows else child.updated
     if s.asked <= doubt.news_at + child.rules.lag_ns or (doubt.count and s.asked <= doubt.last):
         return
-    _count(doubt, s, total, missing, listed)
+    _count(child, doubt, s, total, missing, listed)
     effects.doubts = True
     if doubt.count >= MANY and doubt.last - doubt.first >= child.rules.lag_ns:
         if not doubt.disputed:
@@ -202,13 +202,14 @@ def _is_low(ledger: Ledger, total: Decimal, missing: tuple[str, ...], listed: bo
     return less >= Decimal(1).scaleb(exponent) or any(row.qty is not None and row.qty <= less for _, row in ledger.live())
 
 
-def _count(doubt: Doubt, s: OrderSnapshot, total: Decimal, missing: tuple[str, ...], listed: bool) -> None:
+def _count(child: Child, doubt: Doubt, s: OrderSnapshot, total: Decimal, missing: tuple[str, ...], listed: bool) -> None:
     assert s.asked is not None
     if not doubt.count or (doubt.total, doubt.missing) != (total, missing):
         doubt.total, doubt.missing, doubt.count, doubt.first, doubt.ends = total, missing, 0, s.asked, 0
     doubt.count += 1
     doubt.last, doubt.listed = s.asked, listed
-    doubt.leaves, doubt.avg = bool(s.leaves_qty), s.avg_px
+    # What is open by its word says whether the missing quantity works again: more than is open without it.
+    doubt.leaves, doubt.avg = s.leaves_qty is not None and s.leaves_qty > child.leaves, s.avg_px
     if s.ord_status in _ENDS and not s.leaves_qty:
         doubt.ends += 1
         doubt.ends_from = s.asked if doubt.ends == 1 else doubt.ends_from

@@ -36,6 +36,8 @@ class Attempts:
         """Protective leg -> (when the process heard that it was refused, how far off its clock was then)."""
         self._legs: dict[str, str] = {}
         """Client id of a protective order that was placed -> its leg."""
+        self._skews: dict[str, int] = {}
+        """The same -> how far off the process's clock was then."""
 
     def sent(self, op: Operation) -> None:
         """An operation leaves. Raises `Violation`."""
@@ -70,6 +72,7 @@ class Attempts:
 
     def _leg(self, op: Place, leg: str) -> None:
         self._legs[op.cl_ord_id] = leg
+        self._skews[op.cl_ord_id] = self._world.skew
         at, skew = self._refused.pop(leg, (0, 0))
         side = self._world.guards.side_of(op)
         if not at or skew != self._world.skew or side is None:
@@ -83,5 +86,6 @@ class Attempts:
         """An answer arrives."""
         if isinstance(inp, Answered) and inp.outcome is Outcome.REFUSED and inp.request is Request.PLACE:
             leg = self._legs.get(inp.cl_ord_id)
-            if leg is not None:
+            if leg is not None and self._skews.get(inp.cl_ord_id) == self._world.skew:
+                # A clock that jumped meanwhile makes it an order that had worked for long.
                 self._refused[leg] = (self._world.time, self._world.skew)
