@@ -34,16 +34,14 @@ IDS = "ids"
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
-DRAWN = (FEES, LAG, WIRE)
+DRAWN = (LAG, WIRE)
 """Ingredients that a world draws, one at most."""
-ASKED_FOR = (TABLES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS)
+ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS)
 """What is lived where it is asked for: of some thousand such worlds one still ends with a quantity that is not the venue's."""
 RARE = {TABLES: 0.15, WIRE: 0.4}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
-    *("a fee with its execution", "an execution with two fees", "a charge of an order"),
-    *("a charge of an execution", "a fee that was revised", "a fee in the base asset", "a rest that is too small to protect"),
     *("an average cost to the last digit", "an answer that lags", "a garbled message that was refused"),
     *("a remainder that was submitted again", "the last attempt", "a result of a closed position"),
 )
