@@ -135,6 +135,23 @@ def test_the_same_word_for_long_enough_rules_while_the_order_works(rules: Capabi
     assert (desk.child().cum, desk.child().leaves) == (10, 20)
 
 
+def test_a_clock_that_jumps_over_the_time_settles_nothing() -> None:
+    desk = two_fills()
+    settle = LISTS.settle_ns
+    for after in (LAG + SECOND, SECOND, settle, SECOND):
+        ask(desk, "10", ("E1", "10"), after=after, leaves="20")
+    assert desk.child().cum == 20
+    assert desk.child().flags & Flag.DISPUTED
+
+
+def test_what_works_again_is_said_by_more_than_is_open_without_it() -> None:
+    for leaves, works in (("10", 10), ("20", 20)):
+        desk = two_fills()
+        for _ in range(6):
+            ask(desk, "10", ("E1", "10"), after=LISTS.settle_ns // 4, leaves=leaves)
+        assert (desk.child().cum, desk.child().leaves) == (10, works)
+
+
 def test_what_is_set_aside_and_does_not_work_again_is_taken_off() -> None:
     desk = two_fills()
     ask(desk, "10", ("E1", "10"), after=LAG + SECOND)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 MANY = 3
 """Answers in a row that say the same before a person is told."""
+SETTLED = 6
+"""Answers in a row that say the same for `settle_ms`: our own clock may have jumped over that time."""
 _ENDS = frozenset({OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED, OrdStatus.CALCULATED})
 _SHOWN = 5
 """Most executions that a message names."""
@@ -220,7 +222,7 @@ def _count(child: Child, doubt: Doubt, s: OrderSnapshot, total: Decimal, missing
 def _is_fresh(child: Child, ledger: Ledger, doubt: Doubt) -> bool:
     if doubt.ends >= MANY and doubt.last - doubt.ends_from >= child.rules.lag_ns:
         return True
-    if doubt.last - doubt.first >= child.rules.settle_ns:
+    if doubt.count >= SETTLED and doubt.last - doubt.first >= child.rules.settle_ns:
         return True
     if not doubt.listed or not doubt.missing or not set(doubt.missing) <= set(doubt.lacked):
         return False
