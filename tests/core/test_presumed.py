@@ -11,6 +11,7 @@ from partfill.journal.state import freeze, thaw
 from partfill.model.capabilities import Capabilities, Cumulative
 from partfill.model.commands import Outcome, Restarted
 from partfill.model.events import AlarmKind
+from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided, OrderSnapshot
 from partfill.model.operations import Cancel, Place, Query
 from partfill.model.refusals import OURS, Refusal, meaning
@@ -416,6 +417,12 @@ def test_exists_already_and_is_found_nowhere_never_worked() -> None:
 )  # fmt: skip
 def test_words_are_found_whole(reason: str | None, found: Refusal | None) -> None:
     assert meaning(reason, (("-2021", Refusal.WOULD_TRIGGER),)) is found
+
+
+@pytest.mark.parametrize("word", ["", " "])
+def test_an_empty_word_is_refused(word: str) -> None:
+    with pytest.raises(NotANumber, match="empty word for would_trigger"):
+        Capabilities(refusals=((word, Refusal.WOULD_TRIGGER),))
 
 
 def test_every_refusal_has_a_word_of_ours() -> None:

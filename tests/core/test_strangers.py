@@ -86,6 +86,12 @@ def test_two_candidates_and_neither_is_taken() -> None:
     assert desk.child().order_id == "O3"
 
 
+def test_one_candidate_named_twice_is_one() -> None:
+    desk, query = lost()
+    desk.looked(query, shown(desk, "O3"), candidates=("O3", "O3"))
+    assert desk.child().order_id == "O3"
+
+
 def test_an_order_of_ours_that_has_its_id_is_no_candidate_either() -> None:
     desk = Driven(ANONYMOUS)
     desk.submit(ref="first")

@@ -44,9 +44,10 @@ def others(engine: Engine, child: Child) -> tuple[str, ...]:
 def not_ours(engine: Engine, child: Child, answer: Looked, effects: Effects) -> bool:
     """Whether an answer about `child` names orders of others, or several. Says so once."""
     said = None
-    if len(answer.candidates) > 1:
-        names = ", ".join(answer.candidates[:5])
-        said = f"{len(answer.candidates)} orders at the venue may be {child.cl_ord_id} ({names}): none is taken for it"
+    several = list(dict.fromkeys(answer.candidates))
+    if len(several) > 1:
+        names = ", ".join(several[:5])
+        said = f"{len(several)} orders at the venue may be {child.cl_ord_id} ({names}): none is taken for it"
     elif answer.order is not None and child.rules.client_id is ClientId.NONE:
         found = engine.index.by_order.get((child.venue, child.account, answer.order.order_id or ""))
         other = None if found is None else found.child

@@ -131,6 +131,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if isinstance(self.reduce_only, bool):
             msgspec.structs.force_setattr(self, "reduce_only", ReduceOnly.EACH if self.reduce_only else ReduceOnly.NONE)
+        for word, means in self.refusals:
+            if not word.strip():
+                raise NotANumber(f"refusals has an empty word for {means}; give a code or words of the venue")
         if self.lag_ms < 0:
             raise NotANumber(f"lag_ms is {self.lag_ms}; it is zero or more")
         if self.settle_ms is not None and self.settle_ms < 0:
