@@ -57,5 +57,5 @@ def not_ours(engine: Engine, child: Child, answer: Looked, effects: Effects) -> 
         return False
     effects.touch(child)
     if child.mark(Flag.ID_CONFLICT):
-        engine.alarm(effects, child, AlarmKind.ID_CONFLICT, f"{said}; what works there is for a person to see")
+        engine.alarm(effects, child, AlarmKind.ID_CONFLICT, f"{said}; an operator has to look what works there")
     return True
