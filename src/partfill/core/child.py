@@ -368,7 +368,8 @@ class Child:
             return max(asked, add(self.cum, self.removed))
         ledger = self.ledger
         before = sub(add(self.cum, self.removed), add(ledger.cum, ledger.off))
-        return add(before, asked)
+        # What the legs before did is never less than nothing: of what was taken off here, some may work again.
+        return add(max(before, ZERO), asked)
 
     def reduce(self, qty: Decimal) -> bool:
         """Take `qty` off what is in force without a fill; False when the order has less than that left."""
