@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, attribution, presumed, refused, strangers
+from partfill.core import afterwards, attribution, lives, presumed, refused, strangers
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
@@ -264,6 +264,10 @@ def _apply(engine: Engine, child: Child, s: OrderSnapshot, name: str | None, now
     other = found.child if found is not None else None
     if other is not None and child.rules.id_scope is IdScope.INSTRUMENT and other.contradicts(s.instrument, None):
         # Another instrument has an order of this id, too.
+        other = None
+    scope = (venue, account, s.order_id or "")
+    if other is not None and (lives.held(engine.index, scope, child) or lives.passed_on(other, child, s.as_of)):
+        # It had the id before, or has it since a day began.
         other = None
     if other is not None and other is not child and other.known and not other.nameless:
         said = f"the answer about {child.cl_ord_id} names {s.order_id}, which is order {other.cl_ord_id}; it is not believed"

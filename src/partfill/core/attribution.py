@@ -74,6 +74,10 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
             index.bind_client(child, cl_ord_id)
             effects.bound = True
         elif mine is not None and mine is not child:
+            former = lives.held(index, (venue, account, order_id or ""), mine)
+            if former is not None:
+                # Both ids say so: it had this one before the order that has it now.
+                return former
             ledger = two_orders(engine, child, mine, ledger, effects, joined=orig is not None, printed=order_id)
         return ledger
     if mine is None and orig is not None:
@@ -255,10 +259,12 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
 def works_under(child: Child, s: OrderSnapshot, effects: Effects) -> None:
     """An answer says that the order works under an id that the chain was thought to have left: it is the one in force.
 
-    Not where the one in force has ended by the venue's own word: an answer that lags shows an id as it was.
+    Not where the one in force has ended by the venue's own word, or something later was heard: an answer that lags shows an id
+    as it was.
     """
     if (
         s.asked is not None
+        and s.asked >= child.heard
         and child.works
         and s.leaves_qty
         and s.order_id in child.left

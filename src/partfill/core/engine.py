@@ -362,6 +362,8 @@ class Engine:
                 effects.touch(ledger.child)
             if not effects.enter(child, new, self):
                 return
+            if link.as_of is not None and link.as_of > child.heard:
+                child.heard = link.as_of
             # What is in force goes on: a link that was said before it is old news, whatever its ids were taken for.
             in_force = link.order_id == child.order_id
             if link.kind is LinkKind.REPLACE and (in_force or link.new_order_id not in child.left):

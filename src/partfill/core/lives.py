@@ -53,8 +53,9 @@ def begins(engine: Engine, s: OrderSnapshot, effects: Effects) -> int:
     child = used.child if used is not None else index.by_client.get((s.venue, s.account, s.cl_ord_id or ""))
     if child is None:
         return 0
+    ours = index.by_client.get((s.venue, s.account, s.cl_ord_id or ""))
     if not (opener and rules.order_id_reused and used is not None and not child.open):
-        if not _another(engine, s, child, used, rules, effects, opener=opener):
+        if not (used is not None and passed_on(child, ours, s.as_of)) and not _another(engine, s, child, used, rules, effects, opener=opener):
             return 0
     mine = (s.venue, s.account, s.cl_ord_id or "")
     effects.touch(child)
@@ -73,16 +74,32 @@ def outlived(engine: Engine, e: Execution, ledger: Ledger, effects: Effects) -> 
     if e.as_of is None or ours or not child.known or child.rules.chain is Chain.RESTARTS:
         # A client id of ours says whose it is, and where each replace begins a venue order it may be the next of them.
         return 0
-    # Since its end was said: an order that is over may be asked about, and heard of, on the next day too.
-    last = max(child.opened_at, child.ended_at or child.heard)
-    if e.as_of // DAY_NS <= last // DAY_NS or child.open_at_venue or _ours_is_open(child):
-        return 0
     scope = (e.venue, e.account, e.order_id or "")
     if scope in engine.shared or engine.index.by_order.get(scope) is not ledger:
         return 0
+    if not passed_on(child, engine.index.by_client.get((e.venue, e.account, e.cl_ord_id or "")), e.as_of):
+        # Since its end was said: an order that is over may be asked about, and heard of, on the next day too.
+        last = max(child.opened_at, child.ended_at or child.heard)
+        if e.as_of // DAY_NS <= last // DAY_NS or child.open_at_venue or _ours_is_open(child):
+            return 0
     effects.touch(child)
     engine.index.part(scope)
     return child.life + 1
+
+
+def passed_on(holder: Child, other: Child | None, as_of: int | None) -> bool:
+    """Whether a message that names an id of `holder` and a client id of `other` shows that the id has begun anew: the venue
+    counts its ids by day, and `holder` was over before the day of the message. `other` has no id of the venue yet."""
+    if other is None or other is holder or other.order_id is not None or as_of is None:
+        return False
+    if holder.rules.id_scope is not IdScope.DAY or (holder.open_at_venue and holder.tif not in ONE_DAY):
+        return False
+    return as_of // DAY_NS > (holder.opened_at or holder.ended_at or holder.heard) // DAY_NS
+
+
+def held(index: Index, scope: Scope, child: Child) -> Ledger | None:
+    """The venue order that `child` was under an id that another order has now; None where it never had it."""
+    return next((each for each in index.former.get(scope, ()) if each.child is child), None)
 
 
 def _another(engine: Engine, s: OrderSnapshot, child: Child, used: Ledger | None, rules: Capabilities, effects: Effects, *,
