@@ -46,7 +46,7 @@ async def kept(db: Path, log: list[tuple[Input, int]], *, everywhere: bool = Fal
             await journal.close()
             journal = await Journal.open(db, quiet_ns=0, max_finished=0)
             # A start sets them anew; where there is none in the log, time must pass all the same.
-            journal.engine.desk.timers[:] = timers
+            journal.engine.desk.timers = timers
         told.extend(event for event in journal.stage(inp, now).events if type(event) is ExecutionReport)
         if number % 3 == 0:
             await journal.flush()

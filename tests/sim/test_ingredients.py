@@ -17,6 +17,7 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.core.index import Index
 from partfill.core.position import Position
+from partfill.core.timers import Timers
 from partfill.journal import keeper, recovery
 from partfill.model.capabilities import Capabilities
 from partfill.model.events import AlarmKind
@@ -127,7 +128,7 @@ def forget_the_timers(patch: pytest.MonkeyPatch) -> None:
 
     def recover(*args: object, **kwargs: object) -> keeper.Keeper:
         found = remember(*args, **kwargs)  # type: ignore[arg-type]
-        found.engine.desk.timers.clear()
+        found.engine.desk.timers = Timers()
         return found
 
     patch.setattr("partfill.sim.tables.recover", recover)

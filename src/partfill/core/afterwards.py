@@ -13,7 +13,6 @@ Rules
 
 from __future__ import annotations
 
-from heapq import heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import requests
@@ -117,4 +116,4 @@ def _wanted(work: Work) -> bool:
 
 def _later(desk: Desk, child: Child, work: Work, at: int) -> None:
     work.look_at = work.wake_at = at
-    heappush(desk.timers, (at, child.id))
+    desk.timers.set(at, child.id)

@@ -35,7 +35,9 @@ def cover(parent: Parent, now: int) -> Iterator[Step]:
             yield step
     guarded = parent.active[0].rules.reduces_each
     wanted = parent.rest
-    stay = [child for child in parent.active if not _work(child).leaving and _work(child).request is not Request.CANCEL]
+    stay = [
+        child for child in parent.active if not _work(child).is_beside(child) and _work(child).request is not Request.CANCEL
+    ]
     has = _sum(stay)
     goes = [child for child in stay if child.removed and _free(child)]
     if has > wanted or goes:

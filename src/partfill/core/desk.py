@@ -16,7 +16,6 @@ Rules
 from __future__ import annotations
 
 from decimal import Decimal
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests, strangers
@@ -30,6 +29,7 @@ from partfill.core.parent import Done, Parent, Work
 from partfill.core.patience import again_at
 from partfill.core.planner import plan
 from partfill.core.step import Step
+from partfill.core.timers import Timers
 from partfill.core.waiting import backoff, many
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
@@ -62,7 +62,7 @@ class Desk:
         self.next_id = 1
         self.killed: dict[kill_switch.Scope, str] = {}
         """(venue, account) -> who put the kill switch on."""
-        self.timers: list[tuple[int, int]] = []
+        self.timers = Timers()
         """(ns UTC, order, or minus the parent): a heap of what is due; entries may be outdated, never missing."""
         self.unclaimed: set[int] = set()
         """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
@@ -209,23 +209,27 @@ class Desk:
 
     def tick(self, now: int, effects: Effects) -> None:
         """Do what is due."""
-        while self.timers and self.timers[0][0] <= now:
-            _, number = heappop(self.timers)
-            if number == 0:
-                protection.due(self, now, effects)
-                continue
-            if number < 0:
-                parent = self.parents.get(-number)
-                if parent is not None:
-                    handling.due(self, parent, now, effects)
-                continue
-            child = self.engine.children.get(number)
-            if child is None or child.work is None:
-                continue
-            if child.work.settled:
-                afterwards.due(child, now, effects)
-            else:
-                self.advance(child.work.parent, now, effects)
+        while due := self.timers.due(now, self.engine.children):
+            for number in due:
+                self._wake(number, now, effects)
+
+    def _wake(self, number: int, now: int, effects: Effects) -> None:
+        """The time of an order has come; below zero of a parent order, 0 of the protections."""
+        if number == 0:
+            protection.due(self, now, effects)
+            return
+        if number < 0:
+            parent = self.parents.get(-number)
+            if parent is not None:
+                handling.due(self, parent, now, effects)
+            return
+        child = self.engine.children.get(number)
+        if child is None or child.work is None:
+            return
+        if child.work.settled:
+            afterwards.due(child, now, effects)
+        else:
+            self.advance(child.work.parent, now, effects)
 
     # ------------------------------------------------------------------ after every input about a child
 
@@ -241,7 +245,7 @@ class Desk:
             more = sub(child.cum, work.seen_cum)
             parent.cum = add(before, more)
             work.seen_cum = child.cum
-            if work.leaving:
+            if work.is_beside(child):
                 # It was asked for beside what is: see `covering`.
                 parent.asked = add(parent.asked, more)
                 parent.limit = max(parent.limit, parent.asked)
@@ -398,10 +402,7 @@ class Desk:
     def _carry_out(self, parent: Parent, step: Step, now: int, effects: Effects) -> None:
         if step.at:
             assert step.child is not None
-            assert step.child.work is not None
-            if step.child.work.wake_at != step.at:
-                step.child.work.wake_at = step.at
-                heappush(self.timers, (step.at, step.child.id))
+            self.timers.wake(step.child, step.at)
             return
         effects.parent(parent)
         if step.leave:
@@ -417,6 +418,10 @@ class Desk:
             requests.ask(step.child, effects, strangers.others(self.engine, step.child))
         elif step.request is Request.CANCEL:
             requests.cancel(self, step.child, step.retarget, now, effects)
+            assert step.child.work is not None
+            if step.child.work.look_at and not step.child.work.looking:
+                # The question that waited while it left.
+                self.timers.wake(step.child, step.child.work.look_at)
         else:
             requests.replace(self, parent, step.child, step.qty, now, effects)
 
@@ -473,12 +478,12 @@ class Desk:
             assert work is not None
             for at in (work.look_at, work.act_at):
                 if at:
-                    heappush(self.timers, (at, child.id))
+                    self.timers.set(at, child.id)
         if parent.handling is not None and parent.handling.again_at:
-            heappush(self.timers, (parent.handling.again_at, -parent.id))
+            self.timers.set(parent.handling.again_at, -parent.id)
         again = again_at(parent) if (parent.guards or 0) > 0 and parent.active and parent.asked > parent.exposure else 0
         if again:
-            heappush(self.timers, (again, parent.active[0].id))
+            self.timers.set(again, parent.active[0].id)
 
     def forget(self, parent: Parent) -> None:
         """A parent leaves memory; its rows stay."""

@@ -19,7 +19,6 @@ Rules
 from __future__ import annotations
 
 from decimal import Decimal
-from heapq import heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import laws
@@ -163,7 +162,7 @@ def restarted(desk: Desk, parent: Parent, mode: Mode | None, effects: Effects) -
     if handling is None or not _goes_on(parent):
         return
     if handling.again_at:
-        heappush(desk.timers, (handling.again_at, -parent.id))
+        desk.timers.set(handling.again_at, -parent.id)
     if handling.event > handling.decided:
         effects.want(parent)
     elif mode not in (None, handling.mode) and handling.reports and undecided(parent) is not None:
@@ -307,7 +306,7 @@ def _keep(desk: Desk, parent: Parent, handling: Handling, verdict: Verdict, now:
     )
     handling.again_at = verdict.again_at
     if verdict.again_at:
-        heappush(desk.timers, (verdict.again_at, -parent.id))
+        desk.timers.set(verdict.again_at, -parent.id)
 
 
 def _at_once(desk: Desk, parent: Parent, handling: Handling, child: Child, why: Reason, now: int, effects: Effects) -> None:

@@ -55,7 +55,9 @@ def begins(engine: Engine, s: OrderSnapshot, effects: Effects) -> int:
         return 0
     ours = index.by_client.get((s.venue, s.account, s.cl_ord_id or ""))
     if not (opener and rules.order_id_reused and used is not None and not child.open):
-        if not (used is not None and passed_on(child, ours, s.as_of)) and not _another(engine, s, child, used, rules, effects, opener=opener):
+        if not (used is not None and passed_on(child, ours, s.as_of)) and not _another(
+            engine, s, child, used, rules, effects, opener=opener
+        ):
             return 0
     mine = (s.venue, s.account, s.cl_ord_id or "")
     effects.touch(child)
@@ -79,8 +81,12 @@ def outlived(engine: Engine, e: Execution, ledger: Ledger, effects: Effects) -> 
         return 0
     if not passed_on(child, engine.index.by_client.get((e.venue, e.account, e.cl_ord_id or "")), e.as_of):
         # Since its end was said: an order that is over may be asked about, and heard of, on the next day too.
-        last = max(child.opened_at, child.ended_at or child.heard)
-        if e.as_of // DAY_NS <= last // DAY_NS or child.open_at_venue or _ours_is_open(child):
+        one_day = bool(child.opened_at) and child.tif in ONE_DAY
+        last = child.opened_at if one_day else max(child.opened_at, child.ended_at or child.heard)
+        if e.as_of // DAY_NS <= last // DAY_NS or child.open_at_venue:
+            return 0
+        # Of one that lived for its day only it is none, though its own end is not proven yet.
+        if _replaces(child) or (not one_day and _ours_is_open(child)):
             return 0
     effects.touch(child)
     engine.index.part(scope)
@@ -146,11 +152,14 @@ def _another(engine: Engine, s: OrderSnapshot, child: Child, used: Ledger | None
 
 def _ours_is_open(child: Child) -> bool:
     """Whether a replace of ours is out, or the end of an order of ours is not proven."""
+    return _replaces(child) or (child.work is not None and not child.work.settled)
+
+
+def _replaces(child: Child) -> bool:
+    """Whether a replace of ours is out."""
     if any(sent[0] is Request.REPLACE for sent in (child.in_flight or {}).values()):
         return True
-    if any(request is Request.REPLACE for request in (child.requests or {}).values()):
-        return True
-    return child.work is not None and not child.work.settled
+    return any(request is Request.REPLACE for request in (child.requests or {}).values())
 
 
 def share(engine: Engine, by_order: Child, by_client: Child, order_id: str | None, effects: Effects) -> bool:

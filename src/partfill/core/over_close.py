@@ -11,7 +11,6 @@ Rules
 from __future__ import annotations
 
 from decimal import Decimal
-from heapq import heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import kill_switch
@@ -58,7 +57,7 @@ def ended(desk: Desk, protection: Protection, parent: Parent, now: int, effects:
     protection.closed = add(protection.closed, parent.rest)
     if protection.owed:
         protection.owed_at = now + backoff(max(protection.owed_tries, 1), protection.retry)
-        heappush(desk.timers, (protection.owed_at, 0))
+        desk.timers.set(protection.owed_at, 0)
 
 
 def due(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:

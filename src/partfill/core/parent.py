@@ -111,7 +111,7 @@ class Parent:
         total = self.cum
         for child in self.active:
             assert child.work is not None
-            if not child.work.leaving:
+            if not child.work.is_beside(child):
                 total = add(total, child.work.worst(child))
         return total
 
@@ -246,6 +246,13 @@ class Work:
         """The venue has `total` units in force, and no replace of ours is in flight."""
         self.cut = self.cut or total < self.max_qty
         self.max_qty = total
+
+    def is_beside(self, child: Child) -> bool:
+        """Whether it leaves once another works, and counts for nothing meanwhile: its venue holds both to the position.
+
+        A venue that turns out to sum its reduce-only orders does not: what leaves counts again, and is taken off.
+        """
+        return self.leaving and child.rules.reduces_each
 
     def worst(self, child: Child) -> Decimal:
         """What may still fill of the child."""

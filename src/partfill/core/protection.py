@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from heapq import heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import firing, kill_switch, laws, over_close
@@ -183,7 +182,7 @@ def set_timers(desk: Desk) -> None:
     for protection in list(desk.protections.values()):
         for at in (protection.owed_at, *(guard.again_at for guard in protection.guards)):
             if at:
-                heappush(desk.timers, (at, 0))
+                desk.timers.set(at, 0)
 
 
 def lifted(desk: Desk, now: int, effects: Effects) -> None:
@@ -401,7 +400,7 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
         guard.tries = 0 if parent.cum else guard.tries + 1
         guard.again_at = now + backoff(guard.tries, protection.retry) if guard.tries else 0
         if guard.again_at:
-            heappush(desk.timers, (guard.again_at, 0))
+            desk.timers.set(guard.again_at, 0)
         return
     if not guard.wanted or not held or parent.done is Done.FILLED:
         guard.tries = guard.again_at = 0
@@ -413,7 +412,7 @@ def _ended(desk: Desk, protection: Protection, guard: Guard, parent: Parent, hel
     # One that took what was there is not in vain.
     guard.tries = 0 if fired and parent.cum else guard.tries + 1
     guard.again_at = now + backoff(max(guard.tries, 1), protection.retry)
-    heappush(desk.timers, (guard.again_at, 0))
+    desk.timers.set(guard.again_at, 0)
     # Where the venue takes off what the position does not need, the fills that say why may be on their way.
     soon = parent.terms.reduce_only and guard.again_at - now <= SOON_NS
     if guard.tries in (1, protection.retry.alarm_after_failures) and not soon:

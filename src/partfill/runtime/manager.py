@@ -307,12 +307,12 @@ class FillManager(Places):
         return child.work.parent.id if child is not None and child.work is not None else 0
 
     def _set_timer(self) -> None:
-        timers = self.engine.desk.timers
+        at = self.engine.desk.timers.next_at
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if timers and not self._closing:
-            wait = max(0.0, (timers[0][0] - self.clock()) / 1e9)
+        if at is not None and not self._closing:
+            wait = max(0.0, (at - self.clock()) / 1e9)
             self._timer = asyncio.get_running_loop().call_later(wait, self._wake)
 
     def _wake(self) -> None:

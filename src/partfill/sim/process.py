@@ -136,15 +136,15 @@ class Process(Timeline):
 
     def set_alarm(self) -> None:
         """Wake the desk when it asked for it."""
-        timers = self.engine.desk.timers
-        if timers and (self.next_tick <= self.now or timers[0][0] < self.next_tick):
-            self.next_tick = max(timers[0][0], self.now + 1)
+        at = self.engine.desk.timers.next_at
+        if at is not None and (self.next_tick <= self.now or at < self.next_tick):
+            self.next_tick = max(at, self.now + 1)
             self.later(self.next_tick - self.now, self.wake)
 
     def wake(self) -> None:
         """Time has passed."""
-        timers = self.engine.desk.timers
-        if timers and timers[0][0] <= self.now:
+        at = self.engine.desk.timers.next_at
+        if at is not None and at <= self.now:
             self.feed(Tick())
         else:
             self.next_tick = 0

@@ -220,15 +220,15 @@ class Alone:
         self._set_alarm()
 
     def _set_alarm(self) -> None:
-        timers = self.engine.desk.timers
-        if timers and timers[0][0] < self._alarm:
-            self._alarm = max(timers[0][0], self._time)
+        at = self.engine.desk.timers.next_at
+        if at is not None and at < self._alarm:
+            self._alarm = max(at, self._time)
             self._at(self._alarm, self._wake)
 
     def _wake(self) -> None:
         self._alarm = _NEVER
-        timers = self.engine.desk.timers
-        if timers and timers[0][0] <= self._time:
+        at = self.engine.desk.timers.next_at
+        if at is not None and at <= self._time:
             self._feed(Tick())
         else:
             self._set_alarm()
