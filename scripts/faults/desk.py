@@ -17,7 +17,7 @@ _KILL = ("tests/core/test_desk_kill.py", "tests/runtime/test_kill.py", "tests/jo
 FAULTS = (
     Fault(
         "parent-leaving-counts", "parent", "a protective order that leaves still counts as open", "core/parent.py",
-        "if not child.work.leaving:\n                total", "if child.work is not None:\n                total",
+        "if not child.work.is_beside(child):\n                total", "if child.work is not None:\n                total",
         _DESK,
         unseen="missing: that what is held stays covered while a successor is on its way",
     ),

@@ -81,7 +81,7 @@ FAULTS = (
     ),
     Fault(
         "lives-of-ours-parted", "ids", "an order of ours whose end is not proven loses its id", "core/lives.py",
-        "return child.work is not None and not child.work.settled", "return False",
+        "return _replaces(child) or (child.work is not None and not child.work.settled)", "return False",
         (*_IDS, "tests/core/test_desk_traps.py", "tests/core/test_desk_answers.py"),
         unseen="missing: ids that begin anew, with other instruments",
     ),

@@ -115,9 +115,9 @@ class Driven:
         end = self.now + ns
         timers = self.engine.desk.timers
         for _ in range(10_000):
-            if not timers or timers[0][0] > end:
+            if timers.next_at is None or timers.next_at > end:
                 break
-            self.now = max(self.now, timers[0][0])
+            self.now = max(self.now, timers.next_at)
             self.feed(Tick())
         else:
             raise AssertionError("a timer that is always due")
@@ -127,8 +127,8 @@ class Driven:
     def wake(self) -> list[Operation]:
         """Let time pass until the desk asks for something, or wants nothing more."""
         timers = self.engine.desk.timers
-        while timers and not self.fresh:
-            self.now = max(self.now, timers[0][0])
+        while timers.next_at is not None and not self.fresh:
+            self.now = max(self.now, timers.next_at)
             self.feed(Tick())
         return self.take()
 

@@ -278,7 +278,7 @@ def test_questions_without_a_definite_answer_come_later_and_later(said: dict[str
         times.append(desk.now)
         assert desk.wait(2 * BACKOFF_MAX_NS) == [], "one question at a time"
         desk.looked(query, **said)
-    due = desk.engine.desk.timers[0][0] - desk.now
+    due = (desk.engine.desk.timers.next_at or 0) - desk.now
     assert due == BACKOFF_MAX_NS
 
 

@@ -6,6 +6,7 @@ and lies about them, often. Nothing here knows what is true: a venue that contra
 
 from __future__ import annotations
 
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -282,7 +283,7 @@ class Kept:
             engine.restore(child, ledgers)
             if work is not None:
                 thaw_work(work[2], child, engine.desk.parents[work[1]])
-        engine.next_id, engine.desk.timers = old.next_id, list(old.desk.timers)
+        engine.next_id, engine.desk.timers = old.next_id, deepcopy(old.desk.timers)
         return engine
 
 

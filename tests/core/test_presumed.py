@@ -59,7 +59,7 @@ def answers(desk: Driven, word: dict[str, Any] | None, rules: Capabilities = LAT
                 desk.looked(op, desk.report(None, **said))
         desk.wake()
         todo = desk.ops[before:]
-        if not todo and not desk.engine.desk.timers:
+        if not todo and desk.engine.desk.timers.next_at is None:
             break
 
 

@@ -5,6 +5,7 @@ Rules
   too: what rules is the same for every order of arrival.
 - An execution set aside counts like a void one, from just before R on, so that the total of R itself is not reduced by it. It
   is a case without the venue's void: a void or a correction by the venue takes its place, and listed again it counts.
+- What a ruling takes from a total beside executions does not work again either, where the venue's answer shows no more open.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from typing import TYPE_CHECKING
 from partfill.core.claims import admit
 from partfill.core.corrections import Void
 from partfill.core.doubts import Doubt
+from partfill.model.numbers import ZERO, add, sub
 
 if TYPE_CHECKING:
+    from partfill.core.child import Child
     from partfill.core.ledger import Ledger
+    from partfill.model.observations import OrderSnapshot
 
 
 def rule(ledger: Ledger, at: int, total: Decimal, avg: Decimal | None, void: tuple[str, ...], *, reopens: bool) -> None:
     """As of `at` (ns UTC) the total was `total`, and the executions `void` are none of it. Those may still be to come."""
     doubt = ledger.doubt = ledger.doubt or Doubt()
     doubt.ruled_at = max(doubt.ruled_at, at)
+    before = add(ledger.cum, ledger.off)
     for key in void:
         root = ledger.root(key)
         case = ledger.open_case(root)
@@ -33,6 +38,26 @@ def rule(ledger: Ledger, at: int, total: Decimal, avg: Decimal | None, void: tup
             ledger.derive_row(root, case)
     ledger.claims = admit(tuple(claim for claim in ledger.claims if claim[0] > at), (at, total, avg))
     ledger.rejoin()
+    if not reopens:
+        # What was taken from the total alone has no execution that could say so.
+        _take_off(ledger, doubt, sub(before, add(ledger.cum, ledger.off)))
+
+
+def works_again(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> None:
+    """A statement after a ruling, of just what is known to have filled, says that more is open: that much works again."""
+    doubt = ledger.doubt
+    if doubt is None or not doubt.off or s.leaves_qty is None or s.cum_qty != ledger.cum or as_of <= doubt.ruled_at:
+        return
+    more = sub(s.leaves_qty, child.leaves)
+    if more > ZERO and child.open_at_venue:
+        _take_off(ledger, doubt, max(more.copy_negate(), doubt.off.copy_negate()))
+        child.settle()
+
+
+def _take_off(ledger: Ledger, doubt: Doubt, qty: Decimal) -> None:
+    if qty:
+        doubt.off = max(ZERO, add(doubt.off, qty))
+        ledger.sum_off()
 
 
 def count_again(ledger: Ledger, key: str) -> None:

@@ -240,7 +240,8 @@ class Desk:
         parent = work.parent
         refilled = False
         effects.parent(parent)
-        if child.cum is not work.seen_cum and child.cum != work.seen_cum:
+        filled = child.cum is not work.seen_cum and child.cum != work.seen_cum
+        if filled:
             before = parent.cum
             more = sub(child.cum, work.seen_cum)
             parent.cum = add(before, more)
@@ -290,7 +291,10 @@ class Desk:
                 work.doubt, work.look_at = True, now
         elif work.settled:
             afterwards.heard(self, child, work, now, effects)
-        self.advance(parent, now, effects)
+        if filled and protection.is_current(self, parent):
+            effects.waits = parent
+        else:
+            self.advance(parent, now, effects)
         if refilled:
             handling.filled(self, parent, effects)
         if self.unclaimed:

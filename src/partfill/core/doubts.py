@@ -66,6 +66,8 @@ class Doubt:
     """Executions set aside: out of every total until they are listed again."""
     listed_at: int = 0
     """Where keys are made here: of when the newest whole list is (see `weak_keys`)."""
+    off: Decimal = ZERO
+    """What rulings took from the total beside executions, and does not work again."""
 
 
 def pending(child: Child) -> bool:
@@ -133,4 +135,5 @@ def join(ledger: Ledger, other: Ledger) -> None:
     mine.flaps += theirs.flaps
     mine.ruled_at = max(mine.ruled_at, theirs.ruled_at)
     mine.listed_at = max(mine.listed_at, theirs.listed_at)
+    mine.off = add(mine.off, theirs.off)
     mine.aside.extend(key for key in theirs.aside if key not in mine.aside)

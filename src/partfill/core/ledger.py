@@ -283,7 +283,7 @@ class Ledger:
 
     def off_by(self, at: int) -> Decimal:
         """What voids and corrections that were true at `at` (ns UTC) took off and did not put back to work."""
-        off = ZERO
+        off = ZERO if self.doubt is None or at < self.doubt.ruled_at else self.doubt.off
         for case in (self.cases or {}).values():
             off = add(off, off_qty(as_of(case, at), self.links or {}, self.scales))
         return off
@@ -363,7 +363,7 @@ class Ledger:
             for currency, amount in apart(case, new).items():
                 self.add_fee(currency, amount)
         self.put(key, old, new)
-        self._sum_off()
+        self.sum_off()
         versions = history(case, links, self.scales)
         if versions is not None:
             self.losses = self.losses if self.losses is not None else {}
@@ -380,10 +380,11 @@ class Ledger:
                 self.add_fee(currency, amount.copy_negate())
         if self.losses is not None:
             self.losses.pop(key, None)
-        self._sum_off()
+        self.sum_off()
 
-    def _sum_off(self) -> None:
-        self.off = ZERO
+    def sum_off(self) -> None:
+        """Add up what voids, corrections and rulings took off and did not put back to work."""
+        self.off = ZERO if self.doubt is None else self.doubt.off
         for each in (self.cases or {}).values():
             self.off = add(self.off, off_qty(each, self.links or {}, self.scales))
 

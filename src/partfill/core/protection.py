@@ -36,6 +36,7 @@ from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.commands import Protect, Unprotect
 from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered
 from partfill.model.inputs import MarketSeen
+from partfill.model.instrument import whole_lots
 from partfill.model.numbers import ZERO, add, ratio, sub, text
 from partfill.model.operations import Query
 from partfill.model.terms import Terms
@@ -110,6 +111,8 @@ def find_leaving(desk: Desk, protections: Iterable[Protection]) -> None:
 
 def follow(desk: Desk, now: int, effects: Effects) -> None:
     """Draw the consequences of what a step did to positions and protective orders."""
+    if effects.waits is not None:
+        _go_on(desk, effects.waits, now, effects)
     concerned: list[Protection] = []
     stale: list[Protection] = []
     touched = [parent for parent in effects.parents if parent.guards is not None]
@@ -156,6 +159,23 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
             _has_a_leg(desk, parent, now, effects)
     for protection in concerned:
         _watch(desk, protection, now, effects)
+
+
+def is_current(desk: Desk, parent: Parent) -> bool:
+    """Whether an order protects a position that is followed."""
+    return (parent.guards or 0) > 0 and desk.engine.holdings is not None and _place_of(parent) in desk.protections
+
+
+def _go_on(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
+    """A protective order filled. It asks for no more than is held by now: a fee may have taken more than the fill did."""
+    protection = desk.protections[_place_of(parent)]
+    holdings = desk.engine.holdings
+    position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
+    held = position.held if position is not None else ZERO
+    left = whole_lots(max(ZERO, held if protection.side is Side.BUY else held.copy_negate()), protection.lot)
+    if not _rules(desk, protection).reduces_each and parent.asked > add(parent.cum, left):
+        parent.asked = add(parent.cum, left)
+    desk.advance(parent, now, effects)
 
 
 def due(desk: Desk, now: int, effects: Effects) -> None:

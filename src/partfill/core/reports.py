@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import fills, lives, message_keys, presumed, refused, rulings, self_contradiction, weak_keys
+from partfill.core import asides, fills, lives, message_keys, presumed, refused, rulings, self_contradiction, weak_keys
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -134,6 +134,7 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     elif child.reductions and child.order_qty is not None:
         _reduce_late(engine, child, s, as_of, effects)
     child.settle()
+    asides.works_again(child, ledger, s, as_of)
     if s.asked is not None:
         rulings.answer(engine, child, ledger, s, now, effects)
         presumed.answer(engine, child, ledger, s, now, effects)

@@ -21,6 +21,9 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[int, int]] = []
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     @property
     def next_at(self) -> int | None:
         """When the next one is due (ns UTC); None for never."""
