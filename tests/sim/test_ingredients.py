@@ -84,6 +84,16 @@ SEEDS = {
     ("ids", 9): "what an order was called before it had an id brought it back to life",
     ("ids", 54): "a fill of today was booked over an order of yesterday",
     ("ids+tables", 54): "an order that had become another one came back from rows that were not written yet",
+    ("ids", 3000646): "an answer about an order of yesterday was taken for today's order of that id",
+    ("ids", 3002231): "a report of today that names our order, and an id of yesterday, was booked over yesterday's order",
+    ("ids", 4102443): "a fill of today was booked over an order that lived yesterday, since its end was not proven",
+    ("ids", 5004548): "a fill of today was booked over an order of yesterday that was heard of after midnight",
+    ("links", 3001430): "an answer that lagged brought back the id that a link had left",
+    ("accounts", 3002879): "what leaves once another works counted for nothing at a venue that sums reduce-only orders",
+    ("tables", 4101066): "what is due together was asked in another order after a start",
+    ("tables", 4101393): "a question that waited for a cancel had no time of its own",
+    ("lost busts", 4100679): "what a ruling took from a total worked again here, and not at the venue",
+    ("fees", 4202664): "a protective order grew by what its own fee had taken",
     ("links", 295): "what a replace had asked for no longer counted once the id before it had ended",
 }
 """Ingredients and seeds that once broke, and what it was."""

@@ -485,7 +485,7 @@ class Desk:
                     self.timers.set(at, child.id)
         if parent.handling is not None and parent.handling.again_at:
             self.timers.set(parent.handling.again_at, -parent.id)
-        again = again_at(parent) if (parent.guards or 0) > 0 and parent.active and parent.asked > parent.exposure else 0
+        again = again_at(parent) if parent.guards is not None and parent.active and parent.asked > parent.exposure else 0
         if again:
             self.timers.set(again, parent.active[0].id)
 

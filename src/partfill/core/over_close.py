@@ -19,6 +19,7 @@ from partfill.core.guard import Protection
 from partfill.core.parent import Parent
 from partfill.core.waiting import backoff
 from partfill.model.events import AlarmKind, ParentDone, Reversal
+from partfill.model.instrument import whole_lots
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.protection import OverClose
 from partfill.model.terms import Terms
@@ -93,16 +94,17 @@ def _flatten(desk: Desk, protection: Protection, much: Decimal, now: int, effect
     """Trade the excess back, less what is being traded back already."""
     if kill_switch.who_killed(desk, protection.venue, protection.account) is not None:
         return
-    going = _going(desk, protection)
-    if much <= going:
+    # Less than a lot cannot be traded back. It was told with the rest.
+    much = whole_lots(sub(much, _going(desk, protection)), protection.lot)
+    if much <= ZERO:
         return
     rules = desk.engine.rules.get(protection.venue)
     terms = Terms(
-        instrument=protection.instrument, side=protection.side, order_qty=sub(much, going), ord_type=OrdType.MARKET,
+        instrument=protection.instrument, side=protection.side, order_qty=much, ord_type=OrdType.MARKET,
         time_in_force=TimeInForce.IOC, reduce_only=rules is not None and rules.reduces,
     )  # fmt: skip
     effects.protection(protection)
-    protection.closed = max(ZERO, sub(protection.closed, sub(much, going)))
+    protection.closed = max(ZERO, sub(protection.closed, much))
     ref = f"flat:{desk.name}{desk.next_id}"
     parent = Parent(desk.next_id, protection.venue, protection.account, ref, terms, None)
     parent.guards, parent.retry = -protection.number, protection.retry
