@@ -335,6 +335,15 @@ def test_an_order_that_trades_back_and_fills_in_part_is_followed_by_another() ->
     assert not any(isinstance(op, Place) for op in market.fresh)
 
 
+def test_only_whole_lots_are_traded_back() -> None:
+    market = Market(TOTAL, STOP, TARGET, over_close=OverClose.FLATTEN, lot=D(1))
+    market.enters("100", "100")
+    market.trades("target", "100", answers=False)
+    market.trades("stop", "50.5", answers=False)
+    (flat,) = [op for op in market.take() if isinstance(op, Place)]
+    assert flat.terms.order_qty == 50
+
+
 def test_nothing_is_traded_back_that_came_back_by_itself() -> None:
     market = Market(TOTAL, STOP, TARGET, over_close=OverClose.FLATTEN)
     market.enters("100", "100")

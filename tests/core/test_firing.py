@@ -236,3 +236,21 @@ def test_where_the_venue_sums_no_target_is_asked_for_before_its_price_is_reached
     market.enters("10", "10")
     market.lasts(3)
     assert [market.leg_of(op) for op in market.sent(Place)] == ["entry", "stop"]
+
+
+def test_what_leaves_counts_again_where_the_venue_turns_out_to_sum() -> None:
+    market = Refusing(EACH, STOP, TARGET)
+    market.sums = False
+    market.enters("30", "10")
+    market.trades("target", "4")
+    market.sums = True
+    market.trades("target", "2", answers=False)
+    operations = market.take()
+    (child,) = [each for each in market.engine.children.values() if each.work is not None and each.work.leaving and each.works]
+    assert child.leaves == 6
+    for op in operations:
+        market.does(op)
+    market.lasts(60)
+    assert market.alarms(AlarmKind.REFUSED)
+    assert market.works("stop") == market.position
+    assert not market.alarms(AlarmKind.EXPOSURE)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 
 from partfill.core.child import Child
@@ -267,6 +268,43 @@ def test_where_ids_begin_anew_each_day_a_fill_may_be_the_first_word_of_another_o
     heard = desk(opened(cl="A"), ended(2), rules=rules)
     heard.hear(trade("9", "3", "3", DAY, cl="A", order_qty="8"))
     assert [(child.cum, child.order_qty) for child in orders(heard)] == [(0, 10), (3, 8)]
+
+
+DAILY = Capabilities(id_scope=IdScope.DAY)
+
+
+def our(cl_ord_id: str, at: int, qty: str = "10") -> OrderPlaced:
+    """An order of ours that lives for one day."""
+    made = placed(qty, order_id=None, cl_ord_id=cl_ord_id, time_in_force=TimeInForce.DAY)
+    return msgspec.structs.replace(made, as_of=T0 + at)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_report_of_today_that_names_our_order_and_an_id_of_yesterday_is_about_ours(restart: bool) -> None:
+    heard = desk(our("A", 0), opened(cl="A"), trade("2", "3", "3", 1, cl="A"), our("B", DAY, "4"), rules=DAILY)
+    if restart:
+        heard.restart()
+    # The report that opened it is lost; keys begin anew as well. What is said of yesterday comes late.
+    heard.hear(trade("2", "4", "4", DAY + 2, cl="B"), said(CANCELED, "O1", "A", 5, cum_qty="3", leaves_qty="0"))
+    if restart:
+        heard.restart()
+    # An answer about the first, asked for today.
+    late = said(CANCELED, "O1", "A", DAY + 9, cum_qty="3", leaves_qty="0", asked=T0 + DAY + 9)
+    heard.hear(msgspec.structs.replace(late, exec_type=None, ord_status=OrdStatus.CANCELED))
+    assert [(child.cl_ord_id, child.cum, child.leaves) for child in orders(heard)] == [("A", 3, 0), ("B", 4, 0)]
+    assert not heard.alarms(AlarmKind.ID_CONFLICT)
+
+
+@pytest.mark.parametrize("heard_today", [False, True])
+def test_a_fill_of_today_is_none_of_an_order_that_lived_yesterday(heard_today: bool) -> None:
+    heard = desk(our("A", 0), opened(cl="A", time_in_force=TimeInForce.DAY), ended(2, cum_qty="0"), rules=DAILY)
+    if heard_today:
+        heard.hear(said(CANCELED, "O1", "A", DAY, cum_qty="0", leaves_qty="0"))
+    heard.hear(fill("2", "4", order_id="O1", as_of=T0 + DAY + 5))
+    assert [(child.cum, child.known) for child in orders(heard)] == [(0, True), (4, False)]
+    # It is told, and found as soon as the order of today is named.
+    heard.hear(our("B", DAY, "4"), opened("O1", "B", DAY + 1, qty="4"))
+    assert [(child.cl_ord_id, child.cum) for child in orders(heard)] == [("A", 0), ("B", 4)]
 
 
 def test_our_client_id_of_another_instrument_is_another_order_and_told() -> None:

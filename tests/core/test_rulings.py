@@ -253,6 +253,22 @@ def test_each_leg_of_a_chain_that_restarts_is_doubted_for_itself() -> None:
     assert desk.child().flags & Flag.SUSPECTED
 
 
+@pytest.mark.parametrize("leaves", ["20", "10"])
+def test_what_a_ruling_takes_from_a_total_works_again_only_where_the_answers_show_it(leaves: str) -> None:
+    desk = two_fills(TOTALS)
+    for _ in range(4):
+        ask(desk, "10", after=2 * SECOND, leaves=leaves)
+    desk.feed(Resolve(venue=VENUE, order_id="O1", cum_qty=D(20), venue_cum_qty=D(10), by="me", reason="seen", accept=True))
+    assert (desk.child().cum, desk.child().leaves) == (10, D(leaves))
+    again, ledgers = thaw(freeze(desk.child()), {}, desk.engine.rules)
+    assert (again.cum, again.leaves, len(ledgers)) == (10, D(leaves), 1)
+    # A statement of just what has filled may say that more is open after all; an older one, or of less, may not.
+    ask(desk, "10", after=2 * SECOND, leaves="20")
+    assert desk.child().leaves == 20
+    ask(desk, "15", after=2 * SECOND, leaves="15")
+    assert (desk.child().cum, desk.child().leaves) == (15, 15)
+
+
 # ---------------------------------------------------------------------- meanwhile
 
 

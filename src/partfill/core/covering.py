@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.core.parent import Parent, Work
@@ -23,8 +24,29 @@ from partfill.core.step import Step
 from partfill.model.numbers import ZERO, add, sub
 from partfill.model.words import Request, TimeInForce
 
+if TYPE_CHECKING:
+    from partfill.core.effects import Effects
+    from partfill.core.engine import Engine
+    from partfill.model.capabilities import Capabilities
+
 CROWD = 8
 """Orders of one leg that may work side by side before they are brought together."""
+
+
+def read_by(engine: Engine, venue: str, rules: Capabilities, effects: Effects) -> None:
+    """From now on a venue is read by these rules, orders that are there already too.
+
+    Where it no longer holds each protective order to the position, what leaves counts again. It was asked for, so no law is
+    broken by it; it is taken off next.
+    """
+    engine.rules[venue] = rules
+    for child in engine.children.values():
+        if child.venue == venue:
+            child.rules = rules
+    for parent in engine.desk.parents.values():
+        if parent.venue == venue and (parent.guards or 0) > 0 and parent.exposure > parent.limit:
+            effects.parent(parent)
+            parent.limit = parent.exposure
 
 
 def cover(parent: Parent, now: int) -> Iterator[Step]:

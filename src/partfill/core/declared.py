@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partfill.core import protection
+from partfill.core import covering, protection
 from partfill.core.effects import Effects
 from partfill.model.events import AlarmKind
 from partfill.model.inputs import DayRolled, InstrumentListed, Quarantined, VenueDeclared
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 
 def rules(engine: Engine, declared: VenueDeclared, now: int, effects: Effects) -> None:
     """How the numbers of a venue are read."""
-    engine.rules[declared.venue] = declared.capabilities
-    for child in engine.children.values():
-        # An order that is not in memory takes the rules of the moment when it comes back; these must not differ.
-        if child.venue == declared.venue:
-            child.rules = declared.capabilities
+    # An order that is not in memory takes the rules of the moment when it comes back; these must not differ.
+    covering.read_by(engine, declared.venue, declared.capabilities, effects)
 
 
 def day(engine: Engine, rolled: DayRolled, now: int, effects: Effects) -> None:

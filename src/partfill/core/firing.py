@@ -15,6 +15,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from partfill.core import covering
 from partfill.core.effects import Effects
 from partfill.core.guard import Guard, Protection
 from partfill.core.triggers import reached, takes
@@ -75,11 +76,7 @@ def sums(engine: Engine, venue: str, effects: Effects) -> bool:
     rules = engine.rules.get(venue)
     if rules is None or not rules.reduces_each:
         return False
-    rules = rules.summing()
-    engine.rules[venue] = rules
-    for child in engine.children.values():
-        if child.venue == venue:
-            child.rules = rules
+    covering.read_by(engine, venue, rules.summing(), effects)
     effects.engine = True
     said = f"{venue} sums the reduce-only orders of a position: stops go before targets, which are watched here from now on"
     engine.alarm(effects, None, AlarmKind.REFUSED, said)
