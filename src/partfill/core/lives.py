@@ -85,8 +85,8 @@ def outlived(engine: Engine, e: Execution, ledger: Ledger, effects: Effects) -> 
         last = child.opened_at if one_day else max(child.opened_at, child.ended_at or child.heard)
         if e.as_of // DAY_NS <= last // DAY_NS or child.open_at_venue:
             return 0
-        # Of one that lived for its day only it is none, though its own end is not proven yet.
-        if _replaces(child) or (not one_day and _ours_is_open(child)):
+        # Of one that lived for its day only, or whose end was said, it is none, though that end is not proven yet.
+        if _replaces(child) or (not one_day and not child.ended_at and _ours_is_open(child)):
             return 0
     effects.touch(child)
     engine.index.part(scope)
