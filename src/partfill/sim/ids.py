@@ -42,10 +42,6 @@ class Ids:
         self._world = world
         self._random = world.ingredients.random
         self.scope = self._random.choice(SCOPES) if IDS in world.ingredients.has else ""
-        if self.scope == "day" and not world.ingredients.asked_for:
-            # About one in two hundred of these worlds still ends with a fill of today under an order of yesterday, which is
-            # told (`key_conflict`, `late_fill`). They are lived where they are asked for.
-            self.scope = "none"
 
     def choose(self) -> None:
         """One venue uses its ids so."""
