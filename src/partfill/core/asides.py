@@ -43,10 +43,21 @@ def rule(ledger: Ledger, at: int, total: Decimal, avg: Decimal | None, void: tup
         _take_off(ledger, doubt, sub(before, add(ledger.cum, ledger.off)))
 
 
+def open_by(child: Child, ledger: Ledger, leaves: Decimal | None) -> None:
+    """The answers that were ruled by say what is open: no more than that is, whatever else was not heard of."""
+    child.cum = child.sum_cum()
+    child.settle()
+    if leaves is not None and ledger.doubt is not None and ledger is child.ledger and child.leaves > leaves:
+        _take_off(ledger, ledger.doubt, sub(child.leaves, leaves))
+        child.settle()
+
+
 def works_again(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> None:
     """A statement after a ruling, of just what is known to have filled, says that more is open: that much works again."""
     doubt = ledger.doubt
-    if doubt is None or not doubt.off or s.leaves_qty is None or s.cum_qty != ledger.cum or as_of <= doubt.ruled_at:
+    if doubt is None or not doubt.off or ledger is not child.ledger or as_of <= doubt.ruled_at:
+        return
+    if s.leaves_qty is None or s.cum_qty != ledger.cum:
         return
     more = sub(s.leaves_qty, child.leaves)
     if more > ZERO and child.open_at_venue:

@@ -68,6 +68,8 @@ class Doubt:
     """Where keys are made here: of when the newest whole list is (see `weak_keys`)."""
     off: Decimal = ZERO
     """What rulings took from the total beside executions, and does not work again."""
+    open_qty: Decimal | None = None
+    """What the newest says is open; None where it does not say."""
 
 
 def pending(child: Child) -> bool:

@@ -26,7 +26,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from partfill.core import attribution, fills
-from partfill.core.asides import count_again, rule
+from partfill.core.asides import count_again, open_by, rule
 from partfill.core.child import Child
 from partfill.core.doubts import Doubt, note
 from partfill.core.effects import Effects
@@ -211,6 +211,7 @@ def _count(child: Child, doubt: Doubt, s: OrderSnapshot, total: Decimal, missing
     doubt.count += 1
     doubt.last, doubt.listed = s.asked, listed
     # What is open by its word says whether the missing quantity works again: more than is open without it.
+    doubt.open_qty = s.leaves_qty
     doubt.leaves, doubt.avg = s.leaves_qty is not None and s.leaves_qty > child.leaves, s.avg_px
     if s.ord_status in _ENDS and not s.leaves_qty:
         doubt.ends += 1
@@ -259,8 +260,9 @@ def _rule(engine: Engine, child: Child, ledger: Ledger, doubt: Doubt, void: tupl
     old, total, missing = ledger.cum, doubt.total, doubt.missing
     today = [ledger.rows[key] for key in void if fills.booked_today(child, ledger, key)]
     doubt.ruled_from = old
-    rule(ledger, doubt.last, total, doubt.avg, void, reopens=doubt.leaves)
     child.mark(Flag.RULED)
+    rule(ledger, doubt.last, total, doubt.avg, void, reopens=doubt.leaves)
+    open_by(child, ledger, doubt.open_qty)
     for key in void:
         effects.rows.append((ledger, key, None, None))
     fell = sub(old, ledger.cum)
