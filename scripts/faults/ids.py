@@ -12,7 +12,7 @@ _IDS = (
 FAULTS = (
     Fault(
         "ids-blank-is-an-id", "ids", "two orders with a blank id are one", "core/attribution.py",
-        "order_id, cl_ord_id, orig = _id(order_id), _id(cl_ord_id), _id(orig)", "orig = _id(orig)",
+        "order_id = order_id if order_id and not order_id.isspace() else None", "order_id = order_id or None",
         _IDS,
         unseen="venues of the simulator print no blank ids",
     ),

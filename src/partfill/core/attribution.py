@@ -51,7 +51,10 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
     that it is about, `said` the one that it is.
     """
     index = engine.index
-    order_id, cl_ord_id, orig = _id(order_id), _id(cl_ord_id), _id(orig)
+    # A blank id is none; by hand, since this is done for every message.
+    order_id = order_id if order_id and not order_id.isspace() else None
+    cl_ord_id = cl_ord_id if cl_ord_id and not cl_ord_id.isspace() else None
+    orig = orig if orig and not orig.isspace() else None
     if order_id is not None and engine.shared and (venue, account, order_id) in engine.shared:
         order_id = None
     ledger = index.by_order.get((venue, account, order_id)) if order_id is not None else None
@@ -393,8 +396,10 @@ def left(child: Child, s: OrderSnapshot) -> bool:
 
 def refused_request(engine: Engine, s: OrderSnapshot) -> OrderSnapshot:
     """A Rejected that refuses a request (tag 11) about another order (tag 41), as what it is; any other as it stands."""
+    if s.exec_type is not ExecType.REJECTED:
+        return s
     cl_ord_id, orig = _id(s.cl_ord_id), _id(s.orig_cl_ord_id)
-    if s.exec_type is not ExecType.REJECTED or cl_ord_id is None or orig is None:
+    if cl_ord_id is None or orig is None:
         return s
     index = engine.index
     child = index.by_client.get((s.venue, s.account, orig)) or index.by_client.get((s.venue, s.account, cl_ord_id))

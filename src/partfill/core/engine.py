@@ -317,9 +317,10 @@ class Engine:
         effects.aside = effects.aside or told is not s
         s = told
         # What only refuses or asks begins nothing.
-        life = 0 if reports.needs_order(s) else lives.begins(self, s, effects)
+        speaks = not reports.needs_order(s)
+        life = lives.begins(self, s, effects) if speaks else 0
         ledger = attribution.attribute(
-            self, s.venue, s.account, s.order_id, s.cl_ord_id, s.orig_cl_ord_id, effects, create=not reports.needs_order(s),
+            self, s.venue, s.account, s.order_id, s.cl_ord_id, s.orig_cl_ord_id, effects, create=speaks,
             instrument=s.instrument, side=s.side, as_of=s.as_of,
         )  # fmt: skip
         if ledger is None:

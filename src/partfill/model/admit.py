@@ -22,12 +22,24 @@ from partfill.model.limits import MAX_ID, MAX_INT, MAX_TIME, shown
 from partfill.model.numbers import NotAnInput
 from partfill.model.shapes import Fits, fits, mend, word
 
-KINDS: dict[type, Fits] = {kind: fits(kind) for kind in get_args(Input)}
-"""Every kind of input, with the check of the fast way."""
+KINDS: frozenset[type] = frozenset(get_args(Input))
+"""Every kind of input."""
+
+
+class _Checks(dict[type, Fits | None]):
+    """The check of the fast way of each kind, made when it is first asked for; None for what is no kind of input."""
+
+    def __missing__(self, kind: type) -> Fits | None:
+        if kind not in KINDS:
+            return None
+        self[kind] = made = fits(kind)
+        return made
+
+
+_checks = _Checks()
 _TAGS: dict[object, type] = {kind.__struct_config__.tag: kind for kind in get_args(Input)}
 
 _encode = msgspec.json.Encoder().encode
-_fits = KINDS.get
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
@@ -36,7 +48,7 @@ def admit(inp: Any, now: int = 0) -> tuple[Input, bytes]:
 
     Raises `NotAnInput` for what no journal could give back as it was.
     """
-    check = _fits(type(inp))
+    check = _checks[type(inp)]
     if type(now) is not int or not -MAX_TIME <= now <= MAX_TIME:
         raise NotAnInput(f"now is {shown(now)}; give a time in whole nanoseconds UTC")
     if check is not None and check(inp, now):
@@ -48,6 +60,15 @@ def admit(inp: Any, now: int = 0) -> tuple[Input, bytes]:
     return _slowly(inp, now)
 
 
+def admit_unkept(inp: Any, now: int = 0) -> Input:
+    """The same for what nobody keeps, out of text that can be written (all of it ASCII, say): no JSON is made of it."""
+    check = _checks[type(inp)]
+    if check is not None and type(now) is int and -MAX_TIME <= now <= MAX_TIME and check(inp, now):
+        known: Input = inp
+        return known
+    return admit(inp, now)[0]
+
+
 def _slowly(inp: object, now: int) -> tuple[Input, bytes]:
     kind: type | None = type(inp)
     if isinstance(inp, dict):
@@ -57,7 +78,8 @@ def _slowly(inp: object, now: int) -> tuple[Input, bytes]:
     if kind not in KINDS:
         raise NotAnInput(f"input is {shown(inp)} of type {type(inp).__name__}; give one of ours: {', '.join(map(str, _TAGS))}")
     mended = mend(inp, kind, now)
-    if not KINDS[kind](mended, now):
+    check = _checks[kind]
+    if check is None or not check(mended, now):
         raise NotAnInput(f"{kind.__name__} holds what no journal can keep: {shown(inp)}")
     try:
         return mended, _encode(mended)
@@ -104,4 +126,4 @@ def flag(value: object, name: str) -> bool:
     return value
 
 
-__all__ = ["KINDS", "NotAnInput", "admit", "admitted", "flag", "given", "text_of", "text_or_none", "word"]
+__all__ = ["KINDS", "NotAnInput", "admit", "admit_unkept", "admitted", "flag", "given", "text_of", "text_or_none", "word"]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from hashlib import blake2b
+from operator import attrgetter
 
 import msgspec
 
@@ -204,13 +205,13 @@ class OrderSnapshot(_Observation, frozen=True, tag="order_snapshot"):
 
     def content(self) -> str:
         """What it says, as 16 hex digits, the same in every process: everything but our own stamps (`as_of`)."""
-        said: list[object] = [getattr(self, name) for name in _CONTENT]
+        said: list[object] = list(_said(self))
         for e in self.executions or ():
             said.append((e.key, e.qty, e.px, e.fee, e.fee_currency, e.state, e.leg, e.venue_time))
         return blake2b(_encode(said), digest_size=8).hexdigest()
 
 
-_CONTENT = tuple(name for name in OrderSnapshot.__struct_fields__ if name not in ("as_of", "executions"))
+_said = attrgetter(*(name for name in OrderSnapshot.__struct_fields__ if name not in ("as_of", "executions")))
 
 
 class OrderLinked(_Observation, frozen=True, tag="order_linked"):

@@ -30,7 +30,7 @@ from partfill.journal.batch import Batch
 from partfill.journal.keeper import MAX_FINISHED
 from partfill.journal.recovery import recover
 from partfill.journal.store import Store
-from partfill.model.admit import NotAnInput, admit
+from partfill.model.admit import NotAnInput, admit, admit_unkept
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import MAX_RAW, Input, OrderSnapshot, Unreadable
 from partfill.model.numbers import text, text_or_none
@@ -60,7 +60,7 @@ UNKEPT_BATCH = 50_000
 """Inputs after which memory is written down where no journal is kept."""
 
 
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 """Most frames of the head of a file that are looked at before it is read."""
 LOOKED_AT_SIZE = 16 << 20
 """The same in characters."""
@@ -202,7 +202,10 @@ class Audit:
             return
         for message in messages:
             try:
-                admitted = [admit(inp, message.at) for inp in message.inputs]
+                if self._kept or not raw.isascii() or "\\u" in raw:
+                    admitted = [admit(inp, message.at) for inp in message.inputs]
+                else:
+                    admitted = [(admit_unkept(inp, message.at), b"") for inp in message.inputs]
             except NotAnInput as error:
                 self._unreadable(line, raw.encode("utf-8", "replace").decode(), str(error))
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from partfill.model.admit import KINDS, NotAnInput, admit
+from partfill.model.admit import NotAnInput, admit_unkept
 from partfill.model.codec import input_from_json
 from partfill.model.inputs import OrderSnapshot, VenueDeclared
 from partfill.venues.decoding import MAX_NUMBER, Damaged, Framing, Message, Printed
@@ -36,8 +36,7 @@ class PartfillDecoder:
         try:
             inp = input_from_json(line)
             # By the file's own clock so far: milliseconds where nanoseconds are meant are no time of it.
-            if not KINDS[type(inp)](inp, self._clock):
-                inp, _ = admit(inp, self._clock)
+            inp = admit_unkept(inp, self._clock)
         except NotAnInput as error:
             raise Damaged(str(error)) from None
         self._clock = max(self._clock + 1, getattr(inp, "as_of", None) or 0)

@@ -89,8 +89,9 @@ class FixDecoder:
 
     def look(self, raw: str) -> None:
         """One frame of the head: evidence of the dialect and of what the checks are worth."""
+        fix = FixMessage.glance(raw, self._nameless) if self._seen >= WEIGHED else None
         try:
-            fix = FixMessage.parse(raw, self._nameless, weigh=self._seen < WEIGHED)
+            fix = fix or FixMessage.parse(raw, self._nameless, weigh=self._seen < WEIGHED)
         except Damaged:
             return
         if fix is not None:

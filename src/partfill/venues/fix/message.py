@@ -34,6 +34,13 @@ _SINGLE = frozenset({"8", "9", "D", "F", "G"})
 """Kinds of messages in which those tags stand in no group."""
 _TEXTS = frozenset({58})
 """Tags we read that hold free text."""
+GLANCED = (35, 11, 37, 41, 39, 150, 49, 56, 52, 60, 55, 54, 1, 109, 115, 128)
+"""Tags that name a message, its order, its session and its account."""
+_GLANCES = {
+    mark: re.compile(rf"(?<={re.escape(mark)})({'|'.join(map(str, GLANCED))})=([^{re.escape(mark)}\r\n]*)")
+    for mark in ("\x01", "|", ";", "\t")
+}
+"""The same by separator, where that is one character."""
 
 
 class FixMessage:
@@ -75,6 +82,14 @@ class FixMessage:
         pieces = body.split(core)
         if head[1] != core:
             pieces = [piece.strip() for piece in pieces]
+        whole = _whole(pieces)
+        if whole is not None:
+            self = cls(whole, nameless)
+            self.fields = pieces
+            if weigh:
+                ended = len(pieces) - (2 if not pieces[-1] else 1)
+                self._weigh(pieces, ended, body if core == "\x01" == head[1] else None)
+            return self
         tags: dict[int, str] = {}
         self = cls(tags, nameless)
         last: int | None = None
@@ -129,6 +144,17 @@ class FixMessage:
         elif weigh:
             self._weigh(pieces, ended, body if core == "\x01" == head[1] and not torn else None)
         return self
+
+    @classmethod
+    def glance(cls, text: str, nameless: dict[int, frozenset[str]] = NAMELESS) -> FixMessage | None:
+        """Only what a message is called by (`GLANCED`), read in passing; None where it is not that simple, or there is none."""
+        head = HEAD.search(text)
+        if head is None or head[1] not in _GLANCES:
+            return None
+        tags: dict[int, str] = {}
+        for name, value in _GLANCES[head[1]].findall(text, head.start()):
+            tags.setdefault(_KNOWN[name], value)
+        return cls(tags, nameless) if tags.get(35) else None
 
     def _weigh(self, pieces: list[str], ended: int, body: str | None) -> None:
         """Compare BodyLength and CheckSum with the message; `body` is it as it was sent, where a log kept that."""
@@ -229,6 +255,23 @@ class FixMessage:
         """Name a field that is not believed, once."""
         if what not in self.odd:
             self.odd.append(what)
+
+
+def _whole(pieces: list[str]) -> dict[int, str] | None:
+    """The tags of a message as most are, in one go: each field a pair, each tag once, the sum last. None for any other."""
+    try:
+        pairs = [piece.split("=", 1) for piece in (pieces if pieces[-1] else pieces[:-1])]
+        tags = {_KNOWN.get(name, name): value for name, value in pairs}
+    except ValueError:
+        return None
+    if len(tags) != len(pairs) or not pairs or pairs[-1][0] != "10" or not tags.get(35):
+        return None
+    for name in [name for name in tags if type(name) is str]:
+        if not (0 < len(name) < 7 and name.isascii() and name.isdecimal() and name[0] != "0"):
+            return None
+        del tags[name]
+    found: dict[int, str] = tags  # type: ignore[assignment]
+    return found
 
 
 def exact(value: str, tag: int) -> Decimal:
