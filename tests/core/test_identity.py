@@ -16,6 +16,7 @@ from partfill.model.inputs import Input, OrderPlaced, RequestSent
 from partfill.model.observations import Execution, OrderLinked, OrderSnapshot
 from partfill.model.terms import Terms
 from partfill.model.words import ExecType, Flag, OrdStatus, Request, Side, TimeInForce
+from tests.core.driven import Driven
 from tests.core.evidence import VENUE, D, Desk, fill, placed, void
 
 NEW, TRADE, CANCELED, REPLACED = ExecType.NEW, ExecType.TRADE, ExecType.CANCELED, ExecType.REPLACED
@@ -271,6 +272,25 @@ def test_where_ids_begin_anew_each_day_a_fill_may_be_the_first_word_of_another_o
 
 
 DAILY = Capabilities(id_scope=IdScope.DAY)
+
+
+def test_a_placeholder_that_orders_of_both_sides_print_is_none_and_their_own_ids_stay() -> None:
+    heard = Driven(Capabilities(), strict=False)
+    for ref, side in (("a", Side.BUY), ("b", Side.SELL), ("c", Side.SELL)):
+        heard.submit("10", ref=ref, side=side)
+
+    def new(order_id: str, cl_ord_id: str, side: Side) -> None:
+        status = OrdStatus.NEW
+        heard.feed(heard.report(NEW, order_id, cl_ord_id, instrument="ACME", side=side, ord_status=status, order_qty="10"))
+
+    new("NONE", "d1-1", Side.BUY)
+    new("NONE", "d2-1", Side.SELL)
+    new("O2", "d2-1", Side.SELL)
+    new("NONE", "d3-1", Side.SELL)
+    heard.fill("x", "4", "O2")
+    children = heard.engine.children.values()
+    assert [(child.cl_ord_id, child.cum) for child in children] == [("d1-1", 0), ("d2-1", 4), ("d3-1", 0)]
+    assert all("id O2" not in said for said in heard.alarms(AlarmKind.ID_SHARED))
 
 
 def our(cl_ord_id: str, at: int, qty: str = "10") -> OrderPlaced:

@@ -176,7 +176,7 @@ def _aside(engine: Engine, mine: Child, order_id: str, kept: str, cl_ord_id: str
     """An order under an id that another one has, known by its client id: what was kept for it under `kept` is its own."""
     found = engine.index.by_order.get((mine.venue, mine.account, kept))
     if found is not None and found.child is not mine:
-        return two_orders(engine, found.child, mine, found, effects)
+        return two_orders(engine, found.child, mine, found, effects, printed=order_id)
     if found is not None:
         return found
     before = mine.order_id

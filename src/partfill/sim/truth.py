@@ -90,6 +90,11 @@ class Truth:
         orders = (order for venue in self._world.venues.values() for order in venue.orders.values())
         return sum(order.cum for order in orders if order.root.parent == number)
 
+    def _heard(self, number: int) -> bool:
+        """Whether the engine has heard of all that filled: a bust that came back may not have been told yet."""
+        parent = self._world.engine.desk.parents.get(number)
+        return parent is None or parent.cum >= self._filled(number)
+
     def check(self, venue: SimVenue) -> None:
         """The law, by what the venue knows."""
         out: dict[int, int] = {}
@@ -103,7 +108,7 @@ class Truth:
             if total > self.allowed[number]:
                 raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
             asked = self.asked[number]
-            if total <= asked != self.allowed[number]:
+            if total <= asked != self.allowed[number] and self._heard(number):
                 if not any(self._world.pending.get(child.id) for child in self.children_of(number)):
                     self.allowed[number] = asked
 
