@@ -25,7 +25,7 @@ FAULTS = (
     ),
     Fault(
         "journal-numbers-again", "journal", "after a restart a number of an order is given out twice", "journal/batch.py",
-        " or (engine.next_id, engine.desk.next_id) != self._first", "",
+        " or _numbers(engine) != self._first", "",
         _JOURNAL, unseen=_NOT_THERE.format("journal on disk"),
     ),
     Fault(

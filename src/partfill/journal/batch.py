@@ -22,10 +22,11 @@ from partfill.core.parent import Parent
 from partfill.core.position import Position
 from partfill.core.rows import unpack
 from partfill.journal.desk_state import dust_row, parent_row, work_row
-from partfill.journal.engine_state import freeze_engine
+from partfill.journal.engine_state import freeze_engine_rest
+from partfill.journal.parts import Diff, place_of
 from partfill.journal.position_state import position_row
 from partfill.journal.protection_state import protection_row
-from partfill.journal.state import freeze
+from partfill.journal.state import freeze_rest
 from partfill.model.codec import to_json
 from partfill.model.dust import Speck
 from partfill.model.events import Alarm
@@ -40,6 +41,9 @@ NOWHERE = -1
 ORDINARY = 8
 """Columns of an execution that is a quantity at a price and nothing else."""
 
+
+HANDED_OUT_ONCE = ("gone_names", "names", "seen", "gone_parts", "lost_parts", "parts")
+"""Rows that say what came since the last batch: a batch that is sealed again has them no more."""
 
 SealedBatch = dict[str, list[Row]]
 """The rows of one transaction per entry of `store.STATEMENTS`, ready to bind."""
@@ -73,8 +77,8 @@ class Batch:
     def __init__(self, engine: Engine) -> None:
         self.size = 0
         self.last_seq = 0
-        self._first = (engine.next_id, engine.desk.next_id)
-        """The numbers that the next order and the next parent had before."""
+        self._first = _numbers(engine)
+        """The numbers that the next order and the like had before."""
         self._inputs: list[Row] = []
         self._touched: dict[int, tuple[Child, int]] = {}
         self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, bool]] = {}
@@ -170,17 +174,24 @@ class Batch:
 
     def seal(self, engine: Engine) -> SealedBatch:
         """Encode everything. Call where the engine runs, with no step since the last one staged."""
+        # Its ids are the other one's since then, so they are among those that came to that one.
+        gone_names = [(*name[:4], number) for number, ledger in self._gone for name in _new_names(_resolved(ledger).child)]
         children: list[Row] = []
         names: list[Row] = []
         executions: list[Row] = []
         unusual: list[Row] = []
         work: list[Row] = []
         seen: list[Row] = []
+        parts: list[Diff] = []
         for child, seq in self._touched.values():
             if child.work is not None:
                 work.append(work_row(child))
-            children.append(child_row(child, seq))
+            state, diff = freeze_rest(child)
+            children.append(child_row(child, seq, state))
+            if diff is not None:
+                parts.append(diff)
             names.extend(_new_names(child))
+            child.saved_ids = (len(child.order_ids), len(child.client_ids))
             if child.unsaved is not None:
                 known = child.seen or {}
                 seen.extend((child.id, name, known[name]) for name in child.unsaved)
@@ -192,7 +203,8 @@ class Batch:
             if anew:
                 reborn.append((*row[:3], born))
         gone = self._gone
-        moved = self._engine or gone or self._positions or (engine.next_id, engine.desk.next_id) != self._first
+        moved = self._engine or gone or _numbers(engine) != self._first
+        state, placeholders = freeze_engine_rest(engine) if moved else (b"", [])
         return {
             "journal": self._inputs,
             "children": children,
@@ -202,7 +214,10 @@ class Batch:
             "gone_executions": [*((number,) for number, _ in gone), *([(NOWHERE,)] if self._moved else [])],
             "gone": [(number,) for number, _ in gone],
             "gone_seen": [(number,) for number, _ in gone],
-            "gone_names": [(*name, number) for number, ledger in gone for name in _names(_resolved(ledger).child)],
+            "gone_parts": [*((number,) for number, _ in gone), *((diff.child,) for diff in parts if diff.anew)],
+            "lost_parts": [row for diff in parts for row in diff.gone],
+            "parts": [*(row for diff in parts for row in diff.new), *placeholders],
+            "gone_names": gone_names,
             "seen": seen,
             "names": names,
             "executions": executions,
@@ -215,8 +230,14 @@ class Batch:
             "positions": [position_row(position, seq) for position, seq in self._positions.values()],
             "protections": [protection_row(*each) for each in self._protections.values()],
             "dust": [dust_row(speck, seq) for speck, seq in self._dust.values()],
-            "engine": [(freeze_engine(engine).decode(),)] if moved else [],
+            "engine": [(state.decode(),)] if moved else [],
         }
+
+
+def _numbers(engine: Engine) -> tuple[int, ...]:
+    """The numbers that come next."""
+    holdings = engine.holdings
+    return engine.next_id, engine.desk.next_id, engine.desk.next_protection, 0 if holdings is None else holdings.next_number
 
 
 def _decision_row(report: ExecutionReport, seq: int, place: int) -> Row:
@@ -228,8 +249,8 @@ def _decision_row(report: ExecutionReport, seq: int, place: int) -> Row:
     )  # fmt: skip
 
 
-def child_row(child: Child, seq: int) -> Row:
-    """The `children` row of an order, in the order of its columns."""
+def child_row(child: Child, seq: int, state: bytes) -> Row:
+    """The `children` row of an order, in the order of its columns; `state` is what no other row holds."""
     average = child.average()
     total, cum, leaves = child.order_qty, child.cum, child.leaves
     over = cum > total if total is not None else False
@@ -262,7 +283,7 @@ def child_row(child: Child, seq: int) -> Row:
         1 if child.open else 0,
         child.updated,
         seq,
-        freeze(child).decode(),
+        state.decode(),
     )
 
 
@@ -303,15 +324,7 @@ def _resolved(ledger: Ledger) -> Ledger:
 def _position(ledger: Ledger) -> int:
     """Where the ledger stands in the chain of its order."""
     ledger = _resolved(ledger)
-    ledgers = ledger.child.ledgers
-    return 0 if ledger is ledgers[0] else ledgers.index(ledger)
-
-
-def _names(child: Child) -> Iterator[Row]:
-    for order_id in child.order_ids:
-        yield (child.venue, child.account, "order", order_id)
-    for cl_ord_id in child.client_ids:
-        yield (child.venue, child.account, "client", cl_ord_id)
+    return place_of(ledger)
 
 
 def _new_names(child: Child) -> Iterator[Row]:
@@ -320,4 +333,3 @@ def _new_names(child: Child) -> Iterator[Row]:
         yield (child.venue, child.account, "order", order_id, child.id)
     for cl_ord_id in child.client_ids[clients:]:
         yield (child.venue, child.account, "client", cl_ord_id, child.id)
-    child.saved_ids = (len(child.order_ids), len(child.client_ids))

@@ -32,7 +32,7 @@ from types import TracebackType
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
-from partfill.journal.batch import Batch, SealedBatch
+from partfill.journal.batch import HANDED_OUT_ONCE, Batch, SealedBatch
 from partfill.journal.isolate import REFUSED, culprits, quarantine, rows, without
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper
 from partfill.journal.recovery import recover
@@ -255,8 +255,9 @@ class Journal:
         effects.seq, effects.now = self.seq, self._now
         batch.stage(self.seq, put, self._now, effects, body)
         again = batch.seal(self.engine)
-        # Ids are handed out once.
-        again["names"] = sealed["names"] + again["names"]
+        # These are handed out once.
+        for table in HANDED_OUT_ONCE:
+            again[table] = sealed[table] + again[table]
         self.keeper.hide(put.orders, put.parents)
         kept = without(again, *self.keeper.hidden)
         kept["quarantined"] = rows(self.engine, put, self.seq)

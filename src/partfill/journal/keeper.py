@@ -23,7 +23,7 @@ from partfill.core.invariants import Broken, check_whole
 from partfill.core.parent import Parent
 from partfill.journal.desk_state import thaw_parent, thaw_work
 from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
-from partfill.journal.state import thaw
+from partfill.journal.state import is_split, thaw
 from partfill.journal.store import Store
 from partfill.model.commands import (
     Amend,
@@ -253,7 +253,8 @@ class Keeper:
             return None
         blob, rows = found
         try:
-            child, ledgers = thaw(blob, rows, self.engine.rules, self.store.seen(number))
+            parts = self.store.parts(number) if is_split(blob) else []
+            child, ledgers = thaw(blob, rows, self.engine.rules, self.store.seen(number), parts)
         except UNREADABLE as error:
             child, ledgers = child_from_columns(self.store, number)
             self.name(f"order {number} is in quarantine: its state cannot be read: {error}")

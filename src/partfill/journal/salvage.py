@@ -16,7 +16,7 @@ from partfill.core.child import Child
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Done, Parent, Work
 from partfill.journal.desk_state import thaw_parent
-from partfill.journal.state import thaw
+from partfill.journal.state import is_split, thaw
 from partfill.model.capabilities import FIX_LIKE
 from partfill.model.numbers import ZERO, NotAnInput, dec
 from partfill.model.terms import Terms
@@ -81,7 +81,7 @@ def faults(store: Store) -> list[str]:
         state = store.child_state(number)
         try:
             if state is not None:
-                thaw(state[0], state[1], {})
+                thaw(state[0], state[1], {}, None, store.parts(number) if is_split(state[0]) else ())
         except UNREADABLE as error:
             found.append(f"order {number} is in quarantine: its state cannot be read: {_why(error)}")
     for number, ref, blob in store.db.execute("SELECT id, ref, state FROM parents ORDER BY id"):

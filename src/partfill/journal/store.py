@@ -78,6 +78,9 @@ STATEMENTS = {
     "gone_executions": "DELETE FROM executions WHERE child = ?",
     "gone": "DELETE FROM children WHERE id = ?",
     "gone_seen": "DELETE FROM seen WHERE child = ?",
+    "gone_parts": "DELETE FROM parts WHERE child = ?",
+    "lost_parts": "DELETE FROM parts WHERE child = ? AND part = ? AND key = ?",
+    "parts": "INSERT OR REPLACE INTO parts (child, part, key, body) VALUES (?, ?, ?, ?)",
     "gone_names": "DELETE FROM names WHERE venue = ? AND account = ? AND kind = ? AND name = ? AND child = ?",
     "seen": "INSERT OR IGNORE INTO seen (child, name, said) VALUES (?, ?, ?)",
     "names": "INSERT OR REPLACE INTO names (venue, account, kind, name, child) VALUES (?, ?, ?, ?, ?)",
@@ -108,6 +111,9 @@ STATEMENTS = {
 
 CHECKPOINT_PAGES = 4_000
 """Pages in the write-ahead log after which the writer folds it into the file: 16 MB."""
+
+PARTS_SINCE = 10
+"""The migration that brought table `parts`."""
 
 BUSY_MS = 5_000
 """How long a reader waits for a lock."""
@@ -396,6 +402,13 @@ class Store:
     def seen(self, number: int) -> list[tuple[str, str]]:
         """(name, what it said) of everything that was applied to one order once."""
         return list(self.db.execute("SELECT name, said FROM seen WHERE child = ? ORDER BY name", (number,)))
+
+    def parts(self, number: int) -> list[tuple[str, str, str]]:
+        """(part, key, body) of what stands in rows of one order."""
+        if self.version() < PARTS_SINCE:
+            # A file of before, which is only read.
+            return []
+        return list(self.db.execute("SELECT part, key, body FROM parts WHERE child = ? ORDER BY part, key", (number,)))
 
     def child_state(self, number: int) -> tuple[str, list[tuple[int, str, str]]] | None:
         """(state, executions in order of arrival) of one order."""
