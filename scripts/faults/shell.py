@@ -30,7 +30,7 @@ FAULTS = (
     ),
     Fault(
         "journal-moved-kept", "journal", "executions of an order that was joined to another stay where they were",
-        "journal/batch.py", '"moved": self._moved,', '"moved": [],',
+        "journal/batch.py", 'sealed["moved"] = self._moved', 'sealed["moved"] = []',
         _JOURNAL, unseen=_NOT_THERE.format("journal on disk"),
     ),
     Fault(

@@ -43,7 +43,7 @@ class Child:
         *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "bound", "client_ids"),
         *("day", "day_cum", "ended_at", "ended_under", "era", "gone", "heard", "ids", "in_flight", "left", "life", "odd"),
         *("opened_at", "ord_type", "order_ids", "parted", "peak_qty", "placed", "price", "put_back", "reductions"),
-        *("saved", "saved_ids", "seen", "stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
+        *("saved", "saved_ids", "saved_row", "seen", "stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
     )
 
     def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
@@ -122,6 +122,8 @@ class Child:
         """Every client id that leads here, in order of appearance."""
         self.saved_ids = (0, 0)
         """How many of each the journal's index has."""
+        self.saved_row: tuple[Any, ...] | None = None
+        """Its instrument, and whether it is open, as the journal's row has them; None where it is not known."""
         self.saved: Any = None
         """What the journal's rows have of it, where it has grown long."""
         self.work: Work | None = None

@@ -81,6 +81,7 @@ from partfill.model.inputs import (
 )
 from partfill.model.words import ExecType, Flag, LinkKind
 
+_DAY = IdScope.DAY
 _QUARANTINED = int(Flag.QUARANTINED)
 _SUSPECTED = int(Flag.SUSPECTED)
 _PRESUMED = int(Flag.PRESUMED)
@@ -282,9 +283,9 @@ class Engine:
         if (
             ledger is None
             or e.cl_ord_id is not None
-            or ledger.child.life
-            or ledger.child.rules.id_scope is IdScope.DAY
-            or ((e.instrument is not None or e.side is not None) and ledger.child.contradicts(e.instrument, e.side))
+            or (of_it := ledger.child).life
+            or of_it.rules.id_scope is _DAY
+            or ((e.instrument is not None or e.side is not None) and of_it.contradicts(e.instrument, e.side))
         ):
             names = (e.venue, e.account, order_id, e.cl_ord_id, None)
             of = (None, None) if e.leg is not None else (e.instrument, e.side)

@@ -23,7 +23,7 @@ from partfill.core.position import Position
 from partfill.core.rows import unpack
 from partfill.journal.desk_state import dust_row, parent_row, work_row
 from partfill.journal.engine_state import freeze_engine_rest
-from partfill.journal.parts import Diff, place_of
+from partfill.journal.parts import place_of
 from partfill.journal.position_state import position_row
 from partfill.journal.protection_state import protection_row
 from partfill.journal.state import freeze_rest
@@ -38,6 +38,8 @@ _json = msgspec.json.Encoder(decimal_format="string").encode
 Row = tuple[Any, ...]
 NOWHERE = -1
 """The order to which execution rows go that are no more."""
+_INSTRUMENT, _OPEN = 5, 19
+"""Where the row of an order has what has an index."""
 ORDINARY = 8
 """Columns of an execution that is a quantity at a price and nothing else."""
 
@@ -119,6 +121,14 @@ class Batch:
         if effects.merged:
             self._stage_merged(effects)
         for place, (ledger, key, venue_time, came) in enumerate(effects.rows):
+            if came is None and key in ledger.rows:
+                # Most of them: an execution that came, or says something else now.
+                known = self._rows.get((ledger, key))
+                if known is None:
+                    self._rows[ledger, key] = (seq << 16 | min(place, 65_535), seq, venue_time, False)
+                else:
+                    self._rows[ledger, key] = (known[0], seq, known[2] if venue_time is None else venue_time, known[3])
+                continue
             if key not in ledger.rows:
                 # It turned out to be a version of another execution.
                 self._rows.pop((ledger, key), None)
@@ -133,11 +143,12 @@ class Batch:
                 continue
             at, anew = (born, True) if came is not None and came.anew else (known[0], known[3])
             self._rows[ledger, key] = (at, seq, known[2] if venue_time is None else venue_time, anew)
-        for _, _, ledgers in effects.merged:
-            for _, ledger, _ in ledgers:
-                if ledger.into is not None:
-                    for key in ledger.rows:
-                        self._rows.pop((ledger, key), None)
+        if effects.merged:
+            for _, _, ledgers in effects.merged:
+                for _, ledger, _ in ledgers:
+                    if ledger.into is not None:
+                        for key in ledger.rows:
+                            self._rows.pop((ledger, key), None)
         for place, event in enumerate(effects.events):
             if type(event) is Alarm:
                 self._alarms.append((seq, event.order, event.kind.value, event.text))
@@ -174,24 +185,40 @@ class Batch:
 
     def seal(self, engine: Engine) -> SealedBatch:
         """Encode everything. Call where the engine runs, with no step since the last one staged."""
-        # Its ids are the other one's since then, so they are among those that came to that one.
-        gone_names = [(*name[:4], number) for number, ledger in self._gone for name in _new_names(_resolved(ledger).child)]
+        gone_names: list[Row] = []
+        for number, ledger in self._gone:
+            # Its ids are the other one's since then, so they are among those that came to that one.
+            gone_names.extend((*name[:4], number) for name in _new_names(_resolved(ledger).child))
         children: list[Row] = []
+        changed: list[Row] = []
         names: list[Row] = []
         executions: list[Row] = []
         unusual: list[Row] = []
         work: list[Row] = []
         seen: list[Row] = []
-        parts: list[Diff] = []
+        parts: list[Row] = []
+        lost_parts: list[Row] = []
+        anew_parts: list[Row] = []
         for child, seq in self._touched.values():
             if child.work is not None:
                 work.append(work_row(child))
             state, diff = freeze_rest(child)
-            children.append(child_row(child, seq, state))
             if diff is not None:
-                parts.append(diff)
-            names.extend(_new_names(child))
-            child.saved_ids = (len(child.order_ids), len(child.client_ids))
+                parts.extend(diff.new)
+                lost_parts.extend(diff.gone)
+                if diff.anew:
+                    anew_parts.append((child.id,))
+            row = child_row(child, seq, state)
+            kept = (row[_INSTRUMENT], row[_OPEN])
+            if child.saved_row == kept:
+                changed.append(row)
+            else:
+                children.append(row)
+                child.saved_row = kept
+            ids = (len(child.order_ids), len(child.client_ids))
+            if child.saved_ids != ids:
+                names.extend(_new_names(child))
+                child.saved_ids = ids
             if child.unsaved is not None:
                 known = child.seen or {}
                 seen.extend((child.id, name, known[name]) for name in child.unsaved)
@@ -202,36 +229,55 @@ class Batch:
             (executions if len(row) == ORDINARY else unusual).append(row)
             if anew:
                 reborn.append((*row[:3], born))
-        gone = self._gone
-        moved = self._engine or gone or _numbers(engine) != self._first
-        state, placeholders = freeze_engine_rest(engine) if moved else (b"", [])
-        return {
-            "journal": self._inputs,
-            "children": children,
-            "parents": [parent_row(*each) for each in self._parents.values()],
-            "work": work,
-            "moved": self._moved,
-            "gone_executions": [*((number,) for number, _ in gone), *([(NOWHERE,)] if self._moved else [])],
-            "gone": [(number,) for number, _ in gone],
-            "gone_seen": [(number,) for number, _ in gone],
-            "gone_parts": [*((number,) for number, _ in gone), *((diff.child,) for diff in parts if diff.anew)],
-            "lost_parts": [row for diff in parts for row in diff.gone],
-            "parts": [*(row for diff in parts for row in diff.new), *placeholders],
-            "gone_names": gone_names,
-            "seen": seen,
-            "names": names,
-            "executions": executions,
-            "unusual": unusual,
-            "reborn": reborn,
-            "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
-            "alarms": self._alarms,
-            "decisions": self._decisions,
-            "instruments": list(self._listed.values()),
-            "positions": [position_row(position, seq) for position, seq in self._positions.values()],
-            "protections": [protection_row(*each) for each in self._protections.values()],
-            "dust": [dust_row(speck, seq) for speck, seq in self._dust.values()],
-            "engine": [(state.decode(),)] if moved else [],
-        }
+        gone: list[Row] = [(number,) for number, _ in self._gone] if self._gone else []
+        engine_rows: list[Row] = []
+        if self._engine or gone or _numbers(engine) != self._first:
+            body, placeholders = freeze_engine_rest(engine)
+            engine_rows.append((body.decode(),))
+            parts.extend(placeholders)
+        # In the order in which they are written; what there is none of is left out.
+        sealed: SealedBatch = {}
+        for table, rows in (
+            ("journal", self._inputs),
+            ("children", children),
+            ("changed", changed),
+            ("parents", [parent_row(*each) for each in self._parents.values()] if self._parents else ()),
+            ("work", work),
+        ):
+            if rows:
+                sealed[table] = rows
+        if self._moved:
+            sealed["moved"] = self._moved
+            sealed["gone_executions"] = [*gone, (NOWHERE,)]
+        if gone:
+            sealed |= {"gone_executions": sealed.get("gone_executions", gone), "gone": gone, "gone_seen": gone}
+        for table, rows in (
+            ("gone_parts", [*gone, *anew_parts] if gone else anew_parts),
+            ("lost_parts", lost_parts),
+            ("parts", parts),
+            ("gone_names", gone_names),
+            ("seen", seen),
+            ("names", names),
+            ("executions", executions),
+            ("unusual", unusual),
+            ("reborn", reborn),
+            ("audit", [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit]),
+            ("alarms", self._alarms),
+            ("decisions", self._decisions),
+            ("dust", [dust_row(*each) for each in self._dust.values()] if self._dust else ()),
+            ("instruments", list(self._listed.values()) if self._listed else ()),
+            ("positions", [position_row(*each) for each in self._positions.values()] if self._positions else ()),
+            ("protections", [protection_row(*each) for each in self._protections.values()] if self._protections else ()),
+            ("engine", engine_rows),
+        ):
+            if rows:
+                sealed[table] = rows
+        return sealed
+
+    def unwritten(self) -> None:
+        """Nothing of it was written: when it is sealed again, rows are written as if there were none yet."""
+        for child, _ in self._touched.values():
+            child.saved_row = None
 
 
 def _numbers(engine: Engine) -> tuple[int, ...]:

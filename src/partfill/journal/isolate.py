@@ -37,6 +37,7 @@ REFUSED = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError)
 
 _CHILD: dict[str, Callable[[Any], Iterable[int]]] = {
     "children": lambda row: (row[0],),
+    "changed": lambda row: (row[0],),
     "work": lambda row: (row[0],),
     "moved": lambda row: (row[0], row[2]) if row[2] != NOWHERE else (row[0],),
     "gone_executions": lambda row: (row[0],) if row[0] != NOWHERE else (),

@@ -254,10 +254,11 @@ class Journal:
         self.seq += 1
         effects.seq, effects.now = self.seq, self._now
         batch.stage(self.seq, put, self._now, effects, body)
+        batch.unwritten()
         again = batch.seal(self.engine)
         # These are handed out once.
-        for table in HANDED_OUT_ONCE:
-            again[table] = sealed[table] + again[table]
+        again |= {table: sealed.get(table, []) + again.get(table, []) for table in HANDED_OUT_ONCE}
+        again = {table: again[table] for table in STATEMENTS if table in again}
         self.keeper.hide(put.orders, put.parents)
         kept = without(again, *self.keeper.hidden)
         kept["quarantined"] = rows(self.engine, put, self.seq)

@@ -114,15 +114,13 @@ _CHILD = ChildState.__struct_fields__
 
 def freeze(child: Child) -> bytes:
     """The whole order as bytes; the same order gives the same bytes in every process."""
-    late: tuple[object, ...] = () if child.gone is None and child.odd is None else (child.gone, child.odd)
-    return _encode(
-        (
-            *_always(child, [_frozen(each) for each in child.ledgers]),
-            *(_contested(child) if child.left or late or child.ended_under is not None or child.contested or child.reductions
-              else ()),
-            *late,
-        )
-    )  # fmt: skip
+    ledgers = child.ledgers
+    always = _always(child, [_frozen(child.ledger)] if len(ledgers) == 1 else [_frozen(each) for each in ledgers])
+    if child.gone is not None or child.odd is not None:
+        return _encode((*always, *_contested(child), child.gone, child.odd))
+    if child.left or child.ended_under is not None or child.contested or child.reductions:
+        return _encode((*always, *_contested(child)))
+    return _encode(always)
 
 
 def freeze_rest(child: Child) -> tuple[bytes, Diff | None]:

@@ -30,6 +30,7 @@ _CHILD_COLUMNS = (
     *("leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional", "avg_px", "executions", "flags", "open"),
     *("updated", "seq", "state"),
 )
+_CHILD_KEPT = ("id", "venue", "account", "instrument", "open")
 _ON_KNOWN_EXECUTION = (
     "ON CONFLICT (child, ledger, key) DO UPDATE SET qty = excluded.qty, px = excluded.px, "
     "venue_time = coalesce(excluded.venue_time, venue_time), seq = excluded.seq, fee = excluded.fee, "
@@ -67,6 +68,11 @@ STATEMENTS = {
     "children": (
         f"INSERT INTO children ({', '.join(_CHILD_COLUMNS)}) VALUES ({', '.join('?' * len(_CHILD_COLUMNS))}) "
         f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHILD_COLUMNS[3:])}"
+    ),
+    # Without the columns that an index has, where they are as they were: nothing but the row is written.
+    "changed": (
+        "UPDATE children SET "
+        f"{', '.join(f'{name} = ?{at}' for at, name in enumerate(_CHILD_COLUMNS, 1) if name not in _CHILD_KEPT)} WHERE id = ?1"
     ),
     "parents": _upsert("parents", _PARENT_COLUMNS, 5),
     "work": _upsert("work", ("child", "parent", "state"), 2),
@@ -107,7 +113,7 @@ STATEMENTS = {
     "quarantined": "INSERT OR REPLACE INTO quarantined (child, parent, seq, why, body) VALUES (?, ?, ?, ?, ?)",
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
 }
-"""How each table of a `SealedBatch` is written, in the order in which one transaction writes them."""
+"""How each table of a `SealedBatch` is written; a batch has them in this order."""
 
 CHECKPOINT_PAGES = 4_000
 """Pages in the write-ahead log after which the writer folds it into the file: 16 MB."""
@@ -273,10 +279,8 @@ class Store:
         execute, executemany = self.db.execute, self.db.executemany
         execute("BEGIN IMMEDIATE")
         try:
-            for table, statement in STATEMENTS.items():
-                rows = sealed.get(table)
-                if rows:
-                    executemany(statement, rows)
+            for table, rows in sealed.items():
+                executemany(STATEMENTS[table], rows)
             if self.db.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
                 # SQLite would say so at the commit, when it is too late to leave a row out.
                 raise apsw.ConstraintError("a row belongs to an order that has no row")

@@ -8,3 +8,7 @@ CREATE TABLE parts (
     body  TEXT    NOT NULL,             -- JSON (partfill.journal.parts)
     PRIMARY KEY (child, part, key)
 ) STRICT, WITHOUT ROWID;
+
+-- Of the orders of an instrument. With the time in it, it was written with every report.
+DROP INDEX IF EXISTS children_instrument;
+CREATE INDEX children_instrument ON children (instrument);
