@@ -16,7 +16,7 @@ Rules
 from __future__ import annotations
 
 from decimal import Decimal
-from heapq import heappop, heappush
+from heapq import heappush
 from typing import TYPE_CHECKING
 
 from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests, strangers
@@ -47,7 +47,19 @@ class Desk:
     """Parent orders, the kill switch and timers of one engine."""
 
     __slots__ = (
-        *("by_ref", "dust", "engine", "killed", "mode", "name", "next_id", "next_protection", "parents", "protections"),
+        *(
+            "by_ref",
+            "dust",
+            "engine",
+            "killed",
+            "mode",
+            "name",
+            "next_id",
+            "next_protection",
+            "overdue",
+            "parents",
+            "protections",
+        ),
         *("timers", "unclaimed"),
     )
 
@@ -64,6 +76,8 @@ class Desk:
         """(venue, account) -> who put the kill switch on."""
         self.timers: list[tuple[int, int]] = []
         """(ns UTC, order, or minus the parent): a heap of what is due; entries may be outdated, never missing."""
+        self.overdue: list[tuple[int, int]] = []
+        """Those whose time has come and that could not be done (see `due`)."""
         self.unclaimed: set[int] = set()
         """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
         self.dust = dust.Dust()
@@ -206,26 +220,9 @@ class Desk:
                     afterwards.restarted(self, child, now, effects)
             handling.restarted(self, parent, r.mode, effects)
             self.advance(parent, now, effects)
-
-    def tick(self, now: int, effects: Effects) -> None:
-        """Do what is due."""
-        while self.timers and self.timers[0][0] <= now:
-            _, number = heappop(self.timers)
-            if number == 0:
-                protection.due(self, now, effects)
-                continue
-            if number < 0:
-                parent = self.parents.get(-number)
-                if parent is not None:
-                    handling.due(self, parent, now, effects)
-                continue
-            child = self.engine.children.get(number)
-            if child is None or child.work is None:
-                continue
-            if child.work.settled:
-                afterwards.due(child, now, effects)
-            else:
-                self.advance(child.work.parent, now, effects)
+            for child in parent.active:
+                if child.work is not None and child.work.look_at:
+                    heappush(self.timers, (child.work.look_at, child.id))
 
     # ------------------------------------------------------------------ after every input about a child
 

@@ -25,6 +25,7 @@ from partfill.core import (
     answers,
     attribution,
     declared,
+    due,
     fills,
     handling,
     lives,
@@ -153,7 +154,7 @@ class Engine:
             Unprotect: self.desk.unprotect,
             MarketSeen: self.desk.market_seen,
             Restarted: self.desk.restarted,
-            Tick: lambda _, now, effects: self.desk.tick(now, effects),
+            Tick: lambda _, now, effects: due.tick(self.desk, now, effects),
             Quarantined: partial(declared.quarantined, self),
             Outage: partial(outages.outage, self),
             Resolve: partial(rulings.resolve, self),
@@ -189,8 +190,9 @@ class Engine:
         if child.flags & _QUARANTINED:
             _rest(child)
         elif child.cum is not child.ledger.cum and (total := child.sum_cum()) == child.cum:
-            # The same quantity with the digits that it has after a restart.
+            # The same quantity with the digits that it has after a restart; so is what is left.
             child.cum = total
+            child.settle()
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
@@ -252,6 +254,8 @@ class Engine:
                 _rest(child)
                 if holdings is not None:
                     holdings.forgotten(child.id)
+                if child.work is not None:
+                    self._follow(child, now, effects)
                 continue
             # What was taken from it, or given to it, shows at once, as it does after a restart.
             child.settle()
@@ -263,6 +267,10 @@ class Engine:
                 child.mark(Flag.QUARANTINED)
                 self.counters.quarantined += 1
                 self.alarm(effects, child, AlarmKind.INVARIANT, f"invariant {broken}; the order is in quarantine")
+            work = child.work
+            if work is not None and (child.flags & _QUARANTINED or child.cum != work.seen_cum):
+                # An answer was about another order than the one that was asked for: its parent hears of it all the same.
+                self._follow(child, now, effects)
             change.after = state_of(child)
         return effects
 

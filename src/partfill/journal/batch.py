@@ -31,6 +31,7 @@ from partfill.model.codec import to_json
 from partfill.model.dust import Speck
 from partfill.model.events import Alarm
 from partfill.model.inputs import DayRolled, Input, VenueDeclared
+from partfill.model.numbers import ZERO
 from partfill.model.reports import ExecutionReport
 
 _json = msgspec.json.Encoder(decimal_format="string").encode
@@ -132,8 +133,10 @@ class Batch:
             if key not in ledger.rows:
                 # It turned out to be a version of another execution.
                 self._rows.pop((ledger, key), None)
-                if ledger.into is None:
-                    self._moved.append((ledger.child.id, _position(ledger), NOWHERE, 0, key))
+                whole = _resolved(ledger)
+                if key not in whole.rows:
+                    # Where the same step then joined that order to another, its row went along.
+                    self._moved.append((whole.child.id, place_of(whole), NOWHERE, 0, key))
                 continue
             born = seq << 16 | min(place, 65_535)
             source = ledger if came is None or came.source is None else came.source
@@ -318,7 +321,8 @@ def child_row(child: Child, seq: int, state: bytes) -> Row:
         str(cum),
         str(leaves),
         None if canceled is None else str(canceled),
-        "0" if exact else str(child.provisional_qty),
+        # Nothing is nothing, whatever digits it would have.
+        "0" if exact else str(child.provisional_qty or ZERO),
         str(child.overfill_qty) if over else "0",
         str(ledger.notional if alone else child.notional),
         None if average[0] is None else str(average[0]),
