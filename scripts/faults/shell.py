@@ -25,12 +25,12 @@ FAULTS = (
     ),
     Fault(
         "journal-numbers-again", "journal", "after a restart a number of an order is given out twice", "journal/batch.py",
-        " or (engine.next_id, engine.desk.next_id) != self._first", "",
+        " or _numbers(engine) != self._first", "",
         _JOURNAL, unseen=_NOT_THERE.format("journal on disk"),
     ),
     Fault(
         "journal-moved-kept", "journal", "executions of an order that was joined to another stay where they were",
-        "journal/batch.py", '"moved": self._moved,', '"moved": [],',
+        "journal/batch.py", 'sealed["moved"] = self._moved', 'sealed["moved"] = []',
         _JOURNAL, unseen=_NOT_THERE.format("journal on disk"),
     ),
     Fault(

@@ -19,6 +19,7 @@ from typing import Any
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
+from partfill.journal import parts
 from partfill.journal.batch import Batch
 from partfill.journal.keeper import Keeper
 from partfill.journal.recovery import recover
@@ -399,7 +400,19 @@ def shown(child: Child | None) -> tuple[int, str] | None:
 
 
 def wrong(seed: int, folder: Path) -> str | None:
-    """What does not hold of journal `seed`; None when everything does. The file is left in `folder`."""
+    """What does not hold of journal `seed`; None when everything does. The file is left in `folder`.
+
+    How much of an order is kept in rows of its own is drawn too.
+    """
+    few = parts.FEW
+    parts.FEW = random.Random(f"few {seed}").choice((0, 1, 2, few))
+    try:
+        return _wrong(seed, folder)
+    finally:
+        parts.FEW = few
+
+
+def _wrong(seed: int, folder: Path) -> str | None:
     path = folder / f"{seed}.db"
     stays = Engine()
     writer = Writer(path, random.Random(~seed))

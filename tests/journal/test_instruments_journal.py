@@ -96,6 +96,7 @@ async def test_a_journal_of_before_opens_and_is_proven(tmp_path: Path, fee: tupl
     # As it was before anything was said of instruments.
     changed(
         db,
+        "DROP TABLE parts",
         "DROP TABLE seen",
         "DROP TABLE instruments",
         "ALTER TABLE positions DROP COLUMN net",

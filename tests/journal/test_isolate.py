@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from partfill.journal.journal import JournalDown
+from partfill.journal.journal import Journal, JournalDown
+from partfill.journal.state import freeze
 from partfill.journal.verify import verify
 from partfill.model.events import Alarm
-from partfill.model.observations import Execution
+from partfill.model.inputs import OrderPlaced
+from partfill.model.observations import Execution, OrderSnapshot
 from partfill.model.orders import Limit
-from partfill.model.words import Flag
+from partfill.model.terms import Terms
+from partfill.model.words import ExecType, Flag, Side
 from partfill.runtime.manager import FillManager
 
 TERMS = Limit("ACME", "buy", qty="10", price="5")
@@ -28,10 +31,13 @@ async def tracked(fills: FillManager) -> None:
         await fills.track(TERMS, order_id=f"o-{name}", ref=name, venue="v")
 
 
-def refuse(path: Path, table: str, when: str, action: str = "INSERT") -> None:
+def refuse(path: Path, table: str, when: str, actions: tuple[str, ...] = ("INSERT", "UPDATE")) -> None:
     db = sqlite3.connect(path)
     with db:
-        db.execute(f"CREATE TRIGGER no_{table} BEFORE {action} ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        for each in actions:
+            db.execute(
+                f"CREATE TRIGGER no_{table}_{each} BEFORE {each} ON {table} WHEN {when} BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
     db.close()
 
 
@@ -82,6 +88,40 @@ async def test_a_refused_row_stops_its_own_order_only(case: str, tmp_path: Path)
         assert good.cum_qty == 10
         assert fills.engine.counters.held
         assert len(fills.engine.children) == 2
+
+
+async def test_what_else_is_in_the_transaction_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with Journal(path):
+        pass
+    refuse(path, "executions", "new.key = 'poison'")
+    terms = Terms(instrument="X", side=Side.BUY, order_qty=Decimal(100))
+    async with Journal(path) as journal:
+        now = 1
+        for name in ("bad", "good"):
+            journal.stage(OrderPlaced(venue="v", cl_ord_id=f"c-{name}", order_id=f"o-{name}", terms=terms), now)
+        await journal.flush()
+        said = {"venue": "v", "as_of": 5}
+        for number in range(20):
+            names = {
+                "order_id": f"o{number}",
+                "cl_ord_id": f"c{number}",
+                "orig_cl_ord_id": f"c{number - 1}" if number else "c-good",
+            }
+            replaced = OrderSnapshot(**said, **names, exec_type=ExecType.REPLACED, key=f"m{number}", order_qty=Decimal(100))
+            journal.stage(replaced, now)
+        journal.stage(OrderPlaced(venue="v", cl_ord_id="c-new", order_id="o-new", terms=terms), now)
+        journal.stage(fill("o-bad", "poison", 1), now)
+        await journal.flush()
+        good, new = journal.engine.children[2], journal.engine.children[3]
+        before = freeze(good), sorted(good.seen or {}), freeze(new)
+        assert {f"m{number}" for number in range(20)} <= set(good.seen or {})
+    async with Journal(path) as journal:
+        good, new = journal.engine.children[2], journal.engine.children[3]
+        assert (freeze(good), sorted(good.seen or {}), freeze(new)) == before
+        assert journal.engine.children[1].flags & Flag.QUARANTINED
+        assert journal.engine.index.by_client["v", "", "c11"] is good
+    assert all("order 1 is in quarantine" in problem for problem in verify(path).problems)
 
 
 async def test_a_refused_row_of_nobody_stops_the_journal(tmp_path: Path) -> None:

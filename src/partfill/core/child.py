@@ -14,7 +14,7 @@ Invariants of one order are in `invariants`; the tables in `lifecycle`.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import STATUS_BY_RANK, Fact, end_mask
@@ -43,7 +43,7 @@ class Child:
         *("updated", "id", "cl_ord_id", "instrument", "side", "ledgers", "rules", "account", "base", "bound", "client_ids"),
         *("day", "day_cum", "ended_at", "ended_under", "era", "gone", "heard", "ids", "in_flight", "left", "life", "odd"),
         *("opened_at", "ord_type", "order_ids", "parted", "peak_qty", "placed", "price", "put_back", "reductions"),
-        *("saved_ids", "seen", "stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
+        *("saved", "saved_ids", "saved_row", "seen", "stop_px", "terms_at", "tif", "unsaved", "venue", "work"),
     )
 
     def __init__(self, number: int, venue: str, account: str, order_id: str | None, cl_ord_id: str | None,
@@ -122,6 +122,10 @@ class Child:
         """Every client id that leads here, in order of appearance."""
         self.saved_ids = (0, 0)
         """How many of each the journal's index has."""
+        self.saved_row: tuple[Any, ...] | None = None
+        """Its instrument, and whether it is open, as the journal's row has them; None where it is not known."""
+        self.saved: Any = None
+        """What the journal's rows have of it, where it has grown long."""
         self.work: Work | None = None
         """The desk's side of it, for an order that partfill placed."""
 

@@ -47,7 +47,19 @@ class Desk:
     """Parent orders, the kill switch and timers of one engine."""
 
     __slots__ = (
-        *("by_ref", "dust", "engine", "killed", "mode", "name", "next_id", "next_protection", "parents", "protections"),
+        *(
+            "by_ref",
+            "dust",
+            "engine",
+            "killed",
+            "mode",
+            "name",
+            "next_id",
+            "next_protection",
+            "overdue",
+            "parents",
+            "protections",
+        ),
         *("timers", "unclaimed"),
     )
 
@@ -63,7 +75,8 @@ class Desk:
         self.killed: dict[kill_switch.Scope, str] = {}
         """(venue, account) -> who put the kill switch on."""
         self.timers = Timers()
-        """(ns UTC, order, or minus the parent): a heap of what is due; entries may be outdated, never missing."""
+        self.overdue: list[tuple[int, int]] = []
+        """Those whose time has come and that could not be done (see `due`)."""
         self.unclaimed: set[int] = set()
         """Orders marked `UNCLAIMED`; numbers may be outdated, never missing."""
         self.dust = dust.Dust()
@@ -206,30 +219,9 @@ class Desk:
                     afterwards.restarted(self, child, now, effects)
             handling.restarted(self, parent, r.mode, effects)
             self.advance(parent, now, effects)
-
-    def tick(self, now: int, effects: Effects) -> None:
-        """Do what is due."""
-        while due := self.timers.due(now, self.engine.children):
-            for number in due:
-                self._wake(number, now, effects)
-
-    def _wake(self, number: int, now: int, effects: Effects) -> None:
-        """The time of an order has come; below zero of a parent order, 0 of the protections."""
-        if number == 0:
-            protection.due(self, now, effects)
-            return
-        if number < 0:
-            parent = self.parents.get(-number)
-            if parent is not None:
-                handling.due(self, parent, now, effects)
-            return
-        child = self.engine.children.get(number)
-        if child is None or child.work is None:
-            return
-        if child.work.settled:
-            afterwards.due(child, now, effects)
-        else:
-            self.advance(child.work.parent, now, effects)
+            for child in parent.active:
+                if child.work is not None and child.work.look_at:
+                    self.timers.set(child.work.look_at, child.id)
 
     # ------------------------------------------------------------------ after every input about a child
 

@@ -25,6 +25,7 @@ from partfill.core import (
     answers,
     attribution,
     declared,
+    due,
     fills,
     handling,
     lives,
@@ -81,6 +82,7 @@ from partfill.model.inputs import (
 )
 from partfill.model.words import ExecType, Flag, LinkKind
 
+_DAY = IdScope.DAY
 _QUARANTINED = int(Flag.QUARANTINED)
 _SUSPECTED = int(Flag.SUSPECTED)
 _PRESUMED = int(Flag.PRESUMED)
@@ -152,7 +154,7 @@ class Engine:
             Unprotect: self.desk.unprotect,
             MarketSeen: self.desk.market_seen,
             Restarted: self.desk.restarted,
-            Tick: lambda _, now, effects: self.desk.tick(now, effects),
+            Tick: lambda _, now, effects: due.tick(self.desk, now, effects),
             Quarantined: partial(declared.quarantined, self),
             Outage: partial(outages.outage, self),
             Resolve: partial(rulings.resolve, self),
@@ -188,8 +190,9 @@ class Engine:
         if child.flags & _QUARANTINED:
             _rest(child)
         elif child.cum is not child.ledger.cum and (total := child.sum_cum()) == child.cum:
-            # The same quantity with the digits that it has after a restart.
+            # The same quantity with the digits that it has after a restart; so is what is left.
             child.cum = total
+            child.settle()
         if child.work is not None:
             self._follow(child, now, effects)
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
@@ -251,6 +254,8 @@ class Engine:
                 _rest(child)
                 if holdings is not None:
                     holdings.forgotten(child.id)
+                if child.work is not None:
+                    self._follow(child, now, effects)
                 continue
             # What was taken from it, or given to it, shows at once, as it does after a restart.
             child.settle()
@@ -262,6 +267,10 @@ class Engine:
                 child.mark(Flag.QUARANTINED)
                 self.counters.quarantined += 1
                 self.alarm(effects, child, AlarmKind.INVARIANT, f"invariant {broken}; the order is in quarantine")
+            work = child.work
+            if work is not None and (child.flags & _QUARANTINED or child.cum != work.seen_cum):
+                # An answer was about another order than the one that was asked for: its parent hears of it all the same.
+                self._follow(child, now, effects)
             change.after = state_of(child)
         return effects
 
@@ -282,9 +291,9 @@ class Engine:
         if (
             ledger is None
             or e.cl_ord_id is not None
-            or ledger.child.life
-            or ledger.child.rules.id_scope is IdScope.DAY
-            or ((e.instrument is not None or e.side is not None) and ledger.child.contradicts(e.instrument, e.side))
+            or (of_it := ledger.child).life
+            or of_it.rules.id_scope is _DAY
+            or ((e.instrument is not None or e.side is not None) and of_it.contradicts(e.instrument, e.side))
         ):
             names = (e.venue, e.account, order_id, e.cl_ord_id, None)
             of = (None, None) if e.leg is not None else (e.instrument, e.side)

@@ -206,14 +206,15 @@ def _became(effects: Effects) -> tuple[Decimal, Decimal] | None:
     """What is left of the one execution that a step corrected or took back, signed; None where it was not one."""
     if len(effects.rows) != 1 or effects.child is None:
         return None
-    ledger, key, _, leg = effects.rows[0]
+    ledger, key, _, came = effects.rows[0]
     packed = ledger.rows.get(key)
-    if packed is None or leg is not None:
+    if packed is None or came is not None:
         return None
     row = unpack(packed)
     if row.void or row.qty is None:
         return (ZERO, ZERO)
-    if row.px is None:
+    if row.px is None or row.leg:
+        # A leg of a combination is none of what the order filled.
         return None
     left = (ledger.live_qty(row), mul(row.qty, row.px))
     return left if effects.child.side is Side.BUY else (neg(left[0]), neg(left[1]))

@@ -114,7 +114,13 @@ def snapshot(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, now
     effect = _effect(engine, child, s, effects)
     if effect.terms or (total is None and s.order_qty is not None):
         if not (reused and _is_delta(child, s)):
+            unknown = not child.known
             _terms(engine, child, ledger, s, as_of, effects)
+            if unknown and child.known:
+                # It prints no size, and it does what we had asked for: that is the first word about it.
+                child.settle()
+                effects.bound = True
+                engine.adopt(child, effects)
     elif s.order_qty is not None and _is_leg(child):
         # Whatever is the first to be heard of a new leg, it says for how much that is.
         child.accept_leg(ledger, s.order_qty, None)

@@ -22,14 +22,16 @@ from partfill.core.parent import Parent
 from partfill.core.position import Position
 from partfill.core.rows import unpack
 from partfill.journal.desk_state import dust_row, parent_row, work_row
-from partfill.journal.engine_state import freeze_engine
+from partfill.journal.engine_state import freeze_engine_rest
+from partfill.journal.parts import place_of
 from partfill.journal.position_state import position_row
 from partfill.journal.protection_state import protection_row
-from partfill.journal.state import freeze
+from partfill.journal.state import freeze_rest
 from partfill.model.codec import to_json
 from partfill.model.dust import Speck
 from partfill.model.events import Alarm
 from partfill.model.inputs import DayRolled, Input, VenueDeclared
+from partfill.model.numbers import ZERO
 from partfill.model.reports import ExecutionReport
 
 _json = msgspec.json.Encoder(decimal_format="string").encode
@@ -37,9 +39,14 @@ _json = msgspec.json.Encoder(decimal_format="string").encode
 Row = tuple[Any, ...]
 NOWHERE = -1
 """The order to which execution rows go that are no more."""
+_INSTRUMENT, _OPEN = 5, 19
+"""Where the row of an order has what has an index."""
 ORDINARY = 8
 """Columns of an execution that is a quantity at a price and nothing else."""
 
+
+HANDED_OUT_ONCE = ("gone_names", "names", "seen", "gone_parts", "lost_parts", "parts")
+"""Rows that say what came since the last batch: a batch that is sealed again has them no more."""
 
 SealedBatch = dict[str, list[Row]]
 """The rows of one transaction per entry of `store.STATEMENTS`, ready to bind."""
@@ -73,8 +80,8 @@ class Batch:
     def __init__(self, engine: Engine) -> None:
         self.size = 0
         self.last_seq = 0
-        self._first = (engine.next_id, engine.desk.next_id)
-        """The numbers that the next order and the next parent had before."""
+        self._first = _numbers(engine)
+        """The numbers that the next order and the like had before."""
         self._inputs: list[Row] = []
         self._touched: dict[int, tuple[Child, int]] = {}
         self._rows: dict[tuple[Ledger, str], tuple[int, int, int | None, bool]] = {}
@@ -115,11 +122,21 @@ class Batch:
         if effects.merged:
             self._stage_merged(effects)
         for place, (ledger, key, venue_time, came) in enumerate(effects.rows):
+            if came is None and key in ledger.rows:
+                # Most of them: an execution that came, or says something else now.
+                known = self._rows.get((ledger, key))
+                if known is None:
+                    self._rows[ledger, key] = (seq << 16 | min(place, 65_535), seq, venue_time, False)
+                else:
+                    self._rows[ledger, key] = (known[0], seq, known[2] if venue_time is None else venue_time, known[3])
+                continue
             if key not in ledger.rows:
                 # It turned out to be a version of another execution.
                 self._rows.pop((ledger, key), None)
-                if ledger.into is None:
-                    self._moved.append((ledger.child.id, _position(ledger), NOWHERE, 0, key))
+                whole = _resolved(ledger)
+                if key not in whole.rows:
+                    # Where the same step then joined that order to another, its row went along.
+                    self._moved.append((whole.child.id, place_of(whole), NOWHERE, 0, key))
                 continue
             born = seq << 16 | min(place, 65_535)
             source = ledger if came is None or came.source is None else came.source
@@ -129,11 +146,12 @@ class Batch:
                 continue
             at, anew = (born, True) if came is not None and came.anew else (known[0], known[3])
             self._rows[ledger, key] = (at, seq, known[2] if venue_time is None else venue_time, anew)
-        for _, _, ledgers in effects.merged:
-            for _, ledger, _ in ledgers:
-                if ledger.into is not None:
-                    for key in ledger.rows:
-                        self._rows.pop((ledger, key), None)
+        if effects.merged:
+            for _, _, ledgers in effects.merged:
+                for _, ledger, _ in ledgers:
+                    if ledger.into is not None:
+                        for key in ledger.rows:
+                            self._rows.pop((ledger, key), None)
         for place, event in enumerate(effects.events):
             if type(event) is Alarm:
                 self._alarms.append((seq, event.order, event.kind.value, event.text))
@@ -170,17 +188,40 @@ class Batch:
 
     def seal(self, engine: Engine) -> SealedBatch:
         """Encode everything. Call where the engine runs, with no step since the last one staged."""
+        gone_names: list[Row] = []
+        for number, ledger in self._gone:
+            # Its ids are the other one's since then, so they are among those that came to that one.
+            gone_names.extend((*name[:4], number) for name in _new_names(_resolved(ledger).child))
         children: list[Row] = []
+        changed: list[Row] = []
         names: list[Row] = []
         executions: list[Row] = []
         unusual: list[Row] = []
         work: list[Row] = []
         seen: list[Row] = []
+        parts: list[Row] = []
+        lost_parts: list[Row] = []
+        anew_parts: list[Row] = []
         for child, seq in self._touched.values():
             if child.work is not None:
                 work.append(work_row(child))
-            children.append(child_row(child, seq))
-            names.extend(_new_names(child))
+            state, diff = freeze_rest(child)
+            if diff is not None:
+                parts.extend(diff.new)
+                lost_parts.extend(diff.gone)
+                if diff.anew:
+                    anew_parts.append((child.id,))
+            row = child_row(child, seq, state)
+            kept = (row[_INSTRUMENT], row[_OPEN])
+            if child.saved_row == kept:
+                changed.append(row)
+            else:
+                children.append(row)
+                child.saved_row = kept
+            ids = (len(child.order_ids), len(child.client_ids))
+            if child.saved_ids != ids:
+                names.extend(_new_names(child))
+                child.saved_ids = ids
             if child.unsaved is not None:
                 known = child.seen or {}
                 seen.extend((child.id, name, known[name]) for name in child.unsaved)
@@ -191,32 +232,61 @@ class Batch:
             (executions if len(row) == ORDINARY else unusual).append(row)
             if anew:
                 reborn.append((*row[:3], born))
-        gone = self._gone
-        moved = self._engine or gone or self._positions or (engine.next_id, engine.desk.next_id) != self._first
-        return {
-            "journal": self._inputs,
-            "children": children,
-            "parents": [parent_row(*each) for each in self._parents.values()],
-            "work": work,
-            "moved": self._moved,
-            "gone_executions": [*((number,) for number, _ in gone), *([(NOWHERE,)] if self._moved else [])],
-            "gone": [(number,) for number, _ in gone],
-            "gone_seen": [(number,) for number, _ in gone],
-            "gone_names": [(*name, number) for number, ledger in gone for name in _names(_resolved(ledger).child)],
-            "seen": seen,
-            "names": names,
-            "executions": executions,
-            "unusual": unusual,
-            "reborn": reborn,
-            "audit": [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit],
-            "alarms": self._alarms,
-            "decisions": self._decisions,
-            "instruments": list(self._listed.values()),
-            "positions": [position_row(position, seq) for position, seq in self._positions.values()],
-            "protections": [protection_row(*each) for each in self._protections.values()],
-            "dust": [dust_row(speck, seq) for speck, seq in self._dust.values()],
-            "engine": [(freeze_engine(engine).decode(),)] if moved else [],
-        }
+        gone: list[Row] = [(number,) for number, _ in self._gone] if self._gone else []
+        engine_rows: list[Row] = []
+        if self._engine or gone or _numbers(engine) != self._first:
+            body, placeholders = freeze_engine_rest(engine)
+            engine_rows.append((body.decode(),))
+            parts.extend(placeholders)
+        # In the order in which they are written; what there is none of is left out.
+        sealed: SealedBatch = {}
+        for table, rows in (
+            ("journal", self._inputs),
+            ("children", children),
+            ("changed", changed),
+            ("parents", [parent_row(*each) for each in self._parents.values()] if self._parents else ()),
+            ("work", work),
+        ):
+            if rows:
+                sealed[table] = rows
+        if self._moved:
+            sealed["moved"] = self._moved
+            sealed["gone_executions"] = [*gone, (NOWHERE,)]
+        if gone:
+            sealed |= {"gone_executions": sealed.get("gone_executions", gone), "gone": gone, "gone_seen": gone}
+        for table, rows in (
+            ("gone_parts", [*gone, *anew_parts] if gone else anew_parts),
+            ("lost_parts", lost_parts),
+            ("parts", parts),
+            ("gone_names", gone_names),
+            ("seen", seen),
+            ("names", names),
+            ("executions", executions),
+            ("unusual", unusual),
+            ("reborn", reborn),
+            ("audit", [(seq, number, _json(changes).decode()) for seq, number, changes in self._audit]),
+            ("alarms", self._alarms),
+            ("decisions", self._decisions),
+            ("dust", [dust_row(*each) for each in self._dust.values()] if self._dust else ()),
+            ("instruments", list(self._listed.values()) if self._listed else ()),
+            ("positions", [position_row(*each) for each in self._positions.values()] if self._positions else ()),
+            ("protections", [protection_row(*each) for each in self._protections.values()] if self._protections else ()),
+            ("engine", engine_rows),
+        ):
+            if rows:
+                sealed[table] = rows
+        return sealed
+
+    def unwritten(self) -> None:
+        """Nothing of it was written: when it is sealed again, rows are written as if there were none yet."""
+        for child, _ in self._touched.values():
+            child.saved_row = None
+
+
+def _numbers(engine: Engine) -> tuple[int, ...]:
+    """The numbers that come next."""
+    holdings = engine.holdings
+    return engine.next_id, engine.desk.next_id, engine.desk.next_protection, 0 if holdings is None else holdings.next_number
 
 
 def _decision_row(report: ExecutionReport, seq: int, place: int) -> Row:
@@ -228,8 +298,8 @@ def _decision_row(report: ExecutionReport, seq: int, place: int) -> Row:
     )  # fmt: skip
 
 
-def child_row(child: Child, seq: int) -> Row:
-    """The `children` row of an order, in the order of its columns."""
+def child_row(child: Child, seq: int, state: bytes) -> Row:
+    """The `children` row of an order, in the order of its columns; `state` is what no other row holds."""
     average = child.average()
     total, cum, leaves = child.order_qty, child.cum, child.leaves
     over = cum > total if total is not None else False
@@ -251,7 +321,8 @@ def child_row(child: Child, seq: int) -> Row:
         str(cum),
         str(leaves),
         None if canceled is None else str(canceled),
-        "0" if exact else str(child.provisional_qty),
+        # Nothing is nothing, whatever digits it would have.
+        "0" if exact else str(child.provisional_qty or ZERO),
         str(child.overfill_qty) if over else "0",
         str(ledger.notional if alone else child.notional),
         None if average[0] is None else str(average[0]),
@@ -262,7 +333,7 @@ def child_row(child: Child, seq: int) -> Row:
         1 if child.open else 0,
         child.updated,
         seq,
-        freeze(child).decode(),
+        state.decode(),
     )
 
 
@@ -303,15 +374,7 @@ def _resolved(ledger: Ledger) -> Ledger:
 def _position(ledger: Ledger) -> int:
     """Where the ledger stands in the chain of its order."""
     ledger = _resolved(ledger)
-    ledgers = ledger.child.ledgers
-    return 0 if ledger is ledgers[0] else ledgers.index(ledger)
-
-
-def _names(child: Child) -> Iterator[Row]:
-    for order_id in child.order_ids:
-        yield (child.venue, child.account, "order", order_id)
-    for cl_ord_id in child.client_ids:
-        yield (child.venue, child.account, "client", cl_ord_id)
+    return place_of(ledger)
 
 
 def _new_names(child: Child) -> Iterator[Row]:
@@ -320,4 +383,3 @@ def _new_names(child: Child) -> Iterator[Row]:
         yield (child.venue, child.account, "order", order_id, child.id)
     for cl_ord_id in child.client_ids[clients:]:
         yield (child.venue, child.account, "client", cl_ord_id, child.id)
-    child.saved_ids = (len(child.order_ids), len(child.client_ids))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import json
 
 from partfill.core.engine import Engine
 from partfill.core.holdings import Holdings
+from partfill.journal import parts
 from partfill.model.capabilities import Capabilities
 
 
@@ -40,6 +43,51 @@ _SINCE: dict[str, Any] = {
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(EngineState).decode
+_scope = msgspec.json.Decoder(tuple[str, str, str]).decode
+
+Row = tuple[Any, ...]
+ENGINE = 0
+"""The number under which what belongs to no order stands in table `parts`."""
+
+
+class Placeholders(set[tuple[str, str, str]]):
+    """Ids that are none, and which of them no row has yet."""
+
+    def __init__(self, of: Iterable[tuple[str, str, str]], rows: Iterable[str] = ()) -> None:
+        super().__init__(of)
+        self.rows = set(rows)
+        """Keys of the rows that there are."""
+
+    def unsaved(self) -> list[Row]:
+        """Rows of those that have none: most often of none."""
+        if len(self.rows) == len(self):
+            return []
+        keys = {json.encode(each).decode() for each in self}
+        fresh = sorted(keys - self.rows)
+        self.rows = keys
+        return [(ENGINE, "shared", key, "null") for key in fresh]
+
+
+def freeze_engine_rest(engine: Engine) -> tuple[bytes, list[Row]]:
+    """What stands in the row of the engine, and the rows of table `parts` that it has not written yet."""
+    if len(engine.shared) <= parts.FEW:
+        return freeze_engine(engine), []
+    if not isinstance(engine.shared, Placeholders):
+        engine.shared = Placeholders(engine.shared)
+    fresh = engine.shared.unsaved()
+    shared, engine.shared = engine.shared, set()
+    try:
+        return freeze_engine(engine), fresh
+    finally:
+        engine.shared = shared
+
+
+def whole_engine(blob: str, rows: Sequence[tuple[str, str, str]]) -> str:
+    """The state of the engine and its rows as one text, whatever stands where."""
+    state = _read(blob)
+    if not rows and len(state.shared) <= parts.FEW:
+        return blob
+    return freeze_engine(thaw_engine(blob, rows)).decode()
 
 
 def freeze_engine(engine: Engine) -> bytes:
@@ -78,8 +126,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else "unknown" if value is None else str(value)
 
 
-def thaw_engine(blob: bytes | str) -> Engine:
-    """An engine without orders that goes on where the frozen one was."""
+def thaw_engine(blob: bytes | str, rows: Sequence[tuple[str, str, str]] = ()) -> Engine:
+    """An engine without orders that goes on where the frozen one was. `rows` are its rows in table `parts`."""
     state = _read(blob)
     engine = Engine()
     engine.next_id = state.next_id
@@ -92,5 +140,8 @@ def thaw_engine(blob: bytes | str) -> Engine:
         engine.holdings = Holdings(engine.listed)
         engine.holdings.next_number = state.next_position
     engine.shared = set(state.shared)
+    if rows:
+        keys = [key for part, key, _ in rows if part == "shared"]
+        engine.shared = Placeholders((*state.shared, *(_scope(key) for key in keys)), keys)
     engine.outages = {(venue, account): since for venue, account, since in state.outages}
     return engine

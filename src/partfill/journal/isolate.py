@@ -37,11 +37,16 @@ REFUSED = (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError)
 
 _CHILD: dict[str, Callable[[Any], Iterable[int]]] = {
     "children": lambda row: (row[0],),
+    "changed": lambda row: (row[0],),
     "work": lambda row: (row[0],),
     "moved": lambda row: (row[0], row[2]) if row[2] != NOWHERE else (row[0],),
     "gone_executions": lambda row: (row[0],) if row[0] != NOWHERE else (),
     "gone": lambda row: (row[0],),
     "names": lambda row: (row[4],),
+    "seen": lambda row: (row[0],),
+    "parts": lambda row: (row[0],),
+    "gone_parts": lambda row: (row[0],),
+    "lost_parts": lambda row: (row[0],),
     "executions": lambda row: (row[0],),
     "unusual": lambda row: (row[0],),
     "reborn": lambda row: (row[0],),

@@ -32,7 +32,7 @@ from types import TracebackType
 
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
-from partfill.journal.batch import Batch, SealedBatch
+from partfill.journal.batch import HANDED_OUT_ONCE, Batch, SealedBatch
 from partfill.journal.isolate import REFUSED, culprits, quarantine, rows, without
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper
 from partfill.journal.recovery import recover
@@ -254,9 +254,11 @@ class Journal:
         self.seq += 1
         effects.seq, effects.now = self.seq, self._now
         batch.stage(self.seq, put, self._now, effects, body)
+        batch.unwritten()
         again = batch.seal(self.engine)
-        # Ids are handed out once.
-        again["names"] = sealed["names"] + again["names"]
+        # These are handed out once.
+        again |= {table: sealed.get(table, []) + again.get(table, []) for table in HANDED_OUT_ONCE}
+        again = {table: again[table] for table in STATEMENTS if table in again}
         self.keeper.hide(put.orders, put.parents)
         kept = without(again, *self.keeper.hidden)
         kept["quarantined"] = rows(self.engine, put, self.seq)

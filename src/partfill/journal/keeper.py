@@ -23,7 +23,7 @@ from partfill.core.invariants import Broken, check_whole
 from partfill.core.parent import Parent
 from partfill.journal.desk_state import thaw_parent, thaw_work
 from partfill.journal.salvage import UNREADABLE, child_from_columns, parent_from_columns, work_from_child
-from partfill.journal.state import thaw
+from partfill.journal.state import is_split, thaw
 from partfill.journal.store import Store
 from partfill.model.commands import (
     Amend,
@@ -42,6 +42,7 @@ from partfill.model.commands import (
 )
 from partfill.model.inputs import (
     DayRolled,
+    Execution,
     Gap,
     Input,
     InstrumentListed,
@@ -133,6 +134,8 @@ class Keeper:
             return
         if isinstance(inp, Track):
             self._recall_parent(inp.venue, inp.account, inp.ref)
+        if type(inp) is Execution and self._is_here(inp):
+            return
         index = self.engine.index
         venue, account = inp.venue, inp.account
         said: OrderSnapshot | None = getattr(inp, "order", None)
@@ -167,6 +170,16 @@ class Keeper:
                 if mine is not None:
                     self._gather(mine)
                     self._recall_alias(mine, cl_ord_id, inp)
+
+    def _is_here(self, e: Execution) -> bool:
+        """Whether an execution is of an order in memory, and can be of no other: most often it is."""
+        if e.order_id is None or e.cl_ord_id is not None:
+            return False
+        index, scope = self.engine.index, (e.venue, e.account, e.order_id)
+        known = index.by_order.get(scope)
+        if known is None or known.child.contested or scope in index.former:
+            return False
+        return not known.child.contradicts(e.instrument, e.side)
 
     def _recall_alias(self, child: Child, name: str, inp: Input) -> None:
         """Bring back what is kept under an id of an order that it contradicts (see `attribution`)."""
@@ -253,7 +266,8 @@ class Keeper:
             return None
         blob, rows = found
         try:
-            child, ledgers = thaw(blob, rows, self.engine.rules, self.store.seen(number))
+            parts = self.store.parts(number) if is_split(blob) else []
+            child, ledgers = thaw(blob, rows, self.engine.rules, self.store.seen(number), parts)
         except UNREADABLE as error:
             child, ledgers = child_from_columns(self.store, number)
             self.name(f"order {number} is in quarantine: its state cannot be read: {error}")

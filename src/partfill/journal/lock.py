@@ -50,6 +50,8 @@ class WriterLock:
                 f"{self.path} is being written by another process, perhaps by another name of the file; stop it, or read the "
                 "file instead"
             ) from None
+        held = os.fstat(self._file)
+        self._inode, self._device = held.st_ino, held.st_dev
         return self._file
 
     def check(self) -> None:
@@ -57,7 +59,9 @@ class WriterLock:
         if self._file is None:
             return
         try:
-            same = os.path.samestat(os.fstat(self._file), os.stat(self.real))
+            # What is held stays what it is: only the name is looked up again.
+            found = os.stat(self.real)
+            same = found.st_ino == self._inode and found.st_dev == self._device
         except FileNotFoundError:
             same = False
         if not same:

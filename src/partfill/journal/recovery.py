@@ -16,7 +16,7 @@ from typing import Any
 from partfill.core.engine import Engine
 from partfill.core.protection import find_leaving, set_timers
 from partfill.journal.desk_state import thaw_dust
-from partfill.journal.engine_state import thaw_engine
+from partfill.journal.engine_state import ENGINE, thaw_engine
 from partfill.journal.isolate import remember
 from partfill.journal.keeper import MAX_FINISHED, QUIET_NS, Keeper
 from partfill.journal.position_state import position_from_columns, thaw_position
@@ -32,7 +32,7 @@ def recover(store: Store, quiet_ns: int = QUIET_NS, max_finished: int = MAX_FINI
     """An engine as it was at the last commit, with its open orders in memory. Raises `NotAJournal` where it cannot be told."""
     body = store.engine_body()
     try:
-        engine = thaw_engine(body) if body is not None else Engine()
+        engine = thaw_engine(body, store.parts(ENGINE)) if body is not None else Engine()
     except UNREADABLE as error:
         raise NotAJournal(
             f"{store.path}: the row of the engine (next numbers, kill switch) cannot be read: {error}; restore it from a copy"

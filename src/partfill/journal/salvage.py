@@ -16,7 +16,7 @@ from partfill.core.child import Child
 from partfill.core.ledger import Ledger
 from partfill.core.parent import Done, Parent, Work
 from partfill.journal.desk_state import thaw_parent
-from partfill.journal.state import thaw
+from partfill.journal.state import is_split, thaw
 from partfill.model.capabilities import FIX_LIKE
 from partfill.model.numbers import ZERO, NotAnInput, dec
 from partfill.model.terms import Terms
@@ -67,6 +67,8 @@ def work_from_child(child: Child, parent: Parent) -> None:
     """What stands in for the desk's side of an order that cannot be read: as much as it asked for may still fill."""
     work = child.work = Work(parent, child.order_qty if child.order_qty is not None else child.cum)
     work.settled = not child.open
+    # What filled of it stands in the row of its parent already.
+    work.seen_cum = child.cum
     parent.halted = True
     parent.children.append(child)
     if not work.settled:
@@ -81,7 +83,7 @@ def faults(store: Store) -> list[str]:
         state = store.child_state(number)
         try:
             if state is not None:
-                thaw(state[0], state[1], {})
+                thaw(state[0], state[1], {}, None, store.parts(number) if is_split(state[0]) else ())
         except UNREADABLE as error:
             found.append(f"order {number} is in quarantine: its state cannot be read: {_why(error)}")
     for number, ref, blob in store.db.execute("SELECT id, ref, state FROM parents ORDER BY id"):

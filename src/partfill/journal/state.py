@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,8 @@ from partfill.core.doubts import Doubt
 from partfill.core.ledger import Ledger
 from partfill.core.lifecycle import end_mask
 from partfill.core.presumed import Gone
+from partfill.journal.joining import Parts, follow, is_long, join_parts
+from partfill.journal.parts import Diff, Splitter, is_short, place_of
 from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.numbers import ZERO
 from partfill.model.words import OrdType, Request, Side, TimeInForce
@@ -99,49 +102,89 @@ class ChildState(msgspec.Struct, array_like=True, omit_defaults=True, gc=False):
     bound: dict[str, int] | None = None
     gone: Gone | None = None
     odd: tuple[int, Decimal, Decimal | None, Decimal] | None = None
+    split: bool = False
+    """Whether some of it stands in rows of table `parts`."""
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(ChildState).decode
+_LEDGER = LedgerState.__struct_fields__
+_CHILD = ChildState.__struct_fields__
 
 
 def freeze(child: Child) -> bytes:
-    """The order as bytes; the same order gives the same bytes in every process."""
+    """The whole order as bytes; the same order gives the same bytes in every process."""
+    ledgers = child.ledgers
+    always = _always(child, [_frozen(child.ledger)] if len(ledgers) == 1 else [_frozen(each) for each in ledgers])
+    if child.gone is not None or child.odd is not None:
+        return _encode((*always, *_contested(child), child.gone, child.odd))
+    if child.left or child.ended_under is not None or child.contested or child.reductions:
+        return _encode((*always, *_contested(child)))
+    return _encode(always)
+
+
+def freeze_rest(child: Child) -> tuple[bytes, Diff | None]:
+    """What stands in the row of the order, and the rows in which the rest of it stands, where it has grown (see `parts`)."""
+    if is_short(child):
+        return freeze(child), None
+    splitter = Splitter(child)
+
+    def frozen(place: int, ledger: Ledger) -> list[object]:
+        less = splitter.ledger(place, ledger)
+        whole = (*_frozen(ledger), None, None)[: len(_LEDGER)]
+        return [less.get(name, value) for name, value in zip(_LEDGER, whole, strict=True)]
+
+    less = splitter.split()
+    if splitter.many_ledgers(frozen):
+        ledgers: list[object] = []
+    else:
+        ledgers = [frozen(place, each) for place, each in enumerate(child.ledgers)]
+    whole = (*_always(child, ledgers), *_contested(child), child.gone, child.odd, False)
+    diff = splitter.done()
+    if child.saved is None:
+        return freeze(child), diff
+    row = [less.get(name, value) for name, value in zip(_CHILD, whole, strict=True)]
+    row[-1] = True
+    return _encode(row), diff
+
+
+def _frozen(each: Ledger) -> tuple[object, ...]:
     # Tuples in the order of the fields above: what the structs would encode to, without making them.
-    ledgers = [
-        (
-            each.order_id, each.itemised, each.notional, each.unpriced, each.count, each.fee_unknown, each.claims,
-            each.losses, each.links, each.low, each.high, each.fees, each.era, each.scales, each.cases, each.off, each.ends,
-            each.owed, *(() if each.qty is None and each.doubt is None else (each.qty,)),
-            *(() if each.doubt is None else (each.doubt,)),
-        )
-        for each in child.ledgers
-    ]  # fmt: skip
-    late: tuple[object, ...] = () if child.gone is None and child.odd is None else (child.gone, child.odd)
-    current = 0 if child.ledger is child.ledgers[0] else child.ledgers.index(child.ledger)
-    return _encode(
-        (
-            child.id, child.venue, child.account, child.cl_ord_id, ledgers, current, child.order_ids, child.client_ids,
-            child.instrument, child.side, child.ord_type, child.tif, child.price, child.stop_px, child.base,
-            child.order_qty, child.cash_qty, child.peak_qty, child.put_back, child.placed, child.facts, child.flags,
-            child.requests, child.in_flight, None, child.ids,
-            None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
-            child.updated, child.terms_at, child.opened_at, child.heard,
-            *((child.life, child.left, child.ended_under, child.reductions, child.parted, child.bound)
-              if child.contested or child.left or child.ended_under is not None or child.reductions or late else ()),
-            *late,
-        )
+    base = (
+        each.order_id, each.itemised, each.notional, each.unpriced, each.count, each.fee_unknown, each.claims,
+        each.losses, each.links, each.low, each.high, each.fees, each.era, each.scales, each.cases, each.off, each.ends,
+        each.owed,
+    )  # fmt: skip
+    if each.doubt is not None:
+        return (*base, each.qty, each.doubt)
+    return base if each.qty is None else (*base, each.qty)
+
+
+def _always(child: Child, ledgers: list[Any]) -> tuple[object, ...]:
+    return (
+        child.id, child.venue, child.account, child.cl_ord_id, ledgers, place_of(child.ledger), child.order_ids,
+        child.client_ids, child.instrument, child.side, child.ord_type, child.tif, child.price, child.stop_px, child.base,
+        child.order_qty, child.cash_qty, child.peak_qty, child.put_back, child.placed, child.facts, child.flags,
+        child.requests, child.in_flight, None, child.ids,
+        None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
+        child.updated, child.terms_at, child.opened_at, child.heard,
     )  # fmt: skip
 
 
+def _contested(child: Child) -> tuple[object, ...]:
+    return child.life, child.left, child.ended_under, child.reductions, child.parted, child.bound
+
+
 def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: dict[str, Capabilities],
-         seen: list[tuple[str, str]] | None = None) -> tuple[Child, dict[str, Ledger]]:  # fmt: skip
-    """The order that `freeze` wrote, and which of its ledgers each venue id means.
+         seen: list[tuple[str, str]] | None = None, parts: Parts = ()) -> tuple[Child, dict[str, Ledger]]:  # fmt: skip
+    """The order that `freeze` or `freeze_rest` wrote, and which of its ledgers each venue id means.
 
     `rows` are its executions in order of arrival, as (position of the ledger, key, packed row). `seen` is what it had applied,
-    as (name, what it said). `rules` are what venues declared.
+    as (name, what it said), `parts` what of it stands in rows, as (part, key, body). `rules` are what venues declared.
     """
     state = _decode(blob)
+    if parts:
+        join_parts(state, parts, LedgerState)
     child = Child(state.id, state.venue, state.account, None, state.cl_ord_id, rules.get(state.venue, FIX_LIKE))
     child.ledgers = []
     by_id: dict[str, Ledger] = {}
@@ -189,4 +232,25 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: dict[str, C
     child.parted, child.bound, child.gone, child.odd = state.parted, state.bound, state.gone, state.odd
     child.cum = child.sum_cum()
     child.settle()
+    if parts:
+        follow(child, parts)
     return child, by_id
+
+
+def is_split(blob: str) -> bool:
+    """Whether some of the order stands in rows of table `parts`."""
+    return blob.endswith(",true]") and _decode(blob).split
+
+
+def whole(blob: str, parts: Parts) -> str:
+    """The state of an order and its rows in table `parts` as one text, whatever stands where."""
+    try:
+        state = _decode(blob)
+        if not parts and not is_long(state):
+            return blob
+        join_parts(state, parts, LedgerState)
+    except (msgspec.MsgspecError, ValueError, LookupError):
+        # Nobody can read it: that is told elsewhere.
+        return f"{blob}{parts!r}" if parts else blob
+    state.split = False
+    return _encode([getattr(state, name) for name in _CHILD]).decode()

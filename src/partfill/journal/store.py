@@ -30,6 +30,7 @@ _CHILD_COLUMNS = (
     *("leaves_qty", "canceled_qty", "provisional_qty", "overfill_qty", "notional", "avg_px", "executions", "flags", "open"),
     *("updated", "seq", "state"),
 )
+_CHILD_KEPT = ("id", "venue", "account", "instrument", "open")
 _ON_KNOWN_EXECUTION = (
     "ON CONFLICT (child, ledger, key) DO UPDATE SET qty = excluded.qty, px = excluded.px, "
     "venue_time = coalesce(excluded.venue_time, venue_time), seq = excluded.seq, fee = excluded.fee, "
@@ -68,6 +69,11 @@ STATEMENTS = {
         f"INSERT INTO children ({', '.join(_CHILD_COLUMNS)}) VALUES ({', '.join('?' * len(_CHILD_COLUMNS))}) "
         f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CHILD_COLUMNS[3:])}"
     ),
+    # Without the columns that an index has, where they are as they were: nothing but the row is written.
+    "changed": (
+        "UPDATE children SET "
+        f"{', '.join(f'{name} = ?{at}' for at, name in enumerate(_CHILD_COLUMNS, 1) if name not in _CHILD_KEPT)} WHERE id = ?1"
+    ),
     "parents": _upsert("parents", _PARENT_COLUMNS, 5),
     "work": _upsert("work", ("child", "parent", "state"), 2),
     # A parked order that turned out to be another one: its executions move, one after the other as it happened, those that the
@@ -78,6 +84,9 @@ STATEMENTS = {
     "gone_executions": "DELETE FROM executions WHERE child = ?",
     "gone": "DELETE FROM children WHERE id = ?",
     "gone_seen": "DELETE FROM seen WHERE child = ?",
+    "gone_parts": "DELETE FROM parts WHERE child = ?",
+    "lost_parts": "DELETE FROM parts WHERE child = ? AND part = ? AND key = ?",
+    "parts": "INSERT OR REPLACE INTO parts (child, part, key, body) VALUES (?, ?, ?, ?)",
     "gone_names": "DELETE FROM names WHERE venue = ? AND account = ? AND kind = ? AND name = ? AND child = ?",
     "seen": "INSERT OR IGNORE INTO seen (child, name, said) VALUES (?, ?, ?)",
     "names": "INSERT OR REPLACE INTO names (venue, account, kind, name, child) VALUES (?, ?, ?, ?, ?)",
@@ -104,10 +113,13 @@ STATEMENTS = {
     "quarantined": "INSERT OR REPLACE INTO quarantined (child, parent, seq, why, body) VALUES (?, ?, ?, ?, ?)",
     "engine": "INSERT OR REPLACE INTO engine (one, body) VALUES (1, ?)",
 }
-"""How each table of a `SealedBatch` is written, in the order in which one transaction writes them."""
+"""How each table of a `SealedBatch` is written; a batch has them in this order."""
 
 CHECKPOINT_PAGES = 4_000
 """Pages in the write-ahead log after which the writer folds it into the file: 16 MB."""
+
+PARTS_SINCE = 10
+"""The migration that brought table `parts`."""
 
 BUSY_MS = 5_000
 """How long a reader waits for a lock."""
@@ -267,10 +279,8 @@ class Store:
         execute, executemany = self.db.execute, self.db.executemany
         execute("BEGIN IMMEDIATE")
         try:
-            for table, statement in STATEMENTS.items():
-                rows = sealed.get(table)
-                if rows:
-                    executemany(statement, rows)
+            for table, rows in sealed.items():
+                executemany(STATEMENTS[table], rows)
             if self.db.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
                 # SQLite would say so at the commit, when it is too late to leave a row out.
                 raise apsw.ConstraintError("a row belongs to an order that has no row")
@@ -396,6 +406,13 @@ class Store:
     def seen(self, number: int) -> list[tuple[str, str]]:
         """(name, what it said) of everything that was applied to one order once."""
         return list(self.db.execute("SELECT name, said FROM seen WHERE child = ? ORDER BY name", (number,)))
+
+    def parts(self, number: int) -> list[tuple[str, str, str]]:
+        """(part, key, body) of what stands in rows of one order."""
+        if self.version() < PARTS_SINCE:
+            # A file of before, which is only read.
+            return []
+        return list(self.db.execute("SELECT part, key, body FROM parts WHERE child = ? ORDER BY part, key", (number,)))
 
     def child_state(self, number: int) -> tuple[str, list[tuple[int, str, str]]] | None:
         """(state, executions in order of arrival) of one order."""

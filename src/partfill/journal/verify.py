@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ import apsw
 import msgspec
 
 from partfill.journal.batch import Batch
+from partfill.journal.engine_state import ENGINE, whole_engine
 from partfill.journal.isolate import without
 from partfill.journal.keeper import MAX_FINISHED
 from partfill.journal.recovery import faults as other_faults
 from partfill.journal.recovery import recover
-from partfill.journal.salvage import faults
-from partfill.journal.store import Store
+from partfill.journal.salvage import UNREADABLE, faults
+from partfill.journal.state import whole
+from partfill.journal.store import PARTS_SINCE, Store
 from partfill.model.codec import NotAnInput, input_from_journal
 
 TABLES = {
@@ -42,7 +44,8 @@ TABLES = {
     "protections": "SELECT * FROM {}.protections ORDER BY id",
     "engine": "SELECT * FROM {}.engine",
 }
-"""Every derived table, in an order that does not depend on how it was written."""
+"""Every derived table, in an order that does not depend on how it was written. Rows of `parts` are compared with the order that
+they are of: an older version wrote them with it."""
 
 SHOWN = 3
 """Differing rows shown per table."""
@@ -88,6 +91,8 @@ def _verify(live: Store, progress: Callable[[int], None] | None, max_finished: i
             problems.extend(f"the file is damaged: {each}" for each in damage)
             if live.lost_log is not None:
                 problems.append(live.lost_log)
+            strays = _parts(live) - {ENGINE} - {number for (number,) in live.db.execute("SELECT id FROM children")}
+            problems.extend(f"parts: rows of order {number}, which is not there" for number in sorted(strays)[:SHOWN])
             replay = Store(fresh, read_only=True)
             rows: dict[str, int] = {}
             hashes = hashlib.sha256(), hashlib.sha256()
@@ -158,8 +163,12 @@ def _without_hidden(table: str, query: str, live: Store) -> str:
 
 
 def _compare(table: str, query: str, live: Store, replay: Store, hashes: tuple[Any, Any], problems: list[str]) -> int:
-    ours = live.db.execute(query.format("main"))
-    theirs = replay.db.execute(query.format("main"))
+    ours: Iterator[tuple[Any, ...]] = live.db.execute(query.format("main"))
+    theirs: Iterator[tuple[Any, ...]] = replay.db.execute(query.format("main"))
+    if table == "children":
+        ours, theirs = _whole(ours, live), _whole(theirs, replay)
+    if table == "engine":
+        ours, theirs = _whole_engine(ours, live), _whole_engine(theirs, replay)
     count = shown = 0
     while True:
         left, right = next(ours, None), next(theirs, None)
@@ -172,6 +181,29 @@ def _compare(table: str, query: str, live: Store, replay: Store, hashes: tuple[A
         if left != right and shown < SHOWN:
             shown += 1
             problems.append(f"{table}: the file has {_brief(left)}, the replay {_brief(right)}")
+
+
+def _parts(store: Store) -> set[int]:
+    """Orders that have rows in table `parts`."""
+    if store.version() < PARTS_SINCE:
+        return set()
+    return {number for (number,) in store.db.execute("SELECT DISTINCT child FROM parts")}
+
+
+def _whole(rows: Iterator[tuple[Any, ...]], store: Store) -> Iterator[tuple[Any, ...]]:
+    """Rows of orders with all that stands in other rows of them."""
+    having = _parts(store)
+    for row in rows:
+        yield (*row[:-1], whole(row[-1], store.parts(row[0]) if row[0] in having else ()))
+
+
+def _whole_engine(rows: Iterator[tuple[Any, ...]], store: Store) -> Iterator[tuple[Any, ...]]:
+    """The row of the engine with all that stands in other rows of it."""
+    for row in rows:
+        try:
+            yield (*row[:-1], whole_engine(row[-1], store.parts(ENGINE)))
+        except UNREADABLE:
+            yield row
 
 
 def _brief(row: tuple[Any, ...] | None) -> str:

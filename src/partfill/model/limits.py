@@ -41,6 +41,8 @@ _UNITS = (
     (1_000_000_000_000, 10_000_000_000_000, "milliseconds"),
     (1_000_000_000_000_000, 10_000_000_000_000_000, "microseconds"),
 )
+UNITS_FROM = _UNITS[0][0]
+"""No time below this is one in another unit."""
 _FAR = 100
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
 

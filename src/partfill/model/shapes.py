@@ -30,7 +30,18 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from partfill.model.limits import EARLIEST_NS, MAX_ID, MAX_ID_BITS, MAX_INT, MAX_LIST, MAX_TEXT, MAX_TIME, shown, unit_of
+from partfill.model.limits import (
+    EARLIEST_NS,
+    MAX_ID,
+    MAX_ID_BITS,
+    MAX_INT,
+    MAX_LIST,
+    MAX_TEXT,
+    MAX_TIME,
+    UNITS_FROM,
+    shown,
+    unit_of,
+)
 from partfill.model.numbers import MAX_DIGITS, MAX_EXPONENT, NotAnInput, NotANumber, checked, dec
 
 IDS = frozenset(
@@ -105,7 +116,9 @@ class _Code:
             case inspect.BoolType():
                 return f"type({v}) is not bool"
             case inspect.IntType() if name in TIMES:
-                return f"type({v}) is not int or {v} > {MAX_TIME} or ({v} < {EARLIEST_NS} and not time({v}, n))"
+                # What is before all units of time that may be meant needs no look, and what is of our days neither.
+                odd = f"{v} < {EARLIEST_NS} and not 0 <= {v} < {UNITS_FROM} and not time({v}, n)"
+                return f"type({v}) is not int or {v} > {MAX_TIME} or ({odd})"
             case inspect.IntType():
                 return f"type({v}) is not int or not -{MAX_INT} <= {v} <= {MAX_INT}"
             case inspect.DecimalType():

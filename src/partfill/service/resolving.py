@@ -16,7 +16,7 @@ from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.ledger import Ledger
 from partfill.journal.journal import Journal
-from partfill.journal.state import thaw
+from partfill.journal.state import is_split, thaw
 from partfill.journal.store import Store
 from partfill.model.commands import Resolve
 from partfill.model.events import CommandRefused
@@ -43,7 +43,7 @@ def doubted(path: Path, name: str, venue: str | None, account: str | None) -> An
         for number in numbers:
             state = store.child_state(number)
             if state is not None:
-                child, _ = thaw(*state, {})
+                child, _ = thaw(*state, {}, None, store.parts(number) if is_split(state[0]) else ())
                 found.extend(_shown(child, each) for each in child.ledgers if each.doubt is not None and each.doubt.count)
     finally:
         store.close()

@@ -1,0 +1,124 @@
+"""What the running process and one that begins from its tables do alike: what is due, and orders that a step touches beside."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from partfill.core.child import Child
+from partfill.core.engine import Engine
+from partfill.core.invariants import check_whole
+from partfill.model.capabilities import Capabilities, ReplaceQty
+from partfill.model.commands import KillSwitch, Looked, Restarted, Submit, Tick, Untrack
+from partfill.model.events import Adopted, Alarm, AlarmKind, Fill
+from partfill.model.inputs import (
+    Execution,
+    OrderPlaced,
+    OrderSnapshot,
+    PositionSeen,
+    RequestSent,
+    Track,
+    VenueDeclared,
+)
+from partfill.model.operations import Cancel, Query
+from partfill.model.terms import Terms
+from partfill.model.words import ExecType, Request, Side
+from tests.core.driven import PLAIN, VENUE
+
+D = Decimal
+SECOND = 1_000_000_000
+START = 20_000 * 86_400 * SECOND
+TERMS = Terms(instrument="X", side=Side.BUY, order_qty=D(10), price=D(5))
+
+
+def test_a_replace_that_prints_no_size_makes_an_unknown_order_known_and_what_filled_is_told() -> None:
+    engine = Engine()
+    engine.step(VenueDeclared(venue="v", capabilities=Capabilities(replace_qty=ReplaceQty.OPEN)), START)
+    engine.step(Execution(venue="v", order_id="1", cl_ord_id="A", key="k", qty=D(3), px=D(5)), START + 1)
+    asked = RequestSent(venue="v", order_id="1", cl_ord_id="B", orig_cl_ord_id="A", request=Request.REPLACE, order_qty=D(7))
+    engine.step(asked, START + 2)
+    done = OrderSnapshot(venue="v", order_id="1", cl_ord_id="B", orig_cl_ord_id="A", exec_type=ExecType.REPLACED)
+    told = engine.step(done, START + 3).events
+    child = engine.children[1]
+    assert (child.order_qty, child.cum, child.leaves) == (10, 3, 7)
+    assert [event.qty for event in told if isinstance(event, Fill)] == [3]
+    assert any(isinstance(event, Adopted) for event in told)
+    assert not any(isinstance(event, Alarm) and event.kind is AlarmKind.INVARIANT for event in told)
+    check_whole(child)
+
+
+def test_a_leg_of_a_combination_is_in_the_units_of_its_own_instrument_whatever_was_split() -> None:
+    engine = Engine()
+    engine.step(Restarted(desk="d"), START)
+    engine.step(PositionSeen(venue="v", instrument="X", qty=D(0), as_of=START), START + 1)
+    terms = Terms(instrument="X", side=Side.BUY, order_qty=D(12), price=D(5))
+    engine.step(OrderPlaced(venue="v", order_id="1", cl_ord_id="A", terms=terms), START + 2)
+    split = OrderSnapshot(venue="v", order_id="1", exec_type=ExecType.RESTATED, restatement="split", order_qty=D(20))
+    engine.step(split, START + 3)
+    leg = Execution(venue="v", order_id="1", key="k", qty=D(1), px=D(5), leg="p", instrument="Y", side=Side.SELL)
+    told = engine.step(leg, START + 4).events
+    assert not [event for event in told if isinstance(event, Alarm)]
+    assert engine.counters.quarantined == 0
+
+
+def two_orders(engine: Engine) -> tuple[Child, Child]:
+    """Two of ours, each acknowledged; another order got the client id of the first later: that of the second."""
+    engine.step(VenueDeclared(venue=VENUE, capabilities=PLAIN), START)
+    engine.step(Restarted(desk="d"), START + 1)
+    for ref in ("one", "two"):
+        engine.step(Submit(venue=VENUE, ref=ref, terms=TERMS), START + 2)
+    one, two = engine.children[1], engine.children[2]
+    for number, child in ((1, one), (2, two)):
+        names = {"order_id": str(number), "cl_ord_id": child.cl_ord_id}
+        engine.step(OrderSnapshot(venue=VENUE, **names, exec_type=ExecType.NEW, order_qty=D(10)), START + 3)
+    engine.index.by_client[VENUE, "", one.cl_ord_id or ""] = two
+    return one, two
+
+
+FOUND = Looked(
+    venue=VENUE, order_id="1", definite=False, as_of=START + 4,
+    order=OrderSnapshot(venue=VENUE, cl_ord_id="?", cum_qty=D(4), leaves_qty=D(6), avg_px=D(5), as_of=START + 4),
+)  # fmt: skip
+"""The question was about the first order; the answer leads to the second."""
+
+
+def test_an_answer_about_another_order_reaches_the_parent_of_that_one() -> None:
+    engine = Engine()
+    one, two = two_orders(engine)
+    engine.step(FOUND, START + 5)
+    assert one.work is not None
+    assert two.work is not None
+    assert (two.cum, two.work.parent.cum, two.work.seen_cum) == (4, 4, 4)
+    assert one.work.parent.cum == 0
+
+
+def test_what_could_not_be_asked_stays_due() -> None:
+    engine = Engine()
+    engine.step(VenueDeclared(venue=VENUE, capabilities=PLAIN), START)
+    engine.step(Restarted(desk="d"), START + 1)
+    engine.step(Track(venue=VENUE, ref="r", terms=TERMS, order_id="1", cl_ord_id="A"), START + 2)
+    engine.step(Untrack(venue=VENUE, ref="r"), START + 3)
+    # A new life: it is to be asked for, and nobody follows it any more.
+    engine.step(Restarted(desk="d"), START + SECOND)
+    work = engine.children[1].work
+    assert work is not None
+    assert work.look_at == START + SECOND
+    assert not engine.step(Tick(), START + 10 * SECOND).operations
+    assert not engine.desk.timers, "it wakes nobody up"
+    asked = engine.step(KillSwitch(venue=VENUE, on=True, by="me"), START + 11 * SECOND).operations
+    assert [type(op) for op in asked] == [Cancel]
+    assert [type(op) for op in engine.step(Tick(), START + 12 * SECOND).operations] == [Query]
+    assert work.looking
+    assert not engine.step(Tick(), START + 13 * SECOND).operations
+
+
+def test_a_broken_order_beside_halts_its_parent_as_a_restart_would() -> None:
+    engine = Engine()
+    one, two = two_orders(engine)
+    # What a bug would do to it.
+    two.ledger.itemised = D(-1)
+    engine.step(FOUND, START + 5)
+    assert engine.counters.quarantined == 1
+    assert one.work is not None
+    assert two.work is not None
+    assert two.work.parent.halted
+    assert not one.work.parent.halted
