@@ -6,12 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import parent, position, rulings
+from partfill.core import ledger, parent, position, rulings
+from partfill.core.booked import Booked
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
@@ -59,6 +61,8 @@ HOLDS = {
     "links": (40, "a replace that was told late"),
     "ids": (60, "a placeholder for an id"),
     "ids+tables": (10, "restart from the tables"),
+    "heard": (40, "a story that was told to its end"),
+    "heard+tables": (6, "a story that was told to its end"),
     "wire": (15, "a garbled message that was refused"),
     "tables+accounts+fees+lost busts": (10, "restart from the tables"),
 }
@@ -238,11 +242,32 @@ def believe_garbled_numbers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PartfillDecoder, "decode", decode)
 
 
+def take_blanks_for_ids(patch: pytest.MonkeyPatch) -> None:
+    """A blank id is an id like any other."""
+    patch.setattr("partfill.core.attribution._id", lambda name: name)
+
+
+def forget_the_void_of_a_correction(patch: pytest.MonkeyPatch) -> None:
+    """A void that names a correction is lost where the correction has not come yet."""
+    void = ledger.Ledger.void
+
+    def voided(self: ledger.Ledger, key: str, what: Any) -> Any:
+        return (Booked.DUPLICATE, key) if key not in self.rows and self.root(key) == key else void(self, key, what)
+
+    patch.setattr(ledger.Ledger, "void", voided)
+
+
+def confirm_all_of_it(patch: pytest.MonkeyPatch) -> None:
+    """A quantity that a total had told is confirmed, and so is what is new."""
+    patch.setattr("partfill.core.fills._confirm", lambda child, qty, px, key, effects: None)
+
+
 PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("tables", forget_the_timers), ("tables", forget_what_is_in_flight), ("accounts", look_into_another_account),
     ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took), ("accounts", take_back_as_a_trade),
     ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
+    ("heard", take_blanks_for_ids), ("heard", forget_the_void_of_a_correction), ("", confirm_all_of_it),
     ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),
     ("links", believe_the_end_of_an_id_that_was_left), ("", submit_again_without_end),
 ]  # fmt: skip

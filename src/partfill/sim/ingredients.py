@@ -31,13 +31,17 @@ WIRE = "wire"
 """Messages are written and read, and come garbled beside."""
 IDS = "ids"
 """Ids are unique per instrument or day only, or are placeholders."""
+HEARD = "heard"
+"""Orders of others are heard of, each at a venue of its own, with everything that venues say oddly."""
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (LAG, WIRE)
 """Ingredients that a world draws, one at most."""
-ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS)
+ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS, HEARD)
 """What is lived where it is asked for: of some thousand such worlds one still ends with a quantity that is not the venue's."""
+ROUND: tuple[frozenset[str] | None, ...] = (None, *(frozenset({each}) for each in ASKED_FOR))
+"""Ingredients of one world after the other, where all of them are to be met: None draws, as worlds do by default."""
 RARE = {TABLES: 0.15, WIRE: 0.4}
 """How likely one is taken that was drawn, where it is slow."""
 

@@ -44,6 +44,8 @@ class Network(Process):
         """An operation leaves for its venue."""
         if self.story is not None:
             self.tell(f"-> {op}")
+        if self.heard.takes(op):
+            return
         self.must_be(self.decisions.wrong_with(op))
         if type(op) is Query:
             self.later(self.wait(), self.arrives, op, self.now, self.epoch, False)

@@ -13,7 +13,7 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.model.admit import admit
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Tick, Unprotect
-from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed, ProtectionCovered, ProtectionFired
+from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed, KillSwitchChanged, ProtectionCovered, ProtectionFired
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.operations import Operation
 from partfill.model.reports import ExecutionReport
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from partfill.sim.decisions import Decisions
     from partfill.sim.expected import Expected
     from partfill.sim.guards import Guards
+    from partfill.sim.heard import Heard
+    from partfill.sim.published import Published
     from partfill.sim.tables import Tables
     from partfill.sim.totals import Totals
 
@@ -45,6 +47,8 @@ class Process(Timeline):
     expected: Expected
     totals: Totals
     guards: Guards
+    heard: Heard
+    published: Published
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
         super().__init__(story=story)
@@ -97,6 +101,8 @@ class Process(Timeline):
                 self.must_be(self.decisions.wrong_in(event))
             if type(event) is ProtectionFired or type(event) is ProtectionCovered:
                 self.guards.heard(event)
+            if type(event) is KillSwitchChanged and event.on:
+                self.heard.killed(event)
             if type(event) is Alarm:
                 self.expected.heard(event)
                 self.totals.heard(event)
@@ -121,6 +127,7 @@ class Process(Timeline):
         if self.tables is not None:
             self.tables.take(inp, now, effects)
         self.costs.heard(effects)
+        self.published.heard(inp, effects)
 
     def dust_moves(self, events: Iterable[Any]) -> None:
         """What a durable step says of dust holds from now on."""

@@ -202,6 +202,7 @@ class Truth:
                 if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
         self._world.expected.check()
+        self._world.heard.check()
         self.check_positions()
         self._world.guards.check()
         known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}

@@ -22,6 +22,7 @@ from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
+from partfill.sim.heard import Heard
 from partfill.sim.ids import Ids
 from partfill.sim.ingredients import LAG, LINKS, TABLES, WIRE
 from partfill.sim.keys import give_keys
@@ -29,6 +30,7 @@ from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.links import Links
 from partfill.sim.losses import Losses
 from partfill.sim.orders import ACME
+from partfill.sim.published import Published
 from partfill.sim.tables import Tables
 from partfill.sim.timeline import MS, SECOND
 from partfill.sim.totals import Totals
@@ -54,6 +56,7 @@ class World(Happenings):
         super().__init__(seed, story=story, only=only)
         self.truth = Truth(self)
         self.costs = Costs(self)
+        self.published = Published(self)
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
@@ -69,6 +72,7 @@ class World(Happenings):
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
         self.expected = Expected(self)
         self.attempts = Attempts(self)
+        self.heard = Heard(self, seed)
         self.wire = Wire(self) if WIRE in self.ingredients.has else None
         self.totals = Totals(self)
         self.losses = Losses(self)
@@ -102,6 +106,7 @@ class World(Happenings):
         self.guards.begin()
         self.losses.begin()
         self.ids.begin()
+        self.heard.begin()
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
