@@ -119,6 +119,8 @@ class Happenings(Network):
         # What has no limit has none that could be moved.
         venue.restate(order, less, order.price if order.terms.price is None else order.price + step, self.now, said)
         self.tell(f"{order.id} is cut by {less} by its venue")
+        if less:
+            self.leaving.cut(venue, order)
         self.truth.check(venue)
         self.says(venue, said)
 

@@ -56,6 +56,7 @@ class Network(Process):
             self.without_end(op)
         self.guards.sent(op)
         self.attempts.sent(op)
+        self.leaving.sent(op)
         trouble = 1.0 if self.quiet else self.random.random()
         lost = trouble < 0.08
         if lost:

@@ -65,6 +65,7 @@ class Order:
         "fills",
         "first",
         "id",
+        "moved",
         "names",
         "off",
         "parent",
@@ -91,6 +92,8 @@ class Order:
         self.cum = 0
         self.doubled = False
         """Whether one of its execution ids names two executions."""
+        self.moved = False
+        """Whether its venue gave it another price by itself."""
         self.off = 0
         """Voided quantity that does not work again."""
         self.fills: list[Fill] = []

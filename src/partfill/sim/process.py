@@ -13,7 +13,16 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.model.admit import admit
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Tick, Unprotect
-from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed, KillSwitchChanged, ProtectionCovered, ProtectionFired
+from partfill.model.events import (
+    Alarm,
+    AlarmKind,
+    DustLeft,
+    DustUsed,
+    KillSwitchChanged,
+    ParentDone,
+    ProtectionCovered,
+    ProtectionFired,
+)
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.operations import Operation
 from partfill.model.reports import ExecutionReport
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
     from partfill.sim.expected import Expected
     from partfill.sim.guards import Guards
     from partfill.sim.heard import Heard
+    from partfill.sim.leaving import Leaving
     from partfill.sim.published import Published
     from partfill.sim.tables import Tables
     from partfill.sim.totals import Totals
@@ -48,6 +58,7 @@ class Process(Timeline):
     totals: Totals
     guards: Guards
     heard: Heard
+    leaving: Leaving
     published: Published
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
@@ -103,6 +114,8 @@ class Process(Timeline):
                 self.guards.heard(event)
             if type(event) is KillSwitchChanged and event.on:
                 self.heard.killed(event)
+            if type(event) is ParentDone:
+                self.leaving.ended(event)
             if type(event) is Alarm:
                 self.expected.heard(event)
                 self.totals.heard(event)
@@ -128,6 +141,7 @@ class Process(Timeline):
             self.tables.take(inp, now, effects)
         self.costs.heard(effects)
         self.published.heard(inp, effects)
+        self.leaving.heard(inp, effects)
 
     def dust_moves(self, events: Iterable[Any]) -> None:
         """What a durable step says of dust holds from now on."""

@@ -203,6 +203,7 @@ class Truth:
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
         self._world.expected.check()
         self._world.heard.check()
+        self._world.leaving.check()
         self.check_positions()
         self._world.guards.check()
         known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}

@@ -381,6 +381,7 @@ class SimVenue:
     def restate(self, order: Order, less: int, px: int, now: int, said: list[Observation]) -> None:
         """The venue changes a working order by itself: `less` of it stays in force, at `px`."""
         order.qty -= less
+        order.moved = order.moved or px != order.price
         order.price = px
         self.changed(order)
         said.append(self._report(order, ExecType.RESTATED, now))

@@ -27,6 +27,7 @@ from partfill.sim.ids import Ids
 from partfill.sim.ingredients import LAG, LINKS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
+from partfill.sim.leaving import Leaving
 from partfill.sim.links import Links
 from partfill.sim.losses import Losses
 from partfill.sim.orders import ACME
@@ -57,6 +58,7 @@ class World(Happenings):
         self.truth = Truth(self)
         self.costs = Costs(self)
         self.published = Published(self)
+        self.leaving = Leaving(self)
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
