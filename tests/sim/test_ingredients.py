@@ -61,6 +61,7 @@ HOLDS = {
     "links": (40, "a replace that was told late"),
     "ids": (60, "a placeholder for an id"),
     "ids+tables": (10, "restart from the tables"),
+    "markets": (20, "an odd book"),
     "heard": (40, "a story that was told to its end"),
     "heard+tables": (6, "a story that was told to its end"),
     "wire": (15, "a garbled message that was refused"),
@@ -257,6 +258,11 @@ def forget_the_void_of_a_correction(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger.Ledger, "void", voided)
 
 
+def believe_any_book(patch: pytest.MonkeyPatch) -> None:
+    """A book is a book, of whatever."""
+    patch.setattr("partfill.core.remainder._fresh", lambda s, book: s.now - book.as_of <= 2_000_000_000)
+
+
 def confirm_all_of_it(patch: pytest.MonkeyPatch) -> None:
     """A quantity that a total had told is confirmed, and so is what is new."""
     patch.setattr("partfill.core.fills._confirm", lambda child, qty, px, key, effects: None)
@@ -268,6 +274,7 @@ PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
     ("heard", take_blanks_for_ids), ("heard", forget_the_void_of_a_correction), ("", confirm_all_of_it),
+    ("markets", believe_any_book),
     ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),
     ("links", believe_the_end_of_an_id_that_was_left), ("", submit_again_without_end),
 ]  # fmt: skip

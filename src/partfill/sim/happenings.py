@@ -32,7 +32,7 @@ class Happenings(Network):
         )  # fmt: skip
         if venue.daily and terms.time_in_force is TimeInForce.GTC:
             terms = msgspec.structs.replace(terms, time_in_force=TimeInForce.DAY)
-        policy = self.decisions.policy()
+        policy = self.decisions.policy(terms.price or D[100])
         rule = Resubmit(min_resubmit_size=D[random.choice((0, 1, 5))], max_resubmit_attempts=random.randint(0, 4))
         before = self.engine.desk.next_id
         self.decisions.wishes(before, terms.price)
