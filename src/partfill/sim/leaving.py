@@ -83,7 +83,7 @@ class Leaving:
     def cut(self, venue: SimVenue, order: Order) -> None:
         """A venue cuts an order down by itself."""
         child = self._world.truth.child_of(venue, order)
-        if child is not None and child.work is not None and child.work.parent.guards is None:
+        if child is not None and child.work is not None and child.work.parent.guards is None and not child.work.request:
             self._cut[child.id] = order.qty
 
     # ------------------------------------------------------------------ operations
@@ -138,6 +138,9 @@ class Leaving:
             raise Violation(f"{op.cl_ord_id} replaces an order by itself: {qty} at {op.price}")
         if child.id in self._cut and child.order_qty == self._cut[child.id] < qty:
             raise Violation(f"{op.cl_ord_id} asks for {qty} of an order that its venue cut down to {child.order_qty}")
+        if child.order_qty != self._cut.get(child.id):
+            # It left before the cut was known.
+            self._cut.pop(child.id, None)
 
     def _leaves(self, parent: Parent, child: Child, work: Work) -> None:
         """An order that protects is taken off: not before those that stay work, and not a larger one than is too much."""
@@ -179,7 +182,7 @@ class Leaving:
                 if child is None or child.work is None or child.flags & _QUARANTINED:
                     continue
                 parent = child.work.parent
-                if killed and not parent.halted:
+                if killed and not parent.halted and child.open_at_venue:
                     raise Violation(f"{order.first} works at {venue.kind.name} under the kill switch")
                 if child.flags & _SUSPECTED or parent.guards is not None or parent.handling is not None:
                     continue

@@ -20,7 +20,7 @@ import msgspec
 from partfill.model.book import Book
 from partfill.model.commands import Decide
 from partfill.model.instrument import Instrument, TickBand
-from partfill.model.policy import Mode, RemainderPolicy
+from partfill.model.policy import Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
 from partfill.model.words import Side
@@ -42,7 +42,7 @@ class Markets:
         self.on = MARKETS in world.ingredients.has
         self._least = Decimal(self.random.choice((0, 0, 5, 12)) if self.on else 0)
         self._grows = self.random.randint(1, 4) * SECOND if self.on and self.random.random() < 0.7 else None
-        """When ticks become larger."""
+        """How long ticks have one size, and then another."""
         self._thin: dict[int, int] = {}
         """Per parent: when its book was first thin, of looks in a row."""
         self._ticks: dict[int, int] = {}
@@ -54,6 +54,12 @@ class Markets:
         if not self.on:
             return policy
         fee = self.random.choice((Decimal(0), Decimal("0.01"), Decimal("0.02")))
+        if self._grows is not None and self.random.random() < 0.5:
+            # It follows the market for as long as it may.
+            policy = msgspec.structs.replace(
+                policy, default_policy=Remainder.CHASE, chase_max_ticks=self.random.randint(2, 6), rechase_ms=100,
+                cancel_on_book_thin=False,
+            )  # fmt: skip
         if self.random.random() < 0.5:
             return msgspec.structs.replace(policy, taker_fee_rate=fee)
         least = min(price * self.random.randint(1, 9), Decimal(1000))
@@ -62,7 +68,7 @@ class Markets:
     @property
     def tick(self) -> int:
         """The size of a tick now."""
-        return 2 if self._grows is not None and self._world.time >= self._world.start + self._grows else 1
+        return 1 if self._grows is None else 1 + (self._world.time - self._world.start) // self._grows % 2
 
     def instrument(self, instrument: Instrument) -> Instrument:
         """What is traded, as it is now."""
@@ -98,12 +104,13 @@ class Markets:
             # Some of what was decided may be lost.
             self._epoch = self._world.epoch
             self._thin.clear()
-            self._ticks.clear()
+            self._ticks = dict.fromkeys(self._ticks, 2)
         inp, now = self._world.log[-1]
         if not isinstance(inp, Decide):
             return None
         seen, verdict, number = report.seen, report.verdict, report.parent
-        self._ticks.setdefault(number, self.tick)
+        if not inp.shed:
+            self._ticks.setdefault(number, int(inp.instrument.ticks[0].tick))
         first = self._thin.pop(number, None)
         if verdict is Reason.BOOK_THIN_UNCONFIRMED:
             if first is not None and now >= first + policy.thin_confirm_ms * MS:
