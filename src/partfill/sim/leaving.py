@@ -75,6 +75,9 @@ class Leaving:
         if child is None or child.work is None:
             return
         parent, rule = child.work.parent, child.work.parent.resubmit
+        held = parent.guards is not None and parent.terms.reduce_only
+        if not held and any(each.flags & _SUSPECTED for each in parent.children):
+            raise Violation(f"{parent.ref} has ended while a venue says that less has filled than was heard")
         if parent.stop is not None or rule is None or parent.halted or not parent.rest or child.status is OrdStatus.REJECTED:
             return
         if parent.resubmits < rule.max_resubmit_attempts and parent.rest >= rule.min_resubmit_size:
@@ -111,7 +114,8 @@ class Leaving:
         held = parent.guards is not None and parent.terms.reduce_only
         if not held and any(each.flags & _SUSPECTED for each in others):
             raise Violation(f"{op.cl_ord_id} is placed while a venue says that less has filled than was heard")
-        if parent.guards is None and any(self._is_asked(each) for each in others):
+        planned = parent.guards is None or not safe_replace(child.rules)
+        if planned and any(self._is_asked(each) for each in others) and not any(each.flags & _SUSPECTED for each in others):
             raise Violation(f"{op.cl_ord_id} is placed while a venue is asked what counts after a void")
         if (parent.guards or 0) > 0 and child.rules.reduces and not op.terms.reduce_only:
             raise Violation(f"{op.cl_ord_id} protects, and does not say that it only closes")
@@ -136,6 +140,9 @@ class Leaving:
             and not child.flags & Flag.RESTATED
         ):
             raise Violation(f"{op.cl_ord_id} replaces an order by itself: {qty} at {op.price}")
+        held = parent.guards is not None and parent.terms.reduce_only
+        if qty > (child.order_qty or 0) and not held and any(each.flags & _SUSPECTED for each in parent.children):
+            raise Violation(f"{op.cl_ord_id} asks for more while a venue says that less has filled than was heard")
         if child.id in self._cut and child.order_qty == self._cut[child.id] < qty:
             raise Violation(f"{op.cl_ord_id} asks for {qty} of an order that its venue cut down to {child.order_qty}")
         if child.order_qty != self._cut.get(child.id):
@@ -153,6 +160,9 @@ class Leaving:
             if covered < parent.asked - parent.cum:
                 raise Violation(f"{child.cl_ord_id} leaves, and {covered} are left of {parent.asked - parent.cum} to protect")
             for each in stay:
+                if each.work is not None and each.work.sent_at == self._world.log[-1][1]:
+                    # It is placed in the very step in which this one leaves, after that was decided.
+                    continue
                 if not each.order_ids or (each.work is not None and each.work.request is Request.PLACE):
                     raise Violation(f"{child.cl_ord_id} leaves before {each.cl_ord_id} works, which takes its place")
             return

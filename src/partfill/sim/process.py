@@ -35,6 +35,7 @@ from partfill.sim.venue import SimVenue
 if TYPE_CHECKING:
     from partfill.sim.costs import Costs
     from partfill.sim.decisions import Decisions
+    from partfill.sim.doubted import Doubted
     from partfill.sim.expected import Expected
     from partfill.sim.guards import Guards
     from partfill.sim.heard import Heard
@@ -59,6 +60,7 @@ class Process(Timeline):
     guards: Guards
     heard: Heard
     leaving: Leaving
+    doubted: Doubted
     published: Published
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
@@ -142,6 +144,7 @@ class Process(Timeline):
         self.costs.heard(effects)
         self.published.heard(inp, effects)
         self.leaving.heard(inp, effects)
+        self.doubted.heard(inp, now, effects)
 
     def dust_moves(self, events: Iterable[Any]) -> None:
         """What a durable step says of dust holds from now on."""

@@ -18,6 +18,7 @@ from partfill.sim.accounts import add_accounts, count_collisions
 from partfill.sim.attempts import Attempts
 from partfill.sim.costs import Costs
 from partfill.sim.decisions import Decisions
+from partfill.sim.doubted import Doubted
 from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
 from partfill.sim.guards import Guards
@@ -59,6 +60,7 @@ class World(Happenings):
         self.costs = Costs(self)
         self.published = Published(self)
         self.leaving = Leaving(self)
+        self.doubted = Doubted(self)
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
