@@ -62,6 +62,8 @@ HOLDS = {
     "ids": (60, "a placeholder for an id"),
     "ids+tables": (10, "restart from the tables"),
     "markets": (20, "an odd book"),
+    "manners": (40, "a placing that arrived twice"),
+    "manners+tables": (6, "a reply that came late"),
     "heard": (40, "a story that was told to its end"),
     "heard+tables": (6, "a story that was told to its end"),
     "wire": (15, "a garbled message that was refused"),
@@ -263,6 +265,11 @@ def believe_any_book(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("partfill.core.remainder._fresh", lambda s, book: s.now - book.as_of <= 2_000_000_000)
 
 
+def give_up_what_exists(patch: pytest.MonkeyPatch) -> None:
+    """A placing that is refused is refused, whatever the refusal says."""
+    patch.setattr("partfill.core.refused.meaning", lambda reason, declared: None)
+
+
 def confirm_all_of_it(patch: pytest.MonkeyPatch) -> None:
     """A quantity that a total had told is confirmed, and so is what is new."""
     patch.setattr("partfill.core.fills._confirm", lambda child, qty, px, key, effects: None)
@@ -274,7 +281,7 @@ PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
     ("heard", take_blanks_for_ids), ("heard", forget_the_void_of_a_correction), ("", confirm_all_of_it),
-    ("markets", believe_any_book),
+    ("markets", believe_any_book), ("manners", give_up_what_exists),
     ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),
     ("links", believe_the_end_of_an_id_that_was_left), ("", submit_again_without_end),
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from partfill.model.words import OrdStatus, Request
 from partfill.sim.orders import where
 from partfill.sim.timeline import MS
 from partfill.sim.truth import Violation
+from partfill.sim.venue import DUPLICATE
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
@@ -86,6 +87,11 @@ class Attempts:
         """An answer arrives."""
         if isinstance(inp, Answered) and inp.outcome is Outcome.REFUSED and inp.request is Request.PLACE:
             leg = self._legs.get(inp.cl_ord_id)
+            child = self._world.engine.index.by_client.get((inp.venue, inp.account, inp.cl_ord_id))
+            taken = inp.order is not None or (inp.reason == DUPLICATE and self._world.manners.on)
+            if taken or child is None or child.work is None or child.work.request is not Request.PLACE:
+                # It is there, or was given up since.
+                return
             if leg is not None and self._skews.get(inp.cl_ord_id) == self._world.skew:
                 # A clock that jumped meanwhile makes it an order that had worked for long.
                 self._refused[leg] = (self._world.time, self._world.skew)

@@ -21,7 +21,7 @@ from partfill.model.observations import OrderSnapshot
 from partfill.model.operations import Cancel, Operation, Query
 from partfill.model.words import ExecType, OrdStatus, Request
 from partfill.sim.ingredients import HEARD
-from partfill.sim.orders import D
+from partfill.sim.orders import D, where
 from partfill.sim.stories import STORIES
 from partfill.sim.story import Story
 from partfill.sim.timeline import MS
@@ -60,13 +60,13 @@ class Heard:
         told = story.tell()
         self.stories[venue] = story
         self._left[venue] = len(told)
-        self._sure(VenueDeclared(venue=venue, capabilities=story.rules))
+        self.sure(VenueDeclared(venue=venue, capabilities=story.rules))
         wait = 0
         for inp in told:
             wait += self._random.randint(1, 40) * MS
             world.later(wait, self._hears, story, inp)
 
-    def _sure(self, inp: Input) -> None:
+    def sure(self, inp: Input) -> None:
         """The process takes it, whatever becomes of it meanwhile."""
         world = self._world
         epoch = world.epoch
@@ -79,7 +79,7 @@ class Heard:
         if story.over:
             return
         story.hear(inp)
-        self._sure(inp)
+        self.sure(inp)
         if not story.over:
             self._must_be(story, end=not self._left[story.venue])
 
@@ -110,10 +110,11 @@ class Heard:
     def takes(self, op: Operation) -> bool:
         """Whether an operation is for one of these venues, which then does it."""
         story = self.stories.get(op.venue)
-        if story is None:
+        if story is None and where(op) in self._world.venues:
             return False
         if isinstance(op, Cancel):
-            story.over = True
+            if story is not None:
+                story.over = True
             self._world.ingredients.meet("an order of others that was killed")
         self._world.later(20 * MS, self._answers, op)
         return True
@@ -124,7 +125,7 @@ class Heard:
         if child is None:
             return
         said = OrderSnapshot(
-            venue=op.venue, order_id=child.order_id, cl_ord_id=child.cl_ord_id, as_of=world.now,
+            venue=op.venue, order_id=child.order_id, cl_ord_id=child.cl_ord_id, as_of=world.now, instrument=child.instrument,
             exec_type=ExecType.CANCELED if isinstance(op, Cancel) else None,
             ord_status=OrdStatus.CANCELED if isinstance(op, Cancel) or not child.open_at_venue else OrdStatus.NEW,
             cum_qty=child.cum, leaves_qty=D[0] if isinstance(op, Cancel) else child.leaves,

@@ -96,7 +96,7 @@ class Network(Process):
         self.pending[op.order] -= 1
         before = self.guards.open_beside(op)
         if type(op) is Place:
-            reply = venue.place(op, self.now, said)
+            reply = self.manners.placed(venue, op, venue.place(op, self.now, said), self.now)
         elif type(op) is Cancel:
             reply = venue.cancel(op, self.now, said)
         else:
@@ -106,7 +106,10 @@ class Network(Process):
         self.truth.check(venue)
         self.says(venue, said)
         if not lost:
-            self.later(self.wait(), self.answer, reply, epoch)
+            slow = self.manners.slow()
+            if slow:
+                self.later(300 * MS, self.answer, self.unknown(op), epoch)
+            self.later(self.wait() + slow, self.answer, reply, epoch)
 
     def asked_at_venue(self, venue: SimVenue, op: Query, sent: int, epoch: int) -> None:
         """A question reaches the venue."""
@@ -122,7 +125,7 @@ class Network(Process):
             for order_id in child.order_ids
         )
         found = venue.find(op, sent, definite, taken)
-        self.later(self.wait(), self.answer, found, epoch)
+        self.later(self.wait() + self.manners.slow(), self.answer, found, epoch)
 
     def answer(self, inp: Input, epoch: int) -> None:
         """A reply reaches the process that asked, if it still lives."""

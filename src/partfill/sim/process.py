@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from partfill.sim.guards import Guards
     from partfill.sim.heard import Heard
     from partfill.sim.leaving import Leaving
+    from partfill.sim.manners import Manners
     from partfill.sim.published import Published
     from partfill.sim.tables import Tables
     from partfill.sim.totals import Totals
@@ -60,6 +61,7 @@ class Process(Timeline):
     guards: Guards
     heard: Heard
     leaving: Leaving
+    manners: Manners
     doubted: Doubted
     published: Published
 
@@ -106,7 +108,9 @@ class Process(Timeline):
         now = self.now
         inp, _ = admit(inp, now)
         self.log.append((inp, now))
+        was = self.manners.before(inp)
         effects = self.engine.step(inp, now)
+        self.manners.after(inp, was)
         for event in effects.events:
             if self.story is not None:
                 self.tell(f"   ! {event}")
@@ -117,12 +121,14 @@ class Process(Timeline):
             if type(event) is KillSwitchChanged and event.on:
                 self.heard.killed(event)
             if type(event) is ParentDone:
+                self.manners.ended(event)
                 self.leaving.ended(event)
             if type(event) is Alarm:
                 self.expected.heard(event)
                 self.totals.heard(event)
-            if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
-                raise Violation(f"alarm {event.kind}: {event.text}")
+            if type(event) is Alarm and not self.manners.means_it(event.kind, inp):
+                if event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
+                    raise Violation(f"alarm {event.kind}: {event.text}")
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:
             self.crashes.pop(0)
             self.unsure = (self.log[-1], effects.events)

@@ -215,6 +215,7 @@ class Truth:
                 name in self._world.sent
                 and name not in known
                 and (child.open_at_venue or child.cum)
+                and not (child.work is not None and child.work.parent.halted)
                 and not self._has_twin(child)
             ):
                 raise Violation(f"{name} never reached its venue and is {child.status} with {child.cum} filled here")

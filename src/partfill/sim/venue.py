@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from partfill.sim.replicas import Replicas
 
 
+DUPLICATE = "duplicate client id"
+"""Why a venue refuses a second order under an id of ours."""
 TOO_MUCH = "reduce_only_sum: the reduce-only orders would be more than the position"
 """Why a venue that sums them refuses one."""
 
@@ -138,7 +140,7 @@ class SimVenue:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
-            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, DUPLICATE)
         order = self._new(op)
         much = self._is_too_much(order)
         if not self._room(order) or much:
@@ -429,6 +431,10 @@ class SimVenue:
             fee_currency=None if fee is None else fill.currency, as_of=now,
             instrument=self.instrument if self.scoped else None, side=order.side if self.scoped else None,
         )  # fmt: skip
+
+    def shown(self, order: Order, now: int) -> OrderSnapshot:
+        """What a reply shows of an order."""
+        return self._report(order, None, now)
 
     def changed(self, order: Order) -> None:
         """Every copy will know."""

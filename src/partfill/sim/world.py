@@ -31,6 +31,7 @@ from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.leaving import Leaving
 from partfill.sim.links import Links
 from partfill.sim.losses import Losses
+from partfill.sim.manners import Manners
 from partfill.sim.orders import ACME
 from partfill.sim.published import Published
 from partfill.sim.tables import Tables
@@ -60,6 +61,7 @@ class World(Happenings):
         self.costs = Costs(self)
         self.published = Published(self)
         self.leaving = Leaving(self)
+        self.manners = Manners(self)
         self.doubted = Doubted(self)
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
@@ -111,6 +113,7 @@ class World(Happenings):
         self.losses.begin()
         self.ids.begin()
         self.heard.begin()
+        self.manners.begin()
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
