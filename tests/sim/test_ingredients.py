@@ -64,6 +64,7 @@ HOLDS = {
     "markets": (20, "an odd book"),
     "manners": (40, "a placing that arrived twice"),
     "manners+tables": (6, "a reply that came late"),
+    "glitches": (40, "an order that ended in silence"),
     "heard": (40, "a story that was told to its end"),
     "heard+tables": (6, "a story that was told to its end"),
     "wire": (15, "a garbled message that was refused"),
@@ -270,6 +271,11 @@ def give_up_what_exists(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("partfill.core.refused.meaning", lambda reason, declared: None)
 
 
+def believe_that_nothing_works(patch: pytest.MonkeyPatch) -> None:
+    """One answer that prints nothing at work is enough."""
+    patch.setattr("partfill.core.presumed._enough", lambda child, gone: True)
+
+
 def confirm_all_of_it(patch: pytest.MonkeyPatch) -> None:
     """A quantity that a total had told is confirmed, and so is what is new."""
     patch.setattr("partfill.core.fills._confirm", lambda child, qty, px, key, effects: None)
@@ -282,6 +288,7 @@ PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
     ("heard", take_blanks_for_ids), ("heard", forget_the_void_of_a_correction), ("", confirm_all_of_it),
     ("markets", believe_any_book), ("manners", give_up_what_exists),
+    ("glitches", believe_that_nothing_works),
     ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),
     ("links", believe_the_end_of_an_id_that_was_left), ("", submit_again_without_end),
 ]  # fmt: skip

@@ -76,6 +76,7 @@ class Guards:
         """What a venue says of itself in this world."""
         rules = self._world.losses.declared(venue, self._world.decisions.declared(venue.kind.capabilities))
         rules = self._world.manners.declared(self._world.ids.declared(venue, rules))
+        rules = self._world.glitches.declared(venue.kind, rules)
         sums = False
         if self.wanted and self.modern:
             stops, chance = self._later.random() < 0.6, self._later.random()

@@ -161,4 +161,4 @@ class Happenings(Network):
             # Somebody goes through everything that was ever ordered.
             also = list(venue.ids)
         for each in venue.poll(self.now, also):
-            self.later(self.wait(), self.answer, each, self.epoch)
+            self.later(self.wait(), self.answer, self.glitches.printed(venue, each), self.epoch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.inputs import Gap, Input
 from partfill.model.observations import Observation
@@ -125,7 +127,9 @@ class Network(Process):
             for order_id in child.order_ids
         )
         found = venue.find(op, sent, definite, taken)
-        self.later(self.wait() + self.manners.slow(), self.answer, found, epoch)
+        if found.order is not None:
+            found = msgspec.structs.replace(found, order=self.glitches.printed(venue, found.order))
+        self.later(self.wait() + self.manners.slow() + self.glitches.slow(), self.answer, found, epoch)
 
     def answer(self, inp: Input, epoch: int) -> None:
         """A reply reaches the process that asked, if it still lives."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from partfill.sim.decisions import Decisions
     from partfill.sim.doubted import Doubted
     from partfill.sim.expected import Expected
+    from partfill.sim.glitches import Glitches
     from partfill.sim.guards import Guards
     from partfill.sim.heard import Heard
     from partfill.sim.leaving import Leaving
@@ -61,6 +62,7 @@ class Process(Timeline):
     guards: Guards
     heard: Heard
     leaving: Leaving
+    glitches: Glitches
     manners: Manners
     doubted: Doubted
     published: Published
@@ -151,6 +153,7 @@ class Process(Timeline):
         self.published.heard(inp, effects)
         self.leaving.heard(inp, effects)
         self.doubted.heard(inp, now, effects)
+        self.glitches.heard(inp, effects)
 
     def dust_moves(self, events: Iterable[Any]) -> None:
         """What a durable step says of dust holds from now on."""

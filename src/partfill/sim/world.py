@@ -21,6 +21,7 @@ from partfill.sim.decisions import Decisions
 from partfill.sim.doubted import Doubted
 from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
+from partfill.sim.glitches import Glitches
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
 from partfill.sim.heard import Heard
@@ -61,6 +62,7 @@ class World(Happenings):
         self.costs = Costs(self)
         self.published = Published(self)
         self.leaving = Leaving(self)
+        self.glitches = Glitches(self)
         self.manners = Manners(self)
         self.doubted = Doubted(self)
         self.engine = self.engine_type()
@@ -113,6 +115,7 @@ class World(Happenings):
         self.losses.begin()
         self.ids.begin()
         self.heard.begin()
+        self.glitches.begin()
         self.manners.begin()
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
