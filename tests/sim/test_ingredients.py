@@ -65,6 +65,8 @@ HOLDS = {
     "manners": (40, "a placing that arrived twice"),
     "manners+tables": (6, "a reply that came late"),
     "glitches": (40, "an order that ended in silence"),
+    "legs": (30, "legs that are what they are to be"),
+    "legs+tables": (4, "legs that are what they are to be"),
     "heard": (40, "a story that was told to its end"),
     "heard+tables": (6, "a story that was told to its end"),
     "wire": (15, "a garbled message that was refused"),
@@ -276,6 +278,11 @@ def believe_that_nothing_works(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("partfill.core.presumed._enough", lambda child, gone: True)
 
 
+def take_all_with_a_target(patch: pytest.MonkeyPatch) -> None:
+    """A target that is reached takes all that it covers, whatever the market shows."""
+    patch.setattr("partfill.core.firing.takes", lambda leg, side, book: Decimal(1000))
+
+
 def confirm_all_of_it(patch: pytest.MonkeyPatch) -> None:
     """A quantity that a total had told is confirmed, and so is what is new."""
     patch.setattr("partfill.core.fills._confirm", lambda child, qty, px, key, effects: None)
@@ -287,7 +294,7 @@ PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
     ("heard", take_blanks_for_ids), ("heard", forget_the_void_of_a_correction), ("", confirm_all_of_it),
-    ("markets", believe_any_book), ("manners", give_up_what_exists),
+    ("markets", believe_any_book), ("manners", give_up_what_exists), ("legs", take_all_with_a_target),
     ("glitches", believe_that_nothing_works),
     ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),
     ("links", believe_the_end_of_an_id_that_was_left), ("", submit_again_without_end),

@@ -39,12 +39,14 @@ MANNERS = "manners"
 """Venues have odd manners: requests that arrive twice, replies that come late, refusals that mean something."""
 GLITCHES = "glitches"
 """Answers print nothing at work, of orders that ended in silence and of some that work."""
+LEGS = "legs"
+"""Positions are protected by several legs, with shares and least sizes; venues refuse stops that the market has passed."""
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (LAG, WIRE)
 """Ingredients that a world draws, one at most."""
-ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS, HEARD, MARKETS, MANNERS, GLITCHES)
+ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS, HEARD, MARKETS, MANNERS, GLITCHES, LEGS)
 """What is lived where it is asked for: of some thousand such worlds one still ends with a quantity that is not the venue's."""
 ROUND: tuple[frozenset[str] | None, ...] = (None, *(frozenset({each}) for each in ASKED_FOR))
 """Ingredients of one world after the other, where all of them are to be met: None draws, as worlds do by default."""

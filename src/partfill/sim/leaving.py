@@ -201,6 +201,8 @@ class Leaving:
                 if parent.price is not None and order.price != parent.price and not (order.moved or parent.halted):
                     raise Violation(f"{order.first} works at {order.price}, and {parent.price} was asked for")
         for parent in world.engine.desk.parents.values():
+            if (parent.guards or 0) > 0 and not parent.children and not parent.halted:
+                raise Violation(f"{parent.ref} protects a position, and no order was ever placed for it")
             ledgers = [ledger for child in parent.children for ledger in child.ledgers]
             if not parent.cum or any(ledger.unpriced or ledger.provisional for ledger in ledgers):
                 continue

@@ -59,6 +59,7 @@ class Network(Process):
         self.guards.sent(op)
         self.attempts.sent(op)
         self.leaving.sent(op)
+        self.legs.sent(op)
         trouble = 1.0 if self.quiet else self.random.random()
         lost = trouble < 0.08
         if lost:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from partfill.sim.guards import Guards
     from partfill.sim.heard import Heard
     from partfill.sim.leaving import Leaving
+    from partfill.sim.legs import Legs
     from partfill.sim.manners import Manners
     from partfill.sim.published import Published
     from partfill.sim.tables import Tables
@@ -62,6 +63,7 @@ class Process(Timeline):
     guards: Guards
     heard: Heard
     leaving: Leaving
+    legs: Legs
     glitches: Glitches
     manners: Manners
     doubted: Doubted
@@ -154,6 +156,7 @@ class Process(Timeline):
         self.leaving.heard(inp, effects)
         self.doubted.heard(inp, now, effects)
         self.glitches.heard(inp, effects)
+        self.legs.heard(inp, effects)
 
     def dust_moves(self, events: Iterable[Any]) -> None:
         """What a durable step says of dust holds from now on."""

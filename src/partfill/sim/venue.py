@@ -6,6 +6,7 @@ truth; the world loses, doubles, delays and reorders what it says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 DUPLICATE = "duplicate client id"
 """Why a venue refuses a second order under an id of ours."""
+TRIGGERS = "would_trigger: the market is beyond it"
+"""Why a venue refuses a stop that the market has passed."""
 TOO_MUCH = "reduce_only_sum: the reduce-only orders would be more than the position"
 """Why a venue that sums them refuses one."""
 
@@ -61,6 +64,7 @@ class SimVenue:
         "past",
         "random",
         "reduces",
+        "refuses",
         "replicas",
         "venue",
     )
@@ -106,6 +110,8 @@ class SimVenue:
         """Whether it refuses things now and then for no reason."""
         self.sums = False
         """Whether it counts all orders that may only reduce together, and refuses what would be more than the position."""
+        self.refuses: Callable[[SimVenue, Place], bool] | None = None
+        """Says whether a stop is refused since the market has passed it; None for never."""
         self.reduces = False
         """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
 
@@ -141,6 +147,8 @@ class SimVenue:
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, DUPLICATE)
+        if self.refuses is not None and self.refuses(self, op):
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, TRIGGERS)
         order = self._new(op)
         much = self._is_too_much(order)
         if not self._room(order) or much:

@@ -30,6 +30,7 @@ from partfill.sim.ingredients import LAG, LINKS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.leaving import Leaving
+from partfill.sim.legs import Legs
 from partfill.sim.links import Links
 from partfill.sim.losses import Losses
 from partfill.sim.manners import Manners
@@ -63,6 +64,7 @@ class World(Happenings):
         self.published = Published(self)
         self.leaving = Leaving(self)
         self.glitches = Glitches(self)
+        self.legs = Legs(self, seed)
         self.manners = Manners(self)
         self.doubted = Doubted(self)
         self.engine = self.engine_type()
@@ -87,6 +89,7 @@ class World(Happenings):
         for venue in self.venues.values():
             venue.replicas = self.totals.replicas()
             venue.keys = give_keys(self, venue)
+            venue.refuses = self.legs.refuses
             venue.links = Links(self.ingredients) if LINKS in self.ingredients.has else None
         self.decisions = Decisions(self, seed)
         self.guards = Guards(self, seed)
