@@ -169,5 +169,6 @@ class Glitches:
         # What is placed in its stead may fill beside it.
         open_qty = max(0, order.qty - order.off - int(child.cum))
         self._world.truth.works_again(order.root.parent, open_qty)
+        self._world.truth.loose.add(order.root.parent)
         self._world.guards.works_again(venue, order, open_qty)
         self._world.ingredients.meet("an order at work that was taken for ended")

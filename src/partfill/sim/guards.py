@@ -82,9 +82,10 @@ class Guards:
             stops, chance = self._later.random() < 0.6, self._later.random()
             # A bust that nobody told leaves less at the venue than is known here: it refuses until that is ruled.
             sum_up = ReduceOnly.EACH if LOST in self._world.ingredients.has else ReduceOnly.SUM
-            kind = ReduceOnly.EACH if chance < 0.3 else sum_up if chance < 0.5 else ReduceOnly.NONE
+            many = LEGS in self._world.ingredients.has
+            kind = ReduceOnly.EACH if chance < 0.3 else sum_up if chance < (0.65 if many else 0.5) else ReduceOnly.NONE
             sums = kind is ReduceOnly.SUM
-            if chance < 0.4 and sums:
+            if chance < (0.45 if many else 0.4) and sums:
                 # It says otherwise: its refusals tell.
                 kind = ReduceOnly.EACH
             rules = msgspec.structs.replace(rules, stops=stops, reduce_only=kind)

@@ -48,7 +48,17 @@ DRAWN = (LAG, WIRE)
 """Ingredients that a world draws, one at most."""
 ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS, HEARD, MARKETS, MANNERS, GLITCHES, LEGS)
 """What is lived where it is asked for: of some thousand such worlds one still ends with a quantity that is not the venue's."""
-ROUND: tuple[frozenset[str] | None, ...] = (None, *(frozenset({each}) for each in ASKED_FOR))
+ROUND: tuple[frozenset[str] | None, ...] = (
+    None,
+    *map(
+        frozenset,
+        (
+            (TABLES, HEARD), (LEGS, GLITCHES), (FEES, MARKETS), (LEGS, MANNERS), (ACCOUNTS, LEGS), (LOST, HEARD),
+            (STOPS, MARKETS), (LEGS, TABLES), (LINKS, MARKETS), (GLITCHES, MARKETS), (MANNERS, HEARD), (LEGS, LOST),
+            (DOUBLED, LEGS), (IDS, MARKETS), (FEES,), (LOST,), (GLITCHES,),
+        ),
+    ),
+)  # fmt: skip
 """Ingredients of one world after the other, where all of them are to be met: None draws, as worlds do by default."""
 RARE = {TABLES: 0.15, WIRE: 0.4}
 """How likely one is taken that was drawn, where it is slow."""

@@ -104,6 +104,10 @@ class Leaving:
             raise Violation(f"{op.cl_ord_id} was refused and is asked for before its time")
         if isinstance(op, Replace):
             self._replaced(op, parent, child)
+        elif parent.guards is None and self._cut.get(child.id) == child.order_qty:
+            wanted = parent.price == work.px and parent.exposure <= parent.asked and work.retarget
+            if wanted and parent.stop is None and child.gone is None:
+                raise Violation(f"{op.cl_ord_id} takes an order off that its venue cut down, to place more")
         elif (parent.guards or 0) > 0 and parent.stop is None and not safe_replace(child.rules):
             self._leaves(parent, child, work)
 

@@ -167,9 +167,12 @@ class Legs:
         if protection is None:
             return
         if any(guard.watched and guard.fired_at and not guard.leg.stops for guard in protection.guards):
-            if any(guard.parent is None and guard.fired_at and not guard.leg.stops for guard in protection.guards):
+            gone = [guard for guard in protection.guards if guard.parent is None and guard.fired_at and not guard.leg.stops]
+            if gone and held >= protection.min_qty:
                 raise Violation(f"a target of {side.value} at {venue.kind.name} has fired, and fires no more")
             return
+        if held and not protection.covered and not protection.small and not protection.blind_since:
+            raise Violation(f"{held} {side.value} at {venue.kind.name} are quiet and not covered")
         grows = rules.reduces_each or safe_replace(rules)
         slack = 0 if grows else max(0, int(protection.min_qty) - 1)
         for name, wanted in self._orders(protection, place, held, rules).items():

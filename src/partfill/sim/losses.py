@@ -141,6 +141,9 @@ class Losses:
         wrong = self._random.randint(right + 1, most) if high else self._random.randint(0, right - 1)
         self._wrong -= 1
         self._world.totals.wrong(venue, order, HIGH if high else LOW)
+        if high:
+            # What is believed to have filled is placed once more, until it is known better.
+            self._world.guards.works_again(venue, order, wrong - right)
         leaves = D[0] if not said.leaves_qty else D[most - wrong]
         word = OrdStatus.FILLED if wrong == most else said.ord_status
         changed = msgspec.structs.replace(

@@ -18,7 +18,7 @@ import msgspec
 
 from partfill.core.child import Child
 from partfill.model.capabilities import Capabilities, ClientId
-from partfill.model.commands import Answered, Looked, Outcome
+from partfill.model.commands import Answered, KillSwitch, Looked, Outcome, Untrack
 from partfill.model.events import AlarmKind, ParentDone
 from partfill.model.inputs import Input, OrderSnapshot, Quarantined
 from partfill.model.refusals import Refusal
@@ -70,7 +70,7 @@ class Manners:
         """Things happen to orders now and then."""
         if self.on:
             for _ in range(6):
-                what = self._random.choice((self._stranger, self._refused_row))
+                what = self._random.choice((self._stranger, self._stranger, self._refused_row, self._released))
                 self._world.later(self._random.randint(500, 8_000) * MS, what)
 
     # ------------------------------------------------------------------ on the way
@@ -132,6 +132,20 @@ class Manners:
         self.put.add(child.work.parent.id)
         self._world.ingredients.meet("a parent order whose row was refused")
         self._world.feed(Quarantined(orders=(), parents=(child.work.parent.id,), why="simulated"))
+
+    def _released(self) -> None:
+        """A user lets an order go as it is; then the switch is pulled."""
+        found = self._ours()
+        if not found:
+            return
+        child = self._random.choice(found)
+        assert child.work is not None
+        parent, world = child.work.parent, self._world
+        where_ = {"venue": parent.venue, "account": parent.account}
+        world.heard.sure(Untrack(ref=parent.ref, **where_))
+        world.ingredients.meet("an order that was let go")
+        world.later(500 * MS, world.feed, KillSwitch(on=True, by="sim", **where_))
+        world.later(2_500 * MS, world.feed, KillSwitch(on=False, by="sim", **where_))
 
     # ------------------------------------------------------------------ what must hold
 

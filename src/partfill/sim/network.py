@@ -9,7 +9,6 @@ from partfill.model.inputs import Gap, Input
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
-from partfill.sim.attempts import Attempts
 from partfill.sim.ids import Ids
 from partfill.sim.losses import Losses
 from partfill.sim.orders import where
@@ -30,7 +29,6 @@ class Network(Process):
     truth: Truth
     losses: Losses
     ids: Ids
-    attempts: Attempts
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
         super().__init__(seed, story=story, only=only)

@@ -33,6 +33,7 @@ from partfill.sim.truth import Violation
 from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
+    from partfill.sim.attempts import Attempts
     from partfill.sim.costs import Costs
     from partfill.sim.decisions import Decisions
     from partfill.sim.doubted import Doubted
@@ -63,6 +64,7 @@ class Process(Timeline):
     guards: Guards
     heard: Heard
     leaving: Leaving
+    attempts: Attempts
     legs: Legs
     glitches: Glitches
     manners: Manners
@@ -154,6 +156,7 @@ class Process(Timeline):
         self.costs.heard(effects)
         self.published.heard(inp, effects)
         self.leaving.heard(inp, effects)
+        self.attempts.changed(effects)
         self.doubted.heard(inp, now, effects)
         self.glitches.heard(inp, effects)
         self.legs.heard(inp, effects)

@@ -37,6 +37,8 @@ class Truth:
         self.asked: dict[int, int] = {}
         self.allowed: dict[int, int] = {}
         """Per parent: what is asked for now, and what may be out until a smaller wish has come through."""
+        self.loose: set[int] = set()
+        """Parents of which an order at work was rightly taken for ended."""
         self._dust: dict[int, int] = {}
         """What a parent left as dust and nobody took."""
 
@@ -64,9 +66,9 @@ class Truth:
     def dust_left(self, event: DustLeft, number: int) -> None:
         """An order has ended with dust: what is left of it, and no more."""
         rest = self.asked[number] - self._filled(number)
-        if event.qty > rest:
+        if event.qty > rest and number not in self.loose:
             raise Violation(f"{event.ref} left {event.qty} as dust and {rest} were left of it")
-        self._dust[number] = int(event.qty)
+        self._dust[number] = min(int(event.qty), max(0, rest))
 
     def dust_used(self, event: DustUsed, side: Side, wishes: list[Decimal]) -> None:
         """An order asks for the dust of others: their wish becomes part of it."""

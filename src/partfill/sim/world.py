@@ -12,6 +12,7 @@ one parent never exceeds what was asked.
 
 from __future__ import annotations
 
+from partfill.core.parent import Done
 from partfill.model.commands import KillSwitch, Restarted, Stop
 from partfill.model.inputs import VenueDeclared
 from partfill.sim.accounts import add_accounts, count_collisions
@@ -142,6 +143,9 @@ class World(Happenings):
                 break
             self.settle()
         for parent in self.engine.desk.parents.values():
+            if parent.done is Done.RELEASED and parent.stop is None:
+                # Its user lets it go on.
+                continue
             if parent.done is None or parent.active:
                 raise Violation(f"{parent.ref} was stopped and hangs: {[child.status for child in parent.active]}")
         for venue in self.venues.values():
