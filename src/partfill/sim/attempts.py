@@ -87,7 +87,9 @@ class Attempts:
 
     def changed(self, effects: Effects) -> None:
         """What is to be protected has changed: whatever was refused before says nothing of it."""
-        if any(isinstance(event, ProtectionChanged | ProtectionFired | KillSwitchChanged) for event in effects.events):
+        if self._refused and any(
+            isinstance(event, ProtectionChanged | ProtectionFired | KillSwitchChanged) for event in effects.events
+        ):
             self._refused.clear()
 
     def heard(self, inp: Input) -> None:

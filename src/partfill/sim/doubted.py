@@ -55,6 +55,10 @@ class Doubted:
 
     def heard(self, inp: Input, now: int, effects: Effects) -> None:
         """A step is on disk. Raises `Violation`."""
+        child = effects.child
+        calm = child is None or not (child.flags & _SUSPECTED or child.id in self._answers)
+        if calm and not effects.events:
+            return
         said = answer_in(inp)
         for event in effects.events:
             if isinstance(event, Fill | Confirmation | Reversal) and said is None:
@@ -65,8 +69,7 @@ class Doubted:
                     raise Violation(f"order {event.order} is disputed after {count} answers")
             elif isinstance(event, Alarm) and event.kind is AlarmKind.RULED and not isinstance(inp, Resolve):
                 self._ruled(event.order)
-        child = effects.child
-        if child is None or child.work is None:
+        if child is None or child.work is None or calm:
             return
         if not child.flags & _SUSPECTED:
             news = any(isinstance(event, Fill | Reversal | Confirmation) for event in effects.events)

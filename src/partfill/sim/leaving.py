@@ -57,10 +57,12 @@ class Leaving:
         for event in effects.events:
             if type(event) is KillSwitchChanged:
                 (self.killed.add if event.on else self.killed.discard)((event.venue, event.account))
-        if isinstance(inp, Amend) and inp.order_qty is not None:
+        if type(inp) is Amend and inp.order_qty is not None:
             parent = self._world.engine.desk.by_ref.get((inp.venue, inp.account, inp.ref))
             for child in parent.children if parent is not None else ():
                 self._cut.pop(child.id, None)
+        if not effects.operations:
+            return
         goes: dict[int, dict[int, int]] = {}
         for op in effects.operations:
             work = self._work(op)

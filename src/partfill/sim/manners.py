@@ -151,7 +151,9 @@ class Manners:
 
     def before(self, inp: Input) -> Before | None:
         """What is in flight for the order that an answer is about."""
-        if not isinstance(inp, Answered | Looked) or inp.cl_ord_id is None:
+        if type(inp) is not Answered and type(inp) is not Looked:
+            return None
+        if inp.cl_ord_id is None:
             return None
         child = self._world.engine.index.by_client.get((inp.venue, inp.account, inp.cl_ord_id))
         if child is None or child.work is None:

@@ -154,9 +154,10 @@ class Process(Timeline):
         if self.tables is not None:
             self.tables.take(inp, now, effects)
         self.costs.heard(effects)
-        self.published.heard(inp, effects)
+        if effects.events or effects.merged:
+            self.published.heard(inp, effects)
+            self.attempts.changed(effects)
         self.leaving.heard(inp, effects)
-        self.attempts.changed(effects)
         self.doubted.heard(inp, now, effects)
         self.glitches.heard(inp, effects)
         self.legs.heard(inp, effects)
