@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING
 
 from partfill.core.effects import Effects
 from partfill.model.commands import Answered, Outcome, Protect, Unprotect
-from partfill.model.events import KillSwitchChanged, ProtectionChanged, ProtectionFired
+from partfill.model.events import KillSwitchChanged, PositionClosed, ProtectionChanged, ProtectionFired
 from partfill.model.inputs import Input
 from partfill.model.operations import Cancel, Operation, Place, Replace
 from partfill.model.words import OrdStatus, Request
 from partfill.sim.orders import where
 from partfill.sim.timeline import MS
 from partfill.sim.truth import Violation
-from partfill.sim.venue import DUPLICATE
+from partfill.sim.venue import DUPLICATE, TRIGGERS
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
+
+
+_NEWS = (ProtectionChanged, ProtectionFired, KillSwitchChanged, PositionClosed)
+"""After these another thing is to be protected."""
 
 
 class Attempts:
@@ -87,9 +91,7 @@ class Attempts:
 
     def changed(self, effects: Effects) -> None:
         """What is to be protected has changed: whatever was refused before says nothing of it."""
-        if self._refused and any(
-            isinstance(event, ProtectionChanged | ProtectionFired | KillSwitchChanged) for event in effects.events
-        ):
+        if self._refused and any(isinstance(event, _NEWS) for event in effects.events):
             self._refused.clear()
 
     def heard(self, inp: Input) -> None:
@@ -99,7 +101,7 @@ class Attempts:
         if isinstance(inp, Answered) and inp.outcome is Outcome.REFUSED and inp.request is Request.PLACE:
             leg = self._legs.get(inp.cl_ord_id)
             child = self._world.engine.index.by_client.get((inp.venue, inp.account, inp.cl_ord_id))
-            taken = inp.order is not None or (inp.reason == DUPLICATE and self._world.manners.on)
+            taken = inp.order is not None or inp.reason == TRIGGERS or (inp.reason == DUPLICATE and self._world.manners.on)
             if taken or child is None or child.work is None or child.work.request is not Request.PLACE:
                 # It is there, or was given up since.
                 return

@@ -54,9 +54,6 @@ class Leaving:
 
     def heard(self, inp: Input, effects: Effects) -> None:
         """A step is on disk."""
-        for event in effects.events:
-            if type(event) is KillSwitchChanged:
-                (self.killed.add if event.on else self.killed.discard)((event.venue, event.account))
         if type(inp) is Amend and inp.order_qty is not None:
             parent = self._world.engine.desk.by_ref.get((inp.venue, inp.account, inp.ref))
             for child in parent.children if parent is not None else ():
@@ -70,6 +67,10 @@ class Leaving:
                 goes.setdefault(work.parent.id, {})[op.order] = work.sent_at
         for number, orders in goes.items():
             self._together.setdefault(number, []).append(orders)
+
+    def switched(self, event: KillSwitchChanged) -> None:
+        """The switch is put on, or lifted: whoever did that does it again, should the process die of it."""
+        (self.killed.add if event.on else self.killed.discard)((event.venue, event.account))
 
     def ended(self, event: ParentDone) -> None:
         """A parent has ended: nothing is left that was to be submitted again."""

@@ -19,11 +19,11 @@ from partfill.core.effects import Effects
 from partfill.core.guard import Guard, Protection
 from partfill.core.step import safe_replace
 from partfill.model.capabilities import Capabilities, ReduceOnly
-from partfill.model.events import Alarm, AlarmKind, Fill, Reversal
+from partfill.model.events import Alarm, AlarmKind, Fill, ProtectionFired, Reversal
 from partfill.model.inputs import Input
 from partfill.model.operations import Operation, Place
 from partfill.model.protection import Budget, Leg, Passed
-from partfill.model.words import Side
+from partfill.model.words import Side, TimeInForce
 from partfill.sim.ingredients import LEGS
 from partfill.sim.truth import Violation
 
@@ -55,6 +55,8 @@ class Legs:
         """Per protection: its number, and the round of the position."""
         self._has: dict[tuple[Key, str], int] = {}
         """Per leg: the parent order that has it."""
+        self._fired: set[tuple[Key, str]] = set()
+        """Legs whose price was reached, and that have no order for it yet."""
         self._passed: dict[tuple[Key, str], str] = {}
         """Stops that the market had passed -> the order of each that was refused."""
 
@@ -97,6 +99,12 @@ class Legs:
         if not self.on or key is None or not isinstance(op, Place):
             return
         place, name = key
+        child = self._world.engine.children[op.order]
+        ioc = op.terms.time_in_force is TimeInForce.IOC and name.startswith("target")
+        if ioc and child.work is not None and child.work.parent.children[0] is child:
+            if (place, name) not in self._fired:
+                raise Violation(f"{op.cl_ord_id} takes what is shown for {name}, and its price was not reached again")
+            self._fired.discard((place, name))
         if op.terms.stop_px is not None and (place, name) in self._passed:
             raise Violation(f"{op.cl_ord_id} is a stop that the market has passed: {self._passed[place, name]} was refused")
 
@@ -107,6 +115,8 @@ class Legs:
         for event in effects.events:
             if isinstance(event, Fill | Reversal):
                 self._fills(event)
+            elif isinstance(event, ProtectionFired):
+                self._fired.add(((event.venue, event.account, event.instrument, event.side), event.leg))
         desk, holdings = self._world.engine.desk, self._world.engine.holdings
         for place, protection in desk.protections.items():
             position = None if holdings is None else holdings.positions.get(place[:3])
@@ -168,7 +178,7 @@ class Legs:
             return
         if any(guard.watched and guard.fired_at and not guard.leg.stops for guard in protection.guards):
             gone = [guard for guard in protection.guards if guard.parent is None and guard.fired_at and not guard.leg.stops]
-            if gone and held >= protection.min_qty:
+            if any(guard.wanted for guard in gone):
                 raise Violation(f"a target of {side.value} at {venue.kind.name} has fired, and fires no more")
             return
         if held and not protection.covered and not protection.small and not protection.blind_since:

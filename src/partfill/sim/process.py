@@ -124,8 +124,10 @@ class Process(Timeline):
                 self.must_be(self.decisions.wrong_in(event))
             if type(event) is ProtectionFired or type(event) is ProtectionCovered:
                 self.guards.heard(event)
-            if type(event) is KillSwitchChanged and event.on:
-                self.heard.killed(event)
+            if type(event) is KillSwitchChanged:
+                self.leaving.switched(event)
+                if event.on:
+                    self.heard.killed(event)
             if type(event) is ParentDone:
                 self.manners.ended(event)
                 self.leaving.ended(event)

@@ -105,7 +105,7 @@ class Truth:
             if total > self.allowed[number]:
                 raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
             asked = self.asked[number]
-            if total <= asked != self.allowed[number]:
+            if total <= asked != self.allowed[number] and number not in self.loose:
                 if not any(self._world.pending.get(child.id) for child in self.children_of(number)):
                     self.allowed[number] = asked
 
