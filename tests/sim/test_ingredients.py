@@ -93,6 +93,8 @@ SEEDS = {
     ("ids", 9): "what an order was called before it had an id brought it back to life",
     ("ids", 54): "a fill of today was booked over an order of yesterday",
     ("ids+tables", 54): "an order that had become another one came back from rows that were not written yet",
+    ("legs", 286): "a target that the kill switch took off was sent again when it was lifted",
+    ("legs+tables", 500746): "a question was due before a refused request might come again, and only a restart asked it",
     ("links", 295): "what a replace had asked for no longer counted once the id before it had ended",
 }
 """Ingredients and seeds that once broke, and what it was."""
