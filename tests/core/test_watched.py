@@ -251,6 +251,23 @@ def test_a_target_takes_what_is_shown_and_the_stop_keeps_the_rest() -> None:
     assert market.legs == (81, 7)
 
 
+def test_a_target_that_was_taken_off_waits_for_its_price_once_more() -> None:
+    market = Watched(TOTAL, STOP, TARGET)
+    market.enters("100", "100")
+    market.shows("110", "111", qty="40")
+    assert market.legs == (60, 40)
+    market.feed(KillSwitch(venue=VENUE, on=True, by="op"))
+    market.answer()
+    assert market.legs == (0, 0)
+    market.shows("100", "101")
+    market.feed(KillSwitch(venue=VENUE, on=False, by="op"))
+    market.answer()
+    assert market.legs == (100, 0)
+    assert len(market.fired()) == 1
+    market.shows("110", "111", qty="40")
+    assert market.legs == (60, 40)
+
+
 def test_a_target_that_finds_nothing_is_not_tried_again_at_once() -> None:
     market = Watched(TOTAL, STOP, TARGET)
     market.enters("100", "100")

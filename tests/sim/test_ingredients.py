@@ -6,12 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import parent, position, rulings
+from partfill.core import ledger, parent, position, rulings
+from partfill.core.booked import Booked
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.engine import Engine
@@ -60,6 +62,14 @@ HOLDS = {
     "links": (40, "a replace that was told late"),
     "ids": (60, "a placeholder for an id"),
     "ids+tables": (10, "restart from the tables"),
+    "markets": (20, "an odd book"),
+    "manners": (40, "a placing that arrived twice"),
+    "manners+tables": (6, "a reply that came late"),
+    "glitches": (40, "an order that ended in silence"),
+    "legs": (30, "legs that are what they are to be"),
+    "legs+tables": (4, "legs that are what they are to be"),
+    "heard": (40, "a story that was told to its end"),
+    "heard+tables": (6, "a story that was told to its end"),
     "wire": (15, "a garbled message that was refused"),
     "tables+accounts+fees+lost busts": (10, "restart from the tables"),
 }
@@ -94,6 +104,8 @@ SEEDS = {
     ("tables", 4101393): "a question that waited for a cancel had no time of its own",
     ("lost busts", 4100679): "what a ruling took from a total worked again here, and not at the venue",
     ("fees", 4202664): "a protective order grew by what its own fee had taken",
+    ("legs", 286): "a target that the kill switch took off was sent again when it was lifted",
+    ("legs+tables", 500746): "a question was due before a refused request might come again, and only a restart asked it",
     ("links", 295): "what a replace had asked for no longer counted once the id before it had ended",
 }
 """Ingredients and seeds that once broke, and what it was."""
@@ -249,11 +261,54 @@ def believe_garbled_numbers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PartfillDecoder, "decode", decode)
 
 
+def take_blanks_for_ids(patch: pytest.MonkeyPatch) -> None:
+    """A blank id is an id like any other."""
+    patch.setattr("partfill.core.attribution._id", lambda name: name)
+
+
+def forget_the_void_of_a_correction(patch: pytest.MonkeyPatch) -> None:
+    """A void that names a correction is lost where the correction has not come yet."""
+    void = ledger.Ledger.void
+
+    def voided(self: ledger.Ledger, key: str, what: Any) -> Any:
+        return (Booked.DUPLICATE, key) if key not in self.rows and self.root(key) == key else void(self, key, what)
+
+    patch.setattr(ledger.Ledger, "void", voided)
+
+
+def believe_any_book(patch: pytest.MonkeyPatch) -> None:
+    """A book is a book, of whatever."""
+    patch.setattr("partfill.core.remainder._fresh", lambda s, book: s.now - book.as_of <= 2_000_000_000)
+
+
+def give_up_what_exists(patch: pytest.MonkeyPatch) -> None:
+    """A placing that is refused is refused, whatever the refusal says."""
+    patch.setattr("partfill.core.refused.meaning", lambda reason, declared: None)
+
+
+def believe_that_nothing_works(patch: pytest.MonkeyPatch) -> None:
+    """One answer that prints nothing at work is enough."""
+    patch.setattr("partfill.core.presumed._enough", lambda child, gone: True)
+
+
+def take_all_with_a_target(patch: pytest.MonkeyPatch) -> None:
+    """A target that is reached takes all that it covers, whatever the market shows."""
+    patch.setattr("partfill.core.firing.takes", lambda leg, side, book: Decimal(1000))
+
+
+def confirm_all_of_it(patch: pytest.MonkeyPatch) -> None:
+    """A quantity that a total had told is confirmed, and so is what is new."""
+    patch.setattr("partfill.core.fills._confirm", lambda child, qty, px, key, effects: None)
+
+
 PLANTED: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("tables", forget_the_timers), ("tables", forget_what_is_in_flight), ("accounts", look_into_another_account),
     ("fees", keep_the_fee_of_what_was_voided), ("fees", keep_what_fees_took), ("accounts", take_back_as_a_trade),
     ("lost busts", never_dispute), ("lost busts", dispute_in_silence), ("lag", believe_an_answer_at_once),
     ("stops", rule_without_waiting), ("doubled keys", count_a_doubled_key_in_silence),
+    ("heard", take_blanks_for_ids), ("heard", forget_the_void_of_a_correction), ("", confirm_all_of_it),
+    ("markets", believe_any_book), ("manners", give_up_what_exists), ("legs", take_all_with_a_target),
+    ("glitches", believe_that_nothing_works),
     ("ids", take_ids_for_unique), ("wire", believe_garbled_numbers),
     ("links", believe_the_end_of_an_id_that_was_left), ("", submit_again_without_end),
 ]  # fmt: skip

@@ -105,7 +105,9 @@ def _of_child(parent: Parent, child: Child, work: Work, now: int) -> Step | None
             return None
         if work.look_at > now:
             later = Step(child, ask=True, at=work.look_at)
-            return later if work.request is not None or work.doubt else _wanted(parent, child, work, now) or later
+            step = None if work.request is not None or work.doubt else _wanted(parent, child, work, now)
+            # Of two things that are due later the sooner one wakes the desk: it is no other after a start.
+            return later if step is None or step.at > later.at else step
         return Step(child, ask=True)
     return _wanted(parent, child, work, now)
 

@@ -454,6 +454,9 @@ def _leaves(protection: Protection, guard: Guard) -> None:
         protection.leaving.append(guard.parent)
     guard.parent = None
     guard.tries = guard.again_at = 0
+    if guard.watched and not guard.leg.stops:
+        # Whatever comes after it waits for the price once more: the market was somewhere else meanwhile.
+        guard.fired_at = 0
 
 
 def _let_go(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:

@@ -10,16 +10,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partfill.model.commands import Answered, Outcome
+from partfill.core.effects import Effects
+from partfill.model.commands import Answered, Outcome, Protect, Unprotect
+from partfill.model.events import KillSwitchChanged, PositionClosed, ProtectionChanged, ProtectionFired
 from partfill.model.inputs import Input
 from partfill.model.operations import Cancel, Operation, Place, Replace
 from partfill.model.words import OrdStatus, Request
 from partfill.sim.orders import where
 from partfill.sim.timeline import MS
 from partfill.sim.truth import Violation
+from partfill.sim.venue import DUPLICATE, TRIGGERS
 
 if TYPE_CHECKING:
     from partfill.sim.world import World
+
+
+_NEWS = (ProtectionChanged, ProtectionFired, KillSwitchChanged, PositionClosed)
+"""After these another thing is to be protected."""
 
 
 class Attempts:
@@ -49,7 +56,7 @@ class Attempts:
             return
         parent = work.parent
         if parent.guards is not None:
-            self._leg(op, f"{where(op)} {parent.ref}")
+            self._leg(op, f"{where(op)} {parent.ref.rpartition(':')[0]}")
             return
         before = self._last.get(parent.id)
         self._last[parent.id] = op.order
@@ -82,10 +89,26 @@ class Attempts:
             raise Violation(f"{leg} was refused and comes again after {self._world.time - at} ns; {waits} are to pass")
         self._world.ingredients.meet("a protective order that was refused and came again")
 
+    def changed(self, effects: Effects) -> None:
+        """What is to be protected has changed: whatever was refused before says nothing of it."""
+        if self._refused and any(isinstance(event, _NEWS) for event in effects.events):
+            self._refused.clear()
+
     def heard(self, inp: Input) -> None:
         """An answer arrives."""
+        if isinstance(inp, Protect | Unprotect):
+            self._refused.clear()
         if isinstance(inp, Answered) and inp.outcome is Outcome.REFUSED and inp.request is Request.PLACE:
             leg = self._legs.get(inp.cl_ord_id)
+            child = self._world.engine.index.by_client.get((inp.venue, inp.account, inp.cl_ord_id))
+            taken = inp.order is not None or inp.reason == TRIGGERS or (inp.reason == DUPLICATE and self._world.manners.on)
+            if taken or child is None or child.work is None or child.work.request is not Request.PLACE:
+                # It is there, or was given up since.
+                return
+            protections = self._world.engine.desk.protections.values()
+            if not any(guard.parent is child.work.parent for each in protections for guard in each.guards):
+                # Another order has the leg meanwhile.
+                return
             if leg is not None and self._skews.get(inp.cl_ord_id) == self._world.skew:
                 # A clock that jumped meanwhile makes it an order that had worked for long.
                 self._refused[leg] = (self._world.time, self._world.skew)

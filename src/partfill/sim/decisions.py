@@ -31,6 +31,7 @@ from partfill.model.policy import DustUse, Mode, Remainder, RemainderPolicy
 from partfill.model.reasons import Reason
 from partfill.model.reports import ExecutionReport
 from partfill.model.words import Side
+from partfill.sim.markets import Markets
 from partfill.sim.truth import Violation
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Decisions:
         """Prices that the user wished for, per parent."""
         self._dust: dict[int, Decimal] = {}
         """What was decided to be dust, per parent."""
+        self.markets = Markets(world, seed)
         self.made = 0
         self._outside = Random(~seed ^ 0x5EED)
         """Draws of the other system, so that a world without it is the world that it was."""
@@ -78,8 +80,12 @@ class Decisions:
         """What a venue declares in this world."""
         return msgspec.structs.replace(rules, book_shows_own=True) if self._shows else rules
 
-    def policy(self) -> RemainderPolicy | None:
+    def policy(self, price: Decimal) -> RemainderPolicy | None:
         """What a user wants done with remainders; often nothing."""
+        policy = self._policy()
+        return None if policy is None else self.markets.policy(policy, price)
+
+    def _policy(self) -> RemainderPolicy | None:
         random = self._random
         if random.random() < 0.3:
             return None
@@ -100,6 +106,7 @@ class Decisions:
         """A user wished for a price."""
         if price is not None:
             self._wishes.setdefault(number, []).append(price)
+            self.markets.wished(number)
 
     def dust(self, event: DustLeft | DustUsed) -> None:
         """Dust was left, or is asked for."""
@@ -161,7 +168,9 @@ class Decisions:
         chance = self._random.random()
         self.made += 1
         book = None if chance < 0.1 else self._book(world.now - self._random.choice((0, 0, 5_000)) * MS)
-        if book is not None and self._shows:
+        if book is not None:
+            book = self.markets.book(book)
+        if book is not None and self._shows and book.instrument == ACME.symbol:
             book = self._with_ours(parent, book)
         world.feed(
             Decide(
@@ -169,7 +178,7 @@ class Decisions:
                 account=parent.account,
                 ref=parent.ref,
                 event=event,
-                instrument=ACME,
+                instrument=self.markets.instrument(ACME),
                 mode=self._mode,
                 book=book,
                 shed=chance > 0.95,
@@ -226,7 +235,7 @@ class Decisions:
         price = op.terms.price if isinstance(op, Place) else op.price if isinstance(op, Replace) else None
         if price is None or parent.handling is None:
             return None
-        ticks = parent.handling.policy.chase_max_ticks
+        ticks = parent.handling.policy.chase_max_ticks * self.markets.cap(parent.id)
         for wish in self._wishes.get(parent.id, ()):
             if price == wish or (price <= wish + ticks if parent.terms.side is Side.BUY else price >= wish - ticks):
                 return None
@@ -240,7 +249,7 @@ class Decisions:
         assert parent.handling is not None
         inp, now = world.log[-1]
         book = inp.book if isinstance(inp, Decide) and not inp.shed else None
-        fresh = book is not None and 0 <= now - book.as_of <= FRESH_MS * MS
+        fresh = book is not None and 0 <= now - book.as_of <= FRESH_MS * MS and book.instrument == ACME.symbol
         wish, policy = self._wishes[report.parent][-1], parent.handling.policy
         wrong = None
         if report.verdict is Reason.DUST_AUTO_CANCEL and report.carried_out:
@@ -252,7 +261,7 @@ class Decisions:
             wrong = f"{report.seen.book_depth_usd} is not what five levels are worth"
         elif self._lacking and report.seen.best is not None:
             wrong = "a book was believed that lacks our order"
-        elif report.verdict in (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_ABORTED):
+        elif report.verdict in (Reason.CHASE_ORDER_SUBMITTED, Reason.CHASE_ABORTED) and not self.markets.on:
             wrong = self._wrong_chase(report, book if fresh else None, wish, policy)
         elif report.verdict is Reason.BOOK_THIN_CANCEL:
             if not fresh or not self._seen_before(parent, now):
@@ -261,6 +270,7 @@ class Decisions:
             wrong = "a hold ended without a fresh book"
         elif report.verdict is Reason.DUST_AUTO_CANCEL and report.remaining_qty * wish > self._much(wish, policy):
             wrong = f"{report.remaining_qty} at {wish} are no dust"
+        wrong = wrong or self.markets.wrong_in(report, policy, fresh)
         return None if wrong is None else f"{report.report_id}, {said}: {wrong}"
 
     @staticmethod

@@ -33,6 +33,8 @@ class Fees:
         self.style = self._random.choice(STYLES)
         self.currency = self._random.choice((QUOTE, BASE, BASE, OTHER))
         self._charges = 0
+        self._bare = self.style != "both" and self.currency != BASE and self._random.random() < 0.7
+        """Whether its venue does not say what a unit is: nothing is taken in that."""
 
     @property
     def in_base(self) -> bool:
@@ -41,7 +43,8 @@ class Fees:
 
     def listed(self) -> InstrumentListed:
         """What the venue says of the instrument."""
-        return InstrumentListed(venue=self._venue, instrument="ACME", quote=QUOTE, base=BASE)
+        base = None if self._bare else BASE
+        return InstrumentListed(venue=self._venue, instrument="ACME", quote=QUOTE, base=base)
 
     def amount(self, qty: int, px: int) -> Decimal:
         """The fee of a fill."""

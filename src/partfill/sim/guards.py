@@ -26,7 +26,7 @@ from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Operation, Place, Query, Replace
 from partfill.model.protection import Budget, Leg, OverClose, Retry
 from partfill.model.words import Side
-from partfill.sim.ingredients import LOST
+from partfill.sim.ingredients import LEGS, LOST
 from partfill.sim.orders import ACME, D, Order, where
 from partfill.sim.truth import Violation
 from partfill.sim.venue import SimVenue
@@ -52,7 +52,7 @@ class Guards:
         self._later = Random(seed ^ 0xB00C)
         """Draws for what came later: budgets, venues without stops, markets."""
         self._retries = Random(seed ^ 0x2E72)
-        self.wanted = self._random.random() < 0.3
+        self.wanted = self._random.random() < 0.3 or LEGS in world.ingredients.has
         self.modern = self._later.random() < 0.8
         """False in a world that is as it was before those."""
         self.sides: dict[tuple[str, Side], tuple[Leg, ...]] = {}
@@ -75,15 +75,17 @@ class Guards:
     def declared(self, venue: SimVenue) -> Capabilities:
         """What a venue says of itself in this world."""
         rules = self._world.losses.declared(venue, self._world.decisions.declared(venue.kind.capabilities))
-        rules = self._world.ids.declared(venue, rules)
+        rules = self._world.manners.declared(self._world.ids.declared(venue, rules))
+        rules = self._world.glitches.declared(venue.kind, rules)
         sums = False
         if self.wanted and self.modern:
             stops, chance = self._later.random() < 0.6, self._later.random()
             # A bust that nobody told leaves less at the venue than is known here: it refuses until that is ruled.
             sum_up = ReduceOnly.EACH if LOST in self._world.ingredients.has else ReduceOnly.SUM
-            kind = ReduceOnly.EACH if chance < 0.3 else sum_up if chance < 0.5 else ReduceOnly.NONE
+            many = LEGS in self._world.ingredients.has
+            kind = ReduceOnly.EACH if chance < 0.3 else sum_up if chance < (0.65 if many else 0.5) else ReduceOnly.NONE
             sums = kind is ReduceOnly.SUM
-            if chance < 0.4 and sums:
+            if chance < (0.45 if many else 0.4) and sums:
                 # It says otherwise: its refusals tell.
                 kind = ReduceOnly.EACH
             rules = msgspec.structs.replace(rules, stops=stops, reduce_only=kind)
@@ -117,6 +119,8 @@ class Guards:
         if self.modern and self._later.random() < 0.4:
             # At the market, once it is reached.
             legs = (msgspec.structs.replace(legs[0], price=None), *legs[1:])
+        if self._world.legs.on:
+            legs = self._world.legs.legs(side)
         self.sides[venue.key, side], self.budgets[venue.key, side] = legs, budget
         if budget is Budget.EACH:
             self.each.add((venue.key, side))
@@ -133,6 +137,8 @@ class Guards:
                 over_close=over,
                 budget=budget,
                 retry=retry,
+                min_qty=self._world.legs.least(),
+                passed=self._world.legs.passed(),
             )
         )
         if self._random.random() < 0.2:
@@ -186,9 +192,14 @@ class Guards:
             self.covered.append(event.after_ns)
             return
         leg = next(leg for leg in self.sides[where(event), event.side] if leg.name == event.leg)
+        if self._world.legs.on and leg.stops and event.px == leg.stop_px:
+            # By its venue's word.
+            return
         book = self.shown[where(event)]
         if self._world.latest - book.as_of > OLD or not _shows(leg, event.side, book):
             raise Violation(f"{leg.name} fired at {event.px}, and the market had not reached it")
+        if not leg.stops and event.qty > _at(leg, event.side, book):
+            raise Violation(f"{leg.name} fired for {event.qty}, and the market shows {_at(leg, event.side, book)}")
 
     # ------------------------------------------------------------------ at every moment
 
@@ -261,6 +272,9 @@ class Guards:
             for side in Side:
                 legs = self.sides.get((venue.key, side), ())
                 open_qty = max(0, venue.held if side is Side.BUY else -venue.held)
+                if self._world.legs.on and legs:
+                    self._world.legs.check(venue, side, open_qty)
+                    continue
                 for name, wanted in self._wanted(venue, side, legs, open_qty).items():
                     works = self._works(venue, name, side)
                     if works != wanted:
@@ -298,6 +312,13 @@ class Guards:
             if parent is not None and parent.guards and parent.ref.split(":")[-2] == name and order.side is not side:
                 found += order.leaves
         return found
+
+
+def _at(leg: Leg, side: Side, book: Book) -> Decimal:
+    """What a book shows at the price of a target, or better."""
+    levels = book.bids if side is Side.BUY else book.asks
+    px = leg.price or Decimal(0)
+    return sum((each.qty for each in levels if (each.px >= px if side is Side.BUY else each.px <= px)), Decimal(0))
 
 
 def _shows(leg: Leg, side: Side, book: Book) -> bool:

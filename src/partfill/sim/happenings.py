@@ -8,7 +8,7 @@ from partfill.model.commands import Amend, KillSwitch, Resubmit, Stop, Submit
 from partfill.model.observations import Observation
 from partfill.model.terms import Terms
 from partfill.model.words import OrdStatus, Side, TimeInForce
-from partfill.sim.ingredients import TOTALS
+from partfill.sim.ingredients import MARKETS, TOTALS
 from partfill.sim.network import Network
 from partfill.sim.orders import ACME, D, Order, where
 from partfill.sim.timeline import MS, SECOND
@@ -32,7 +32,7 @@ class Happenings(Network):
         )  # fmt: skip
         if venue.daily and terms.time_in_force is TimeInForce.GTC:
             terms = msgspec.structs.replace(terms, time_in_force=TimeInForce.DAY)
-        policy = self.decisions.policy()
+        policy = self.decisions.policy(terms.price or D[100])
         rule = Resubmit(min_resubmit_size=D[random.choice((0, 1, 5))], max_resubmit_attempts=random.randint(0, 4))
         before = self.engine.desk.next_id
         self.decisions.wishes(before, terms.price)
@@ -91,7 +91,9 @@ class Happenings(Network):
         """Something trades, ends, or is taken back."""
         if self.quiet:
             return
-        self.later(self.random.randint(5, 150) * MS, self.market)
+        # Where decisions are looked at, there is time for them.
+        calm = MARKETS in self.ingredients.has
+        self.later(self.random.randint(5, 150) * (6 if calm else 1) * MS, self.market)
         venue = self.random.choice(list(self.venues.values()))
         self.events += 1
         said: list[Observation] = []
@@ -99,7 +101,7 @@ class Happenings(Network):
         if venue.open and chance < 0.85:
             order = venue.orders[self.random.choice(list(venue.open))]
             if chance < 0.75:
-                venue.fill(order, self.random.randint(1, max(1, order.leaves)), self.now, said)
+                venue.fill(order, self.random.randint(1, max(1, order.leaves // 3 if calm else order.leaves)), self.now, said)
             else:
                 venue.finish(order, self.random.choice((OrdStatus.CANCELED, OrdStatus.EXPIRED)), self.now, said)
         elif venue.kind.reversible and venue.orders:
@@ -119,6 +121,8 @@ class Happenings(Network):
         # What has no limit has none that could be moved.
         venue.restate(order, less, order.price if order.terms.price is None else order.price + step, self.now, said)
         self.tell(f"{order.id} is cut by {less} by its venue")
+        if less:
+            self.leaving.cut(venue, order)
         self.truth.check(venue)
         self.says(venue, said)
 
@@ -157,4 +161,4 @@ class Happenings(Network):
             # Somebody goes through everything that was ever ordered.
             also = list(venue.ids)
         for each in venue.poll(self.now, also):
-            self.later(self.wait(), self.answer, each, self.epoch)
+            self.later(self.wait(), self.answer, self.glitches.printed(venue, each), self.epoch)

@@ -31,11 +31,35 @@ WIRE = "wire"
 """Messages are written and read, and come garbled beside."""
 IDS = "ids"
 """Ids are unique per instrument or day only, or are placeholders."""
+HEARD = "heard"
+"""Orders of others are heard of, each at a venue of its own, with everything that venues say oddly."""
+MARKETS = "markets"
+"""Books, instruments and policies are odd: other instruments, least sizes, larger ticks, fees."""
+MANNERS = "manners"
+"""Venues have odd manners: requests that arrive twice, replies that come late, refusals that mean something."""
+GLITCHES = "glitches"
+"""Answers print nothing at work, of orders that ended in silence and of some that work."""
+LEGS = "legs"
+"""Positions are protected by several legs, with shares and least sizes; venues refuse stops that the market has passed."""
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (LAG, WIRE, TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS)
 """Ingredients that a world draws, two at most."""
+ASKED_FOR = (HEARD, MARKETS, MANNERS, GLITCHES, LEGS)
+"""What is lived where it is asked for."""
+ROUND: tuple[frozenset[str] | None, ...] = (
+    None,
+    *map(
+        frozenset,
+        (
+            (TABLES, HEARD), (LEGS, GLITCHES), (FEES, MARKETS), (LEGS, MANNERS), (ACCOUNTS, LEGS), (LOST, HEARD),
+            (STOPS, MARKETS), (LEGS, TABLES), (LINKS, MARKETS), (GLITCHES, MARKETS), (MANNERS, HEARD), (LEGS, LOST),
+            (DOUBLED, LEGS), (IDS, MARKETS), (FEES,), (LOST,), (GLITCHES,),
+        ),
+    ),
+)  # fmt: skip
+"""Ingredients of one world after the other, where all of them are to be met: None draws, as worlds do by default."""
 RARE = {TABLES: 0.25, WIRE: 0.5}
 """How likely one is taken that was drawn, where it is slow."""
 

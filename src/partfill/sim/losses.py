@@ -69,8 +69,12 @@ class Losses:
         ]
         if not found:
             return
-        venue, order, fill = self._random.choice(found)
+        self._bust_of(*self._random.choice(found))
+
+    def _bust_of(self, venue: SimVenue, order: Order, fill: Fill) -> None:
         qty = fill.qty
+        if not qty:
+            return
         fill.qty = 0
         order.cum -= qty
         if order.end is None and venue.kind.itemised:
@@ -83,10 +87,11 @@ class Losses:
         about = [each for each in venue.past if isinstance(each, Execution) and each.order_id in order.names]
         told = [each for each in about if each.key == fill.key]
         venue.past = [each for each in venue.past if each not in told]
+        self._world.doubted.busted(order, told)
         venue.changed(order)
         self._world.totals.wrong(venue, order, BUST)
         if fill.version == fill.key and self._random.random() < 0.3:
-            self._world.later(self._random.randint(1, 30) * SECOND, self._returns, venue, order, fill, qty, told)
+            self._world.later(self._random.randint(4, 16) * SECOND, self._returns, venue, order, fill, qty, told)
 
     def _returns(self, venue: SimVenue, order: Order, fill: Fill, qty: int, told: list[Execution]) -> None:
         if fill.qty or order.cum + qty > order.qty:
@@ -102,6 +107,10 @@ class Losses:
         venue.past += told
         venue.changed(order)
         self._world.totals.wrong(venue, order, RETURNS)
+        soon = self._world.time < self._world.start + self._world.trouble + 12 * SECOND
+        if soon and not venue.kind.reversible and self._random.random() < 0.7:
+            # And is taken back once more.
+            self._world.later(self._random.randint(3, 9) * SECOND, self._bust_of, venue, order, fill)
 
     # ------------------------------------------------------------------ wrong totals
 
@@ -132,6 +141,9 @@ class Losses:
         wrong = self._random.randint(right + 1, most) if high else self._random.randint(0, right - 1)
         self._wrong -= 1
         self._world.totals.wrong(venue, order, HIGH if high else LOW)
+        if high:
+            # What is believed to have filled is placed once more, until it is known better.
+            self._world.guards.works_again(venue, order, wrong - right)
         leaves = D[0] if not said.leaves_qty else D[most - wrong]
         word = OrdStatus.FILLED if wrong == most else said.ord_status
         changed = msgspec.structs.replace(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from partfill.model.commands import Answered, Looked, Outcome
 from partfill.model.inputs import Gap, Input
 from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
-from partfill.sim.attempts import Attempts
 from partfill.sim.ids import Ids
 from partfill.sim.losses import Losses
 from partfill.sim.orders import where
@@ -28,7 +29,6 @@ class Network(Process):
     truth: Truth
     losses: Losses
     ids: Ids
-    attempts: Attempts
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
         super().__init__(seed, story=story, only=only)
@@ -44,6 +44,8 @@ class Network(Process):
         """An operation leaves for its venue."""
         if self.story is not None:
             self.tell(f"-> {op}")
+        if self.heard.takes(op):
+            return
         self.must_be(self.decisions.wrong_with(op))
         if type(op) is Query:
             self.later(self.wait(), self.arrives, op, self.now, self.epoch, False)
@@ -54,6 +56,8 @@ class Network(Process):
             self.without_end(op)
         self.guards.sent(op)
         self.attempts.sent(op)
+        self.leaving.sent(op)
+        self.legs.sent(op)
         trouble = 1.0 if self.quiet else self.random.random()
         lost = trouble < 0.08
         if lost:
@@ -93,7 +97,7 @@ class Network(Process):
         self.pending[op.order] -= 1
         before = self.guards.open_beside(op)
         if type(op) is Place:
-            reply = venue.place(op, self.now, said)
+            reply = self.manners.placed(venue, op, venue.place(op, self.now, said), self.now)
         elif type(op) is Cancel:
             reply = venue.cancel(op, self.now, said)
         else:
@@ -103,7 +107,10 @@ class Network(Process):
         self.truth.check(venue)
         self.says(venue, said)
         if not lost:
-            self.later(self.wait(), self.answer, reply, epoch)
+            slow = self.manners.slow()
+            if slow:
+                self.later(300 * MS, self.answer, self.unknown(op), epoch)
+            self.later(self.wait() + slow, self.answer, reply, epoch)
 
     def asked_at_venue(self, venue: SimVenue, op: Query, sent: int, epoch: int) -> None:
         """A question reaches the venue."""
@@ -119,7 +126,9 @@ class Network(Process):
             for order_id in child.order_ids
         )
         found = venue.find(op, sent, definite, taken)
-        self.later(self.wait(), self.answer, found, epoch)
+        if found.order is not None:
+            found = msgspec.structs.replace(found, order=self.glitches.printed(venue, found.order))
+        self.later(self.wait() + self.manners.slow() + self.glitches.slow(), self.answer, found, epoch)
 
     def answer(self, inp: Input, epoch: int) -> None:
         """A reply reaches the process that asked, if it still lives."""

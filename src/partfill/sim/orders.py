@@ -65,6 +65,7 @@ class Order:
         "fills",
         "first",
         "id",
+        "moved",
         "names",
         "off",
         "parent",
@@ -74,6 +75,7 @@ class Order:
         "side",
         "terms",
         "uid",
+        "where",
     )
 
     def __init__(self, number: str, op: Place, root: Order | None = None) -> None:
@@ -91,6 +93,10 @@ class Order:
         self.cum = 0
         self.doubled = False
         """Whether one of its execution ids names two executions."""
+        self.where = where(op)
+        """The key of the account at its venue that it is of."""
+        self.moved = False
+        """Whether its venue gave it another price by itself."""
         self.off = 0
         """Voided quantity that does not work again."""
         self.fills: list[Fill] = []

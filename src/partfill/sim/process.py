@@ -13,7 +13,16 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.model.admit import admit
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Tick, Unprotect
-from partfill.model.events import Alarm, AlarmKind, DustLeft, DustUsed, ProtectionCovered, ProtectionFired
+from partfill.model.events import (
+    Alarm,
+    AlarmKind,
+    DustLeft,
+    DustUsed,
+    KillSwitchChanged,
+    ParentDone,
+    ProtectionCovered,
+    ProtectionFired,
+)
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.operations import Operation
 from partfill.model.reports import ExecutionReport
@@ -24,10 +33,18 @@ from partfill.sim.truth import Violation
 from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
+    from partfill.sim.attempts import Attempts
     from partfill.sim.costs import Costs
     from partfill.sim.decisions import Decisions
+    from partfill.sim.doubted import Doubted
     from partfill.sim.expected import Expected
+    from partfill.sim.glitches import Glitches
     from partfill.sim.guards import Guards
+    from partfill.sim.heard import Heard
+    from partfill.sim.leaving import Leaving
+    from partfill.sim.legs import Legs
+    from partfill.sim.manners import Manners
+    from partfill.sim.published import Published
     from partfill.sim.tables import Tables
     from partfill.sim.totals import Totals
 
@@ -45,6 +62,14 @@ class Process(Timeline):
     expected: Expected
     totals: Totals
     guards: Guards
+    heard: Heard
+    leaving: Leaving
+    attempts: Attempts
+    legs: Legs
+    glitches: Glitches
+    manners: Manners
+    doubted: Doubted
+    published: Published
 
     def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
         super().__init__(story=story)
@@ -89,7 +114,9 @@ class Process(Timeline):
         now = self.now
         inp, _ = admit(inp, now)
         self.log.append((inp, now))
+        was = self.manners.before(inp)
         effects = self.engine.step(inp, now)
+        self.manners.after(inp, was)
         for event in effects.events:
             if self.story is not None:
                 self.tell(f"   ! {event}")
@@ -97,11 +124,19 @@ class Process(Timeline):
                 self.must_be(self.decisions.wrong_in(event))
             if type(event) is ProtectionFired or type(event) is ProtectionCovered:
                 self.guards.heard(event)
+            if type(event) is KillSwitchChanged:
+                self.leaving.switched(event)
+                if event.on:
+                    self.heard.killed(event)
+            if type(event) is ParentDone:
+                self.manners.ended(event)
+                self.leaving.ended(event)
             if type(event) is Alarm:
                 self.expected.heard(event)
                 self.totals.heard(event)
-            if type(event) is Alarm and event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
-                raise Violation(f"alarm {event.kind}: {event.text}")
+            if type(event) is Alarm and not self.manners.means_it(event.kind, inp):
+                if event.kind in (AlarmKind.INVARIANT, AlarmKind.LAW):
+                    raise Violation(f"alarm {event.kind}: {event.text}")
         if self.crashes and self.events >= self.crashes[0] and not self.quiet:
             self.crashes.pop(0)
             self.unsure = (self.log[-1], effects.events)
@@ -121,6 +156,13 @@ class Process(Timeline):
         if self.tables is not None:
             self.tables.take(inp, now, effects)
         self.costs.heard(effects)
+        if effects.events or effects.merged:
+            self.published.heard(inp, effects)
+            self.attempts.changed(effects)
+        self.leaving.heard(inp, effects)
+        self.doubted.heard(inp, now, effects)
+        self.glitches.heard(inp, effects)
+        self.legs.heard(inp, effects)
 
     def dust_moves(self, events: Iterable[Any]) -> None:
         """What a durable step says of dust holds from now on."""

@@ -37,6 +37,8 @@ class Truth:
         self.asked: dict[int, int] = {}
         self.allowed: dict[int, int] = {}
         """Per parent: what is asked for now, and what may be out until a smaller wish has come through."""
+        self.loose: set[int] = set()
+        """Parents of which an order at work was rightly taken for ended."""
         self._dust: dict[int, int] = {}
         """What a parent left as dust and nobody took."""
 
@@ -64,9 +66,9 @@ class Truth:
     def dust_left(self, event: DustLeft, number: int) -> None:
         """An order has ended with dust: what is left of it, and no more."""
         rest = self.asked[number] - self._filled(number)
-        if event.qty > rest:
+        if event.qty > rest and number not in self.loose:
             raise Violation(f"{event.ref} left {event.qty} as dust and {rest} were left of it")
-        self._dust[number] = int(event.qty)
+        self._dust[number] = min(int(event.qty), max(0, rest))
 
     def dust_used(self, event: DustUsed, side: Side, wishes: list[Decimal]) -> None:
         """An order asks for the dust of others: their wish becomes part of it."""
@@ -108,7 +110,8 @@ class Truth:
             if total > self.allowed[number]:
                 raise Violation(f"parent {number}: {total} filled or working at the venue of {self.allowed[number]} asked for")
             asked = self.asked[number]
-            if total <= asked != self.allowed[number] and self._heard(number):
+            loose = number in self.loose or not self._heard(number)
+            if total <= asked != self.allowed[number] and not loose:
                 if not any(self._world.pending.get(child.id) for child in self.children_of(number)):
                     self.allowed[number] = asked
 
@@ -207,6 +210,8 @@ class Truth:
                 if child.work is not None and child.work.parent.id != order.root.parent and not self.twins(order, child):
                     raise Violation(f"{order.id} of {order.first} at {kind.name} counts for {child.work.parent.ref}")
         self._world.expected.check()
+        self._world.heard.check()
+        self._world.leaving.check()
         self.check_positions()
         self._world.guards.check()
         known = {order.first for venue in self._world.venues.values() for order in venue.orders.values()}
@@ -218,6 +223,7 @@ class Truth:
                 name in self._world.sent
                 and name not in known
                 and (child.open_at_venue or child.cum)
+                and not (child.work is not None and child.work.parent.halted)
                 and not self._has_twin(child)
             ):
                 raise Violation(f"{name} never reached its venue and is {child.status} with {child.cum} filled here")

@@ -6,6 +6,7 @@ truth; the world loses, doubles, delays and reorders what it says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from partfill.sim.replicas import Replicas
 
 
+DUPLICATE = "duplicate client id"
+"""Why a venue refuses a second order under an id of ours."""
+TRIGGERS = "would_trigger: the market is beyond it"
+"""Why a venue refuses a stop that the market has passed."""
 TOO_MUCH = "reduce_only_sum: the reduce-only orders would be more than the position"
 """Why a venue that sums them refuses one."""
 
@@ -59,6 +64,7 @@ class SimVenue:
         "past",
         "random",
         "reduces",
+        "refuses",
         "replicas",
         "venue",
     )
@@ -104,6 +110,8 @@ class SimVenue:
         """Whether it refuses things now and then for no reason."""
         self.sums = False
         """Whether it counts all orders that may only reduce together, and refuses what would be more than the position."""
+        self.refuses: Callable[[SimVenue, Place], bool] | None = None
+        """Says whether a stop is refused since the market has passed it; None for never."""
         self.reduces = False
         """Whether it holds orders that may only reduce to the position: they fill no more, and end with it."""
 
@@ -138,7 +146,9 @@ class SimVenue:
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
-            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "duplicate client id")
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, DUPLICATE)
+        if self.refuses is not None and self.refuses(self, op):
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, TRIGGERS)
         order = self._new(op)
         much = self._is_too_much(order)
         if not self._room(order) or much:
@@ -381,6 +391,7 @@ class SimVenue:
     def restate(self, order: Order, less: int, px: int, now: int, said: list[Observation]) -> None:
         """The venue changes a working order by itself: `less` of it stays in force, at `px`."""
         order.qty -= less
+        order.moved = order.moved or px != order.price
         order.price = px
         self.changed(order)
         said.append(self._report(order, ExecType.RESTATED, now))
@@ -428,6 +439,10 @@ class SimVenue:
             fee_currency=None if fee is None else fill.currency, as_of=now,
             instrument=self.instrument if self.scoped else None, side=order.side if self.scoped else None,
         )  # fmt: skip
+
+    def shown(self, order: Order, now: int) -> OrderSnapshot:
+        """What a reply shows of an order."""
+        return self._report(order, None, now)
 
     def changed(self, order: Order) -> None:
         """Every copy will know."""

@@ -12,23 +12,31 @@ one parent never exceeds what was asked.
 
 from __future__ import annotations
 
+from partfill.core.parent import Done
 from partfill.model.commands import KillSwitch, Restarted, Stop
 from partfill.model.inputs import VenueDeclared
 from partfill.sim.accounts import add_accounts, count_collisions
 from partfill.sim.attempts import Attempts
 from partfill.sim.costs import Costs
 from partfill.sim.decisions import Decisions
+from partfill.sim.doubted import Doubted
 from partfill.sim.expected import Expected
 from partfill.sim.fees import give_fees
+from partfill.sim.glitches import Glitches
 from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
+from partfill.sim.heard import Heard
 from partfill.sim.ids import Ids
 from partfill.sim.ingredients import LAG, LINKS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
+from partfill.sim.leaving import Leaving
+from partfill.sim.legs import Legs
 from partfill.sim.links import Links
 from partfill.sim.losses import Losses
+from partfill.sim.manners import Manners
 from partfill.sim.orders import ACME
+from partfill.sim.published import Published
 from partfill.sim.tables import Tables
 from partfill.sim.timeline import MS, SECOND
 from partfill.sim.totals import Totals
@@ -54,6 +62,12 @@ class World(Happenings):
         super().__init__(seed, story=story, only=only)
         self.truth = Truth(self)
         self.costs = Costs(self)
+        self.published = Published(self)
+        self.leaving = Leaving(self)
+        self.glitches = Glitches(self)
+        self.legs = Legs(self, seed)
+        self.manners = Manners(self)
+        self.doubted = Doubted(self)
         self.engine = self.engine_type()
         kinds = self.random.sample(KINDS, self.random.randint(1, 3))
         self.venues = {f"v{number}": SimVenue(f"v{number}", kind, self.random) for number, kind in enumerate(kinds)}
@@ -69,12 +83,14 @@ class World(Happenings):
                 venue.fees = give_fees(self.ingredients, venue.name, venue.account)
         self.expected = Expected(self)
         self.attempts = Attempts(self)
+        self.heard = Heard(self, seed)
         self.wire = Wire(self) if WIRE in self.ingredients.has else None
         self.totals = Totals(self)
         self.losses = Losses(self)
         for venue in self.venues.values():
             venue.replicas = self.totals.replicas()
             venue.keys = give_keys(self, venue)
+            venue.refuses = self.legs.refuses
             venue.links = Links(self.ingredients) if LINKS in self.ingredients.has else None
         self.decisions = Decisions(self, seed)
         self.guards = Guards(self, seed)
@@ -102,6 +118,9 @@ class World(Happenings):
         self.guards.begin()
         self.losses.begin()
         self.ids.begin()
+        self.heard.begin()
+        self.glitches.begin()
+        self.manners.begin()
         self.later(self.random.randint(50, 200) * MS, self.market)
         self.later(SECOND, self.polls)
         for _ in range(self.weather.choice((0, 0, 0, 1, 2))):
@@ -124,10 +143,14 @@ class World(Happenings):
                 break
             self.settle()
         for parent in self.engine.desk.parents.values():
+            if parent.done is Done.RELEASED and parent.stop is None:
+                # Its user lets it go on.
+                continue
             if parent.done is None or parent.active:
                 raise Violation(f"{parent.ref} was stopped and hangs: {[child.status for child in parent.active]}")
         for venue in self.venues.values():
-            if venue.open:
+            if venue.open and not (venue.kind.reversible and self.manners.on):
+                # A void may open again what its user let go.
                 raise Violation(f"everything was stopped and {next(iter(venue.open))} works at {venue.kind.name}")
         if self.tables is not None:
             self.tables.compare(self.engine)
