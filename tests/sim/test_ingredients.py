@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from partfill.cli.main import main
-from partfill.core import ledger, parent, position, rulings
+from partfill.core import attribution, ledger, parent, position, rulings
 from partfill.core.booked import Booked
 from partfill.core.child import Child
 from partfill.core.effects import Effects
@@ -263,7 +263,13 @@ def believe_garbled_numbers(patch: pytest.MonkeyPatch) -> None:
 
 def take_blanks_for_ids(patch: pytest.MonkeyPatch) -> None:
     """A blank id is an id like any other."""
-    patch.setattr("partfill.core.attribution._id", lambda name: name)
+    attribute = attribution.attribute
+
+    def attributed(engine: Any, venue: str, account: str, *names: str | None, **also: Any) -> Any:
+        named = [name if name is None or name.strip() else "blank" for name in names[:3]]
+        return attribute(engine, venue, account, *named, *names[3:], **also)
+
+    patch.setattr(attribution, "attribute", attributed)
 
 
 def forget_the_void_of_a_correction(patch: pytest.MonkeyPatch) -> None:
