@@ -162,7 +162,8 @@ class Leaving:
             return
         others = [each for each in parent.active if each is not child and each.work is not None]
         if child.rules.reduces_each:
-            stay = [each for each in others if each.work and not each.work.leaving and each.work.request is not Request.CANCEL]
+            # One that leaves too covers until it is taken off.
+            stay = [each for each in others if each.work and each.work.request is not Request.CANCEL]
             covered = sum(each.work.worst(each) for each in stay if each.work)
             if covered < parent.asked - parent.cum:
                 raise Violation(f"{child.cl_ord_id} leaves, and {covered} are left of {parent.asked - parent.cum} to protect")
