@@ -23,7 +23,7 @@ from partfill.journal import parts
 from partfill.journal.batch import Batch
 from partfill.journal.recovery import recover
 from partfill.journal.state import freeze, freeze_rest, thaw
-from partfill.journal.store import Store
+from partfill.journal.store import STATEMENTS, Store
 from partfill.journal.verify import verify
 from partfill.model.admit import admit
 from partfill.model.capabilities import Capabilities, Chain, Cumulative
@@ -407,6 +407,21 @@ def test_legs_that_are_others_than_before_are_written_anew() -> None:
     assert diff.anew
     assert len(diff.new) >= len(child.ledgers)
     assert b"ledgers" not in state
+
+
+def test_a_transaction_takes_out_what_is_written_anew() -> None:
+    written = Written(Store(":memory:"))
+    for inp in islice(chain(Chain.RESTARTS), 60):
+        written.take(inp)
+    (child,) = written.engine.children.values()
+    child.ledgers[2], child.ledgers[5] = child.ledgers[5], child.ledgers[2]
+    last = {"order_id": child.order_id, "cl_ord_id": child.cl_ord_id}
+    inp, body = admit(Execution(**said(99, **last), key="more", qty=D(1), px=D(5)), written.now)
+    batch = Batch(written.engine)
+    batch.stage(99, inp, written.now, written.engine.step(inp, written.now), body)
+    sealed = batch.seal(written.engine)
+    assert sealed["gone_parts"] == [(child.id,)]
+    assert list(sealed) == [table for table in STATEMENTS if table in sealed]
 
 
 def test_losses_that_do_not_follow_from_the_case_are_written() -> None:
