@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
+from partfill.core.child import Child
+from partfill.core.doubts import Doubt
 from partfill.core.engine import Engine
 from partfill.core.position import KEPT
 from partfill.journal import parts
 from partfill.journal.batch import Batch
 from partfill.journal.recovery import recover
-from partfill.journal.state import freeze
-from partfill.journal.store import Store
+from partfill.journal.state import freeze, freeze_rest, thaw
+from partfill.journal.store import STATEMENTS, Store
 from partfill.journal.verify import verify
 from partfill.model.admit import admit
 from partfill.model.capabilities import Capabilities, Chain, Cumulative
@@ -344,3 +346,92 @@ def test_a_changed_row_is_found(change: str, told: str, tmp_path: Path) -> None:
     keeper = recover(store)
     assert 1 in keeper.engine.children
     store.close()
+
+
+def read_back(child: Child, store: dict[tuple[str, str], str]) -> bytes:
+    """What a process makes of the rows, once this one has written what it says is new."""
+    state, diff = freeze_rest(child)
+    if diff is not None:
+        if diff.anew:
+            store.clear()
+        for _, part, key in diff.gone:
+            del store[part, key]
+        store.update({(part, key): body for _, part, key, body in diff.new})
+    rows = [(place, key, packed) for place, ledger in enumerate(child.ledgers) for key, packed in ledger.rows.items()]
+    parts_of_it = [(part, key, body) for (part, key), body in sorted(store.items())]
+    return freeze(thaw(state, rows, {child.venue: child.rules}, sorted((child.seen or {}).items()), parts_of_it)[0])
+
+
+def grown(stream: Iterator[Input], inputs: int) -> Child:
+    written = Written(Store(":memory:"))
+    for inp in islice(stream, inputs):
+        written.take(inp)
+    (child,) = written.engine.children.values()
+    child.saved = None
+    return child
+
+
+def test_what_changes_inside_a_leg_that_was_left_is_written() -> None:
+    store: dict[tuple[str, str], str] = {}
+    child = grown(chain(Chain.RESTARTS), 60)
+    left = child.ledgers[3]
+    left.doubt = Doubt(total=D(1))
+    assert read_back(child, store) == freeze(child)
+    left.doubt.count = 2
+    assert read_back(child, store) == freeze(child)
+    left.doubt.aside.extend(f"k{number}" for number in range(20))
+    assert read_back(child, store) == freeze(child)
+    del left.doubt.aside[3:]
+    assert read_back(child, store) == freeze(child)
+    _, diff = freeze_rest(child)
+    assert diff is not None
+    assert not diff.new
+    # The same after it came back.
+    rows = [(place, key, packed) for place, ledger in enumerate(child.ledgers) for key, packed in ledger.rows.items()]
+    state, _ = freeze_rest(child)
+    back, _ = thaw(state, rows, {}, None, [(part, key, body) for (part, key), body in sorted(store.items())])
+    assert back.ledgers[3].doubt is not None
+    back.ledgers[3].doubt.count = 5
+    _, diff = freeze_rest(back)
+    assert diff is not None
+    assert [row[1:3] for row in diff.new] == [("ledgers", "3")]
+
+
+def test_legs_that_are_others_than_before_are_written_anew() -> None:
+    store: dict[tuple[str, str], str] = {}
+    child = grown(chain(Chain.RESTARTS), 60)
+    assert read_back(child, store) == freeze(child)
+    child.ledgers[2], child.ledgers[5] = child.ledgers[5], child.ledgers[2]
+    state, diff = freeze_rest(child)
+    assert diff is not None
+    assert diff.anew
+    assert len(diff.new) >= len(child.ledgers)
+    assert b"ledgers" not in state
+
+
+def test_a_transaction_takes_out_what_is_written_anew() -> None:
+    written = Written(Store(":memory:"))
+    for inp in islice(chain(Chain.RESTARTS), 60):
+        written.take(inp)
+    (child,) = written.engine.children.values()
+    child.ledgers[2], child.ledgers[5] = child.ledgers[5], child.ledgers[2]
+    last = {"order_id": child.order_id, "cl_ord_id": child.cl_ord_id}
+    inp, body = admit(Execution(**said(99, **last), key="more", qty=D(1), px=D(5)), written.now)
+    batch = Batch(written.engine)
+    batch.stage(99, inp, written.now, written.engine.step(inp, written.now), body)
+    sealed = batch.seal(written.engine)
+    assert sealed["gone_parts"] == [(child.id,)]
+    assert list(sealed) == [table for table in STATEMENTS if table in sealed]
+
+
+def test_losses_that_do_not_follow_from_the_case_are_written() -> None:
+    store: dict[tuple[str, str], str] = {}
+    child = grown(voids(), 60)
+    assert read_back(child, store) == freeze(child)
+    ledger = child.ledger
+    assert ledger.cases is not None
+    case = ledger.cases["k5"]
+    case.void = None
+    assert read_back(child, store) == freeze(child)
+    assert store["losses/0", "k5"] != "null"
+    assert store["losses/0", "k6"] == "null"

@@ -229,10 +229,9 @@ def _moved(engine: Engine, child: Child, ledger: Ledger, old: Decimal, key: str 
         if total is not None and cum > total >= was:
             _overfill(engine, child, effects)
     else:
-        # The same quantity, perhaps with other digits: an order of one ledger shares its number with it.
+        # The same quantity, perhaps with other digits: an order of one ledger shares its number with it. What is left follows.
         child.cum = child.sum_cum()
-        if child.cash_qty is not None:
-            child.settle()
+        child.settle()
     if qty is not None and delta != qty and child.known:
         assert key is not None
         _confirm(child, sub(qty, delta), px, key, effects)

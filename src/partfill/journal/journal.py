@@ -268,9 +268,16 @@ class Journal:
 
     def _written(self, seq: int, waiters: _Waiters, error: BaseException | None) -> None:
         self._waiting -= 1
-        if error is not None or self._failed is not None:
+        error = error or self._failed
+        if error is None:
+            try:
+                # Here and not beside the commit: each call into the system there lets the loop have the interpreter first.
+                self._writer.acknowledge(seq)
+            except OSError as refused:
+                error = refused
+        if error is not None:
             self._waiters.extend(waiters)
-            self._fail(error or self._failed)
+            self._fail(error)
             return
         self.durable_seq = max(self.durable_seq, seq)
         for waiter in waiters:
@@ -278,10 +285,11 @@ class Journal:
                 waiter.set_result(None)
         if self._batch.size or self._waiters:
             self._seal()
-        for _ in range(min(len(self._room), MAX_BATCH)):
-            room = self._room.popleft()
-            if not room.done():
-                room.set_result(None)
+        if self._room:
+            for _ in range(min(len(self._room), MAX_BATCH)):
+                room = self._room.popleft()
+                if not room.done():
+                    room.set_result(None)
         self.keeper.release(self._now, self.durable_seq)
 
     def _fail(self, error: BaseException | None) -> None:
@@ -304,7 +312,7 @@ class Journal:
             if failed is None:
                 try:
                     self._started.put(None)
-                    self._writer.commit(seq)
+                    self._writer.commit()
                 except BaseException as error:  # fail-stop on anything at all
                     failed = error
             self._loop.call_soon_threadsafe(self._written, seq, waiters, failed)

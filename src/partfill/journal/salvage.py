@@ -67,7 +67,7 @@ def work_from_child(child: Child, parent: Parent) -> None:
     """What stands in for the desk's side of an order that cannot be read: as much as it asked for may still fill."""
     work = child.work = Work(parent, child.order_qty if child.order_qty is not None else child.cum)
     work.settled = not child.open
-    # What filled of it stands in the row of its parent already.
+    # The parent's own row has counted what filled.
     work.seen_cum = child.cum
     parent.halted = True
     parent.children.append(child)

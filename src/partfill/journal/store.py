@@ -271,11 +271,16 @@ class Store:
     def write(self, sealed: SealedBatch) -> None:
         """Apply and commit one sealed batch: whole, or not at all. Raises what SQLite raises."""
         self.apply(sealed)
+        self.commit()
         inputs = sealed.get("journal")
-        self.commit(inputs[-1][0] if inputs else 0)
+        if inputs:
+            self.acknowledge(inputs[-1][0])
 
     def apply(self, sealed: SealedBatch) -> None:
-        """Open the transaction of one sealed batch: into the page cache, not yet on disk. `commit` must follow."""
+        """Open the transaction of one sealed batch: into the page cache, not yet on disk. `commit` must follow. Raises `InUse`
+        where the name of the file leads to another one by now."""
+        if self._lock is not None:
+            self._lock.check()
         execute, executemany = self.db.execute, self.db.executemany
         execute("BEGIN IMMEDIATE")
         try:
@@ -288,18 +293,18 @@ class Store:
             self._roll_back()
             raise
 
-    def commit(self, seq: int = 0) -> None:
-        """Make the applied batch durable. One call into SQLite, which lets other threads run. Raises `InUse` where the name of
-        the file leads to another one by now."""
+    def commit(self) -> None:
+        """Make the applied batch durable. One call into SQLite, which lets other threads run."""
         try:
-            if self._lock is not None:
-                self._lock.check()
             self.db.execute("COMMIT")
-            if self._lock is not None and seq:
-                self._lock.mark(seq)
         except BaseException:
             self._roll_back()
             raise
+
+    def acknowledge(self, seq: int) -> None:
+        """Note that everything up to input `seq` is durable. Call before anybody hears of it."""
+        if self._lock is not None:
+            self._lock.mark(seq)
 
     def end_protections(self, numbers: Iterable[int]) -> None:
         """Protections that cannot be read are wanted no more: their places are free for others."""
