@@ -44,9 +44,9 @@ LEGS = "legs"
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
-DRAWN = (LAG, WIRE)
+DRAWN = (LAG, WIRE, HEARD, MARKETS, MANNERS, GLITCHES, LEGS)
 """Ingredients that a world draws, one at most."""
-ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS, HEARD, MARKETS, MANNERS, GLITCHES, LEGS)
+ASKED_FOR = (TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS)
 """What is lived where it is asked for: of some thousand such worlds one still ends with a quantity that is not the venue's."""
 ROUND: tuple[frozenset[str] | None, ...] = (
     None,
@@ -60,12 +60,14 @@ ROUND: tuple[frozenset[str] | None, ...] = (
     ),
 )  # fmt: skip
 """Ingredients of one world after the other, where all of them are to be met: None draws, as worlds do by default."""
-RARE = {TABLES: 0.15, WIRE: 0.4}
+RARE = {TABLES: 0.15, WIRE: 0.4, HEARD: 0.6, LEGS: 0.6}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
     *("an average cost to the last digit", "an answer that lags", "a garbled message that was refused"),
     *("a remainder that was submitted again", "the last attempt", "a result of a closed position"),
+    *("a story that was told to its end", "an odd book", "a placing that arrived twice", "a reply that came late"),
+    *("an order that ended in silence", "an answer that prints nothing at work", "legs that are what they are to be"),
 )
 """What a few hundred worlds meet. What is rarer is counted too."""
 
