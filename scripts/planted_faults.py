@@ -128,8 +128,10 @@ def page(found: Found) -> str:
         "# Planted faults",
         "",
         "Each row is a small wrong text in one source file, such as a slip of the hand makes it. `scripts/planted_faults.py`",
-        "plants them one at a time, runs the tests that have to notice, and then the simulator, world after",
-        "world from one seed, until one breaks. The table is written from `docs/faults.json` by that script. It shows what the",
+        "plants them one at a time, runs the tests that have to notice, and then the simulator, world after world",
+        "from one seed, until one breaks. Worlds have the ingredients of `sim/ingredients.py` in turn (`ROUND`); one that",
+        "breaks without a fault is left out. The table is written from `docs/faults.json` by that script; what it says of the",
+        "simulator and the core is measured by `python scripts/planted_faults.py --core --no-tests --json`. It shows what the",
         "tests are worth, and where the simulator is blind: its column has the number of worlds after which it noticed.",
         "",
         f"{len(FAULTS)} faults. Tests notice {sum(bool(each.get('test')) for each in found.values())}.",
@@ -151,6 +153,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="PATTERN", help="faults of this name or room")
     parser.add_argument("--tests", action="store_true", help="run the tests alone, not the simulator")
     parser.add_argument("--no-tests", action="store_true", help="run the simulator alone, not the tests")
+    parser.add_argument("--core", action="store_true", help="faults of the core alone")
     parser.add_argument("--unseen", action="store_true", help="faults that the simulator has not noticed so far")
     parser.add_argument("--worlds", type=int, default=2000, metavar="N", help="most worlds for each fault (default: 2000)")
     parser.add_argument("--first", type=int, default=FIRST, metavar="SEED", help=f"the first world (default: {FIRST})")
@@ -164,6 +167,8 @@ def main() -> int:
         PAGE.write_text(page(kept()), "utf-8")
         return 0
     faults = chosen(options.only)
+    if options.core:
+        faults = [fault for fault in faults if fault.core]
     if options.unseen:
         faults = [fault for fault in faults if fault.lived and kept().get(fault.name, {}).get("why") is None]
     if not faults:

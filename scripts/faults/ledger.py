@@ -20,13 +20,11 @@ FAULTS = (
         "ledger-correction-twice", "ledger", "a correction that is also told as an execution counts twice", "core/ledger.py",
         "if known is None and (self.links is None or key not in self.links):", "if known is None:",
         _LEDGER,
-        unseen="no venue there tells a correction as an execution too",
     ),
     Fault(
         "ledger-void-of-stray", "ledger", "a void is lost that named a correction before the link to its execution was known",
         "core/ledger.py", "case.void = case.void or stray.void", "case.void = case.void",
         _LEDGER,
-        unseen="missing: a void under a correction's key that comes before the correction",
     ),
     Fault(
         "ledger-drop-counts", "ledger", "what was no execution of its own after all stays in the totals", "core/ledger.py",
@@ -47,13 +45,11 @@ FAULTS = (
         "ledger-split-era", "ledger", "a split multiplies what filled after it too", "core/ledger.py",
         "if era > row.era:", "if era >= row.era:",
         _LEDGER,
-        unseen="venues of the simulator split nothing",
     ),
     Fault(
         "ledger-split-average", "ledger", "a split multiplies the average of a claim instead of dividing it", "core/ledger.py",
         "ratio(mul(avg, denominator), numerator)", "ratio(mul(avg, numerator), denominator)",
         _LEDGER,
-        unseen="venues of the simulator split nothing",
     ),
     Fault(
         "ledger-off-of-last-case", "ledger", "of several voids only the last takes quantity off", "core/ledger.py",
@@ -80,20 +76,17 @@ FAULTS = (
         "claims-same-moment", "claims", "a void of the very moment of a claim counts as before it", "core/claims.py",
         "if at < as_of or qty > most:", "if at <= as_of or qty > most:",
         _LEDGER,
-        unseen="stamps there are hardly ever equal",
     ),
     Fault(
         "claims-best-before-loss", "claims", "the highest claim is chosen before losses are taken off", "core/claims.py",
         "if winner is None or left > winner[1]:", "if winner is None or cum > winner[1]:",
         _LEDGER,
-        unseen="missing: two claims that both lose, the earlier one less",
     ),
     Fault(
         "claims-never-outdated", "claims", "a total from before a void is never asked for again", "core/claims.py",
         "return claims[-1][0] <= last and max(claim[1] for claim in claims) > cum",
         "return claims[-1][0] < last and max(claim[1] for claim in claims) > cum",
         _LEDGER,
-        unseen="stamps there are hardly ever equal",
     ),
     Fault(
         "corrections-void-reopens", "corrections", "a void takes its quantity off though the venue says that it works again",
@@ -110,7 +103,6 @@ FAULTS = (
         "corrections-not-the-last", "corrections", "claims lose by the latest correction, though an earlier one is in force",
         "core/corrections.py", "elif told[-1][1] != now:", "elif case.first is None and told[-1][1] != now:",
         _LEDGER,
-        unseen="missing: numbered corrections whose numbers are not in the order of their time",
     ),
     Fault(
         "corrections-falls-unseen", "corrections", "what a correction takes off works again by itself", "core/corrections.py",
@@ -122,13 +114,11 @@ FAULTS = (
         "core/corrections.py", "if case.void is not None and case.void.as_of <= at else None",
         "if case.void is not None and case.void.as_of < at else None",
         _LEDGER,
-        unseen="stamps there are hardly ever equal",
     ),
     Fault(
         "fills-overfill-again", "ledger", "an order that is complete and fills once more is not alarmed", "core/fills.py",
         "if total is not None and cum > total >= was:", "if total is not None and cum > total > was:",
         (*_LEDGER, "tests/core/test_desk_excess.py"),
-        unseen="missing: that an overfill has to be alarmed",
     ),
     Fault(
         "fills-reversal-untold", "ledger", "what was taken back is not counted as published", "core/fills.py",
@@ -139,13 +129,11 @@ FAULTS = (
         "fills-void-of-yesterday", "ledger", "a void of an earlier day lowers the day's quantity", "core/fills.py",
         "if was_today and fell > ZERO and child.day_era:", "if fell > ZERO and child.day_era:",
         _LEDGER,
-        unseen="venues of the simulator have no trading days",
     ),
     Fault(
         "fills-confirms-all", "ledger", "a claimed quantity is confirmed in full though part of it is new", "core/fills.py",
         "_confirm(child, sub(qty, delta), px, key, effects)", "_confirm(child, qty, px, key, effects)",
         _LEDGER,
-        unseen="the simulator judges quantities, and reads no confirmations",
     ),
     Fault(
         "fills-charge-twice", "ledger", "a charge that is told twice counts twice", "core/fills.py",

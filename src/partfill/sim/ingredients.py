@@ -44,10 +44,11 @@ LEGS = "legs"
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
-DRAWN = (LAG, WIRE, TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS)
+DRAWN = (
+    *(LAG, WIRE, TABLES, FEES, ACCOUNTS, STOPS, LOST, DOUBLED, LINKS, IDS),
+    *(HEARD, MARKETS, MANNERS, GLITCHES, LEGS),
+)
 """Ingredients that a world draws, two at most."""
-ASKED_FOR = (HEARD, MARKETS, MANNERS, GLITCHES, LEGS)
-"""What is lived where it is asked for."""
 ROUND: tuple[frozenset[str] | None, ...] = (
     None,
     *map(
@@ -60,7 +61,7 @@ ROUND: tuple[frozenset[str] | None, ...] = (
     ),
 )  # fmt: skip
 """Ingredients of one world after the other, where all of them are to be met: None draws, as worlds do by default."""
-RARE = {TABLES: 0.25, WIRE: 0.5}
+RARE = {TABLES: 0.25, WIRE: 0.5, HEARD: 0.6, LEGS: 0.6}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
@@ -73,6 +74,8 @@ EVERY = (
     *("a garbled message that was refused", "a replace that was told late", "an order that was linked to its new id"),
     *("the end of an id that the chain has left", "a remainder that was submitted again", "the last attempt"),
     *("a total that was too high once", "a total that was too low once", "a result of a closed position"),
+    *("a story that was told to its end", "an odd book", "a placing that arrived twice", "a reply that came late"),
+    *("an order that ended in silence", "an answer that prints nothing at work", "legs that are what they are to be"),
 )
 """What a few hundred worlds meet. What is rarer is counted too."""
 

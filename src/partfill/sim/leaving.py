@@ -168,7 +168,7 @@ class Leaving:
             if covered < parent.asked - parent.cum:
                 raise Violation(f"{child.cl_ord_id} leaves, and {covered} are left of {parent.asked - parent.cum} to protect")
             for each in stay:
-                if each.work is not None and each.work.sent_at == self._world.log[-1][1]:
+                if each.work is not None and (each.work.leaving or each.work.sent_at == self._world.log[-1][1]):
                     # It is placed in the very step in which this one leaves, after that was decided.
                     continue
                 if not each.order_ids or (each.work is not None and each.work.request is Request.PLACE):
