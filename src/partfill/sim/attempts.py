@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from partfill.core.effects import Effects
 from partfill.model.commands import Answered, Outcome, Protect, Unprotect
-from partfill.model.events import KillSwitchChanged, PositionClosed, ProtectionChanged, ProtectionFired
+from partfill.model.events import Alarm, AlarmKind, KillSwitchChanged, PositionClosed, ProtectionChanged, ProtectionFired
 from partfill.model.inputs import Input
 from partfill.model.operations import Cancel, Operation, Place, Replace
 from partfill.model.words import OrdStatus, Request
@@ -93,6 +93,10 @@ class Attempts:
         """What is to be protected has changed: whatever was refused before says nothing of it."""
         if self._refused and any(isinstance(event, _NEWS) for event in effects.events):
             self._refused.clear()
+        for event in effects.events if self._refused else ():
+            if isinstance(event, Alarm) and event.kind is AlarmKind.MISSING:
+                # It was refused, and works all the same.
+                self._refused.pop(self._legs.get(event.cl_ord_id or "", ""), None)
 
     def heard(self, inp: Input) -> None:
         """An answer arrives."""

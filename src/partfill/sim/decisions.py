@@ -167,7 +167,7 @@ class Decisions:
             return
         chance = self._random.random()
         self.made += 1
-        book = None if chance < 0.1 else self._book(world.now - self._random.choice((0, 0, 5_000)) * MS)
+        book = None if chance < 0.1 or world.still else self._book(world.now - self._random.choice((0, 0, 5_000)) * MS)
         if book is not None:
             book = self.markets.book(book)
         if book is not None and self._shows and book.instrument == ACME.symbol:

@@ -168,7 +168,8 @@ class Glitches:
             raise Violation(f"{order.id} at {venue.kind.name} is a stop that did not trigger, and was taken for ended")
         # What is placed in its stead may fill beside it.
         open_qty = max(0, order.qty - order.off - int(child.cum))
-        self._world.truth.works_again(order.root.parent, open_qty)
-        self._world.truth.loose.add(order.root.parent)
+        truth, number = self._world.truth, order.root.parent
+        truth.works_again(number, open_qty)
+        truth.loose[number] = truth.loose.get(number, 0) + open_qty
         self._world.guards.works_again(venue, order, open_qty)
         self._world.ingredients.meet("an order at work that was taken for ended")

@@ -90,6 +90,8 @@ class Process(Timeline):
         """The step in which the process died: its input, and what it said; durable if it is still in the log."""
         self.next_tick = 0
         self.quiet = False
+        self.still = False
+        """At the end of the quiet nobody sees a book: what is chased comes to rest before it is compared."""
         self.crashes: list[int] = []
         """Numbers of events at which it dies."""
         self.engine = self.engine_type()

@@ -37,8 +37,8 @@ class Truth:
         self.asked: dict[int, int] = {}
         self.allowed: dict[int, int] = {}
         """Per parent: what is asked for now, and what may be out until a smaller wish has come through."""
-        self.loose: set[int] = set()
-        """Parents of which an order at work was rightly taken for ended."""
+        self.loose: dict[int, int] = {}
+        """Parents of which an order at work was rightly taken for ended -> what was open of it."""
         self._dust: dict[int, int] = {}
         """What a parent left as dust and nobody took."""
 
@@ -56,7 +56,7 @@ class Truth:
     def amended(self, number: int, qty: int | None) -> None:
         """A user wants another total."""
         self.asked[number] = qty or self.asked[number]
-        self.allowed[number] = max(self.allowed[number], self.asked[number])
+        self.allowed[number] = max(self.allowed[number], self.asked[number] + self.loose.get(number, 0))
 
     def works_again(self, number: int, qty: int) -> None:
         """What a venue took back works again: it may be out beside what was asked for."""

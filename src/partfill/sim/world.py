@@ -27,7 +27,7 @@ from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
 from partfill.sim.heard import Heard
 from partfill.sim.ids import Ids
-from partfill.sim.ingredients import LAG, LINKS, TABLES, WIRE
+from partfill.sim.ingredients import HEARD, LAG, LINKS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.leaving import Leaving
@@ -75,7 +75,7 @@ class World(Happenings):
             self.venues["v0"] = SimVenue("v0", self.ingredients.random.choice(LINKED), self.random)
         self.ids = Ids(self)
         self.ids.choose()
-        if WIRE in self.ingredients.has and not self.start:
+        if self.ingredients.has & {WIRE, HEARD} and not self.start:
             self.begin_at(TODAY)
         add_accounts(self.ingredients, self.venues)
         for venue in self.venues.values():
@@ -175,8 +175,10 @@ class World(Happenings):
                 for each in venue.history(self.now):
                     self.feed(each)
                 self.poll(venue)
+        self.still = True
         self.until(began + (QUIET[-1] + 40) * SECOND)
         self.truth.compare()
+        self.still = False
 
 
 __all__ = ["MS", "SECOND", "TROUBLE", "Violation", "World"]
