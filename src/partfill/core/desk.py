@@ -18,7 +18,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import afterwards, attribution, dust, handling, kill_switch, laws, protection, reports, requests, strangers
+from partfill.core import (
+    afterwards,
+    attribution,
+    dust,
+    handling,
+    held_back,
+    kill_switch,
+    laws,
+    protection,
+    reports,
+    requests,
+    strangers,
+)
 from partfill.core.answered import is_answered
 from partfill.core.answers import revive
 from partfill.core.child import Child
@@ -283,7 +295,7 @@ class Desk:
                 work.doubt, work.look_at = True, now
         elif work.settled:
             afterwards.heard(self, child, work, now, effects)
-        if filled and protection.is_current(self, parent):
+        if filled and held_back.waits(self, parent):
             effects.waits = parent
         else:
             self.advance(parent, now, effects)

@@ -151,3 +151,11 @@ def open_at_worst(parent: Parent) -> Decimal:
 
 def _lowest(leg: Leg) -> Decimal:
     return min(px for px in (leg.price, leg.stop_px) if px is not None)
+
+
+def place_of(parent: Parent) -> Place:
+    """What the order protects, or trades back for."""
+    side = parent.terms.side
+    if parent.guards is not None and parent.guards > 0:
+        side = Side.SELL if side is Side.BUY else Side.BUY
+    return (parent.venue, parent.account, parent.terms.instrument, side)

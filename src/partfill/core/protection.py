@@ -23,10 +23,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from partfill.core import firing, kill_switch, laws, over_close
+from partfill.core import firing, held_back, kill_switch, laws, over_close
 from partfill.core.doubts import least_held
 from partfill.core.effects import Effects
-from partfill.core.guard import Guard, Place, Protection
+from partfill.core.guard import Guard, Protection, place_of
 from partfill.core.parent import Done, Parent
 from partfill.core.shares import assign, at_worst, within
 from partfill.core.step import safe_replace
@@ -36,7 +36,6 @@ from partfill.model.capabilities import FIX_LIKE, Capabilities
 from partfill.model.commands import Protect, Unprotect
 from partfill.model.events import AlarmKind, CommandRefused, ProtectionChanged, ProtectionCovered
 from partfill.model.inputs import MarketSeen
-from partfill.model.instrument import whole_lots
 from partfill.model.numbers import ZERO, add, ratio, sub, text
 from partfill.model.operations import Query
 from partfill.model.terms import Terms
@@ -101,7 +100,7 @@ def find_leaving(desk: Desk, protections: Iterable[Protection]) -> None:
     for protection in places.values():
         protection.leaving = []
     for _, parent in sorted(desk.parents.items()):
-        found = places.get(_place_of(parent)) if parent.guards is not None and parent.guards > 0 and parent.active else None
+        found = places.get(place_of(parent)) if parent.guards is not None and parent.guards > 0 and parent.active else None
         if found is not None and all(guard.parent is not parent for guard in found.guards):
             found.leaving.append(parent)
 
@@ -112,12 +111,12 @@ def find_leaving(desk: Desk, protections: Iterable[Protection]) -> None:
 def follow(desk: Desk, now: int, effects: Effects) -> None:
     """Draw the consequences of what a step did to positions and protective orders."""
     if effects.waits is not None:
-        _go_on(desk, effects.waits, now, effects)
+        held_back.go_on(desk, effects.waits, now, effects)
     concerned: list[Protection] = []
     stale: list[Protection] = []
     touched = [parent for parent in effects.parents if parent.guards is not None]
     for parent in touched:
-        protection = desk.protections.get(_place_of(parent))
+        protection = desk.protections.get(place_of(parent))
         if protection is None:
             continue
         if protection not in concerned:
@@ -159,23 +158,6 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
             _has_a_leg(desk, parent, now, effects)
     for protection in concerned:
         _watch(desk, protection, now, effects)
-
-
-def is_current(desk: Desk, parent: Parent) -> bool:
-    """Whether an order protects a position that is followed."""
-    return (parent.guards or 0) > 0 and desk.engine.holdings is not None and _place_of(parent) in desk.protections
-
-
-def _go_on(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
-    """A protective order filled. It asks for no more than is held by now: a fee may have taken more than the fill did."""
-    protection = desk.protections[_place_of(parent)]
-    holdings = desk.engine.holdings
-    position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
-    held = position.held if position is not None else ZERO
-    left = whole_lots(max(ZERO, held if protection.side is Side.BUY else held.copy_negate()), protection.lot)
-    if not _rules(desk, protection).reduces_each and parent.asked > add(parent.cum, left):
-        parent.asked = add(parent.cum, left)
-    desk.advance(parent, now, effects)
 
 
 def due(desk: Desk, now: int, effects: Effects) -> None:
@@ -475,7 +457,7 @@ def _end(protection: Protection, effects: Effects) -> None:
 
 def _has_a_leg(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
     """An order that has no leg any more and works: its venue opened it again, or another protection took its place."""
-    protection = desk.protections.get(_place_of(parent))
+    protection = desk.protections.get(place_of(parent))
     if protection is None:
         _take_off(desk, parent, now, effects)
         return
@@ -487,14 +469,6 @@ def _has_a_leg(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
 
 def _rules(desk: Desk, protection: Protection) -> Capabilities:
     return desk.engine.rules.get(protection.venue, FIX_LIKE)
-
-
-def _place_of(parent: Parent) -> Place:
-    """What the order protects, or trades back for."""
-    side = parent.terms.side
-    if parent.guards is not None and parent.guards > 0:
-        side = Side.SELL if side is Side.BUY else Side.BUY
-    return (parent.venue, parent.account, parent.terms.instrument, side)
 
 
 def _in_order(parents: Iterable[Parent]) -> list[Parent]:

@@ -205,12 +205,12 @@ class FixDecoder:
             return False, fix.time(122) or at or self._clock
         if fix.tags.get(97) == "Y" and (told := fix.time(60)) is not None:
             return False, told
-        early = self._sessions.placed(fix, at)
+        as_of = max(at, self._clock + 1)
+        early = self._sessions.take(fix, at, as_of)
         if early is not None:
             return True, early
-        self._clock = max(at, self._clock + 1)
-        self._sessions.note(fix, at, self._clock)
-        return False, self._clock
+        self._clock = as_of
+        return False, as_of
 
     def _account(self, fix: FixMessage) -> str:
         ends = (fix.tags.get(49), fix.tags.get(56))

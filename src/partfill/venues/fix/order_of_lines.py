@@ -32,26 +32,22 @@ class Sessions:
     def __init__(self) -> None:
         self._senders: dict[tuple[str | None, str | None], _Sender] = {}
 
-    def placed(self, fix: FixMessage, at: int) -> int | None:
-        """The as-of time of a message that was printed too late; None for one in its place."""
-        sender = self._sender(fix)
-        if sender is None or not at or at > sender.at:
-            return None
-        seq = _number(fix)
-        if seq is None:
-            later = [as_of for _, sent, as_of in sender.recent if sent > at]
-        elif seq < sender.seq:
-            later = [as_of for number, sent, as_of in sender.recent if number > seq and sent >= at]
-        else:
-            return None
-        return min(later) - 1 if later else None
-
-    def note(self, fix: FixMessage, at: int, as_of: int) -> None:
-        """A message in its place."""
+    def take(self, fix: FixMessage, at: int, as_of: int) -> int | None:
+        """The as-of time of a message that was printed too late; None for one in its place, which is noted as of `as_of`."""
         sender = self._sender(fix)
         if sender is None:
-            return
-        seq = _number(fix) or 0
+            return None
+        seq = _number(fix)
+        if at and at <= sender.at:
+            if seq is None:
+                later = [told for _, sent, told in sender.recent if sent > at]
+            elif seq < sender.seq:
+                later = [told for number, sent, told in sender.recent if number > seq and sent >= at]
+            else:
+                later = []
+            if later:
+                return min(later) - 1
+        seq = seq or 0
         if seq < sender.seq and at > sender.at:
             # The numbers began anew.
             sender.recent.clear()
@@ -59,6 +55,7 @@ class Sessions:
             sender.seq = seq
             sender.at = max(sender.at, at)
         sender.recent.append((seq, at, as_of))
+        return None
 
     def _sender(self, fix: FixMessage) -> _Sender | None:
         name = (fix.tags.get(49), fix.tags.get(56))

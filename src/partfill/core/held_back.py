@@ -1,0 +1,33 @@
+"""A protective order that filled asks for nothing more until its position is known: a fee may take more than the fill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partfill.core.guard import place_of
+from partfill.model.capabilities import FIX_LIKE
+from partfill.model.instrument import whole_lots
+from partfill.model.numbers import ZERO, add
+from partfill.model.words import Side
+
+if TYPE_CHECKING:
+    from partfill.core.desk import Desk
+    from partfill.core.effects import Effects
+    from partfill.core.parent import Parent
+
+
+def waits(desk: Desk, parent: Parent) -> bool:
+    """Whether an order protects a position that is followed: what it asks for next waits until that is known."""
+    return (parent.guards or 0) > 0 and desk.engine.holdings is not None and place_of(parent) in desk.protections
+
+
+def go_on(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
+    """The position is known. Where nothing holds the order to it, it asks for no more than is held by now."""
+    protection = desk.protections[place_of(parent)]
+    holdings = desk.engine.holdings
+    position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
+    held = position.held if position is not None else ZERO
+    left = whole_lots(max(ZERO, held if protection.side is Side.BUY else held.copy_negate()), protection.lot)
+    if not desk.engine.rules.get(protection.venue, FIX_LIKE).reduces_each and parent.asked > add(parent.cum, left):
+        parent.asked = add(parent.cum, left)
+    desk.advance(parent, now, effects)
