@@ -481,6 +481,7 @@ def absorb(engine: Engine, keep: Child, parked: Child, effects: Effects) -> dict
         keep.gone = parked.gone
     keep.remember_all(parked)
     del engine.children[parked.id]
+    engine.doubted.pop(parked.id, None)
     engine.counters.orders -= 1
     places = [keep.ledgers.index(into.get(ledger, ledger)) for ledger in parked.ledgers]
     effects.merged = (*effects.merged, (parked.id, keep.id, list(zip(range(len(places)), parked.ledgers, places, strict=True))))

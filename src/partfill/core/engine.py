@@ -447,6 +447,7 @@ class Engine:
     def forget(self, child: Child) -> None:
         """Drop an order from memory. Its rows stay in the journal; `restore` brings it back."""
         del self.children[child.id]
+        self.doubted.pop(child.id, None)
         self.index.forget(child)
         if self.holdings is not None:
             self.holdings.forgotten(child.id)

@@ -29,8 +29,9 @@ from partfill.core.patience import again_at
 from partfill.core.presumed import doomed
 from partfill.core.step import Step, safe_replace
 from partfill.model.numbers import ZERO, add, sub
-from partfill.model.words import OrdStatus, Request
+from partfill.model.words import Flag, OrdStatus, Request
 
+_QUARANTINED = int(Flag.QUARANTINED)
 _DONE_BY = {OrdStatus.REJECTED: Done.REJECTED, OrdStatus.EXPIRED: Done.EXPIRED}
 
 
@@ -40,7 +41,9 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
     Each step must be carried out before the next is asked for: what one child takes, the next cannot have.
     """
     if parent.halted and parent.stop is None:
-        # Nothing leaves for it until a person has looked; but what works can always be taken off.
+        # Nothing is changed for it until a person has looked; but it is asked what filled, and what works can be taken off.
+        if parent.done is not Done.RELEASED:
+            yield from _questions(parent, now)
         return
     for child in list(parent.active):
         if parent.stop is None and doomed(child):
@@ -68,6 +71,15 @@ def plan(parent: Parent, now: int) -> Iterator[Step]:
         step = None
     if step is not None:
         yield step
+
+
+def _questions(parent: Parent, now: int) -> Iterator[Step]:
+    """What the venue is to be asked, and nothing else. Of an order in quarantine no answer would count."""
+    for child in list(parent.active):
+        work = child.work
+        assert work is not None
+        if (work.doubt or work.look_at) and not work.looking and not child.flags & _QUARANTINED:
+            yield Step(child, ask=True, at=work.look_at if work.look_at > now else 0)
 
 
 def _now_or_later(child: Child, step: Step, now: int) -> Step | None:

@@ -315,6 +315,9 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
                 uncovered = uncovered or more
                 continue
             _resize(desk, parent, add(parent.cum, part), now, effects)
+        elif _cannot_come(protection, guard, parent, rules):
+            # Some of it ended by itself, and what is missing is too little for an order of its own.
+            uncovered = uncovered or sub(parent.asked, parent.exposure)
     if not rules.reduces_each:
         _law(desk, protection, rules, held, before, first, effects)
     if bool(uncovered) is not protection.small:
@@ -322,6 +325,14 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
         if uncovered:
             said = f"{text(uncovered)} of {protection.instrument} are less than the venue takes an order for, and not covered"
             desk.engine.alarm(effects, effects.child, AlarmKind.UNPROTECTED, said)
+
+
+def _cannot_come(protection: Protection, guard: Guard, parent: Parent, rules: Capabilities) -> bool:
+    """Whether an order that has a leg lacks less than the venue takes, and nothing of it is on its way."""
+    if rules.reduces_each or safe_replace(rules) or parent.stop is not None:
+        return False
+    missing = sub(parent.asked, parent.exposure)
+    return missing > ZERO and protection.too_little(guard.leg, missing)
 
 
 def _law(desk: Desk, protection: Protection, rules: Capabilities, held: Decimal, before: list[Decimal], first: int,

@@ -167,7 +167,7 @@ class Glitches:
         if child.stop_px is not None and not child.cum and not (child.gone is not None and child.gone.refused_at):
             raise Violation(f"{order.id} at {venue.kind.name} is a stop that did not trigger, and was taken for ended")
         # What is placed in its stead may fill beside it.
-        open_qty = max(0, order.qty - order.off - int(child.cum))
+        open_qty = max(0, order.leaves, order.qty - order.off - int(child.cum))
         truth, number = self._world.truth, order.root.parent
         truth.works_again(number, open_qty)
         truth.loose[number] = truth.loose.get(number, 0) + open_qty

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from partfill.core.child import Child
 from partfill.core.ledger import Ledger
+from partfill.core.parent import Done
 from partfill.model.commands import Resolve
 from partfill.model.events import Alarm, AlarmKind
 from partfill.model.words import Flag
@@ -99,6 +100,11 @@ class Totals:
                 raise Violation(f"{order.first} {order.id} at {venue.kind.name} is disputed, and nobody was told")
             self.unsure.add(venue.key)
             self._world.ingredients.meet("a dispute that a person decides")
+            return True
+        released = child.work is not None and child.work.parent.done is Done.RELEASED
+        if released and ledger.doubt is not None and ledger.doubt.count:
+            # Nobody asks any more about an order that was let go of.
+            self.unsure.add(venue.key)
             return True
         if what is not None and child.id in self._ruled:
             self._world.ingredients.meet("a ruling")
