@@ -15,13 +15,14 @@ from partfill.model.inputs import (
     OrderPlaced,
     OrderSnapshot,
     PositionSeen,
+    Quarantined,
     RequestSent,
     Track,
     VenueDeclared,
 )
 from partfill.model.operations import Cancel, Query
 from partfill.model.terms import Terms
-from partfill.model.words import ExecType, Request, Side
+from partfill.model.words import ExecType, OrdStatus, Request, Side
 from tests.core.driven import PLAIN, VENUE
 
 D = Decimal
@@ -122,3 +123,20 @@ def test_a_broken_order_beside_halts_its_parent_as_a_restart_would() -> None:
     assert two.work is not None
     assert two.work.parent.halted
     assert not one.work.parent.halted
+
+
+def test_what_is_halted_is_asked_about_and_changed_by_nobody() -> None:
+    engine = Engine()
+    engine.step(VenueDeclared(venue=VENUE, capabilities=PLAIN), START)
+    engine.step(Restarted(desk="d"), START + 1)
+    engine.step(Submit(venue=VENUE, ref="r", terms=TERMS), START + 2)
+    engine.step(Quarantined(parents=(1,), why="a row"), START + 3)
+    asked = engine.step(Restarted(desk="d"), START + SECOND).operations
+    assert [type(op) for op in asked] == [Query]
+    said = OrderSnapshot(venue=VENUE, order_id="1", cl_ord_id="d1-1", ord_status=OrdStatus.CANCELED, instrument="X",
+                         order_qty=D(10), cum_qty=D(4), leaves_qty=D(0), asked=START + SECOND, as_of=START + SECOND)  # fmt: skip
+    found = Looked(venue=VENUE, cl_ord_id="d1-1", order=said, definite=True, as_of=START + SECOND)
+    after = engine.step(found, START + 2 * SECOND)
+    parent = engine.desk.parents[1]
+    assert (parent.halted, parent.cum) == (True, 4)
+    assert not [op for op in after.operations if type(op) is not Query]

@@ -484,6 +484,20 @@ def test_a_part_that_is_too_small_for_an_order_of_its_own_waits_where_nothing_is
     assert replacing.alarms(AlarmKind.UNPROTECTED) == []
 
 
+def test_what_ended_by_itself_and_is_too_small_to_come_again_is_told() -> None:
+    market = Market(PLAIN, STOP, min_qty=D(5))
+    market.enters("100", "10", "6")
+    assert market.legs == (16, 0)
+    # The venue takes one of the two off, all but a part of it; what is missing is less than it takes.
+    (small,) = [name for name, (_, total, _) in market.orders.items() if total == 6]
+    market.fill("part", "3", small)
+    del market.orders[small]
+    market.feed(market.report(ExecType.CANCELED, small, ord_status=OrdStatus.CANCELED, order_qty="6", cum_qty="3"))
+    market.wait(10 * SECOND)
+    assert market.position == 13
+    assert market.alarms(AlarmKind.UNPROTECTED)[-1] == "3 of ACME are less than the venue takes an order for, and not covered"
+
+
 def test_a_share_that_is_too_small_goes_to_the_last_leg() -> None:
     legs = (Leg(name="t1", price=D(105), share=D("0.2")), Leg(name="t2", price=D(110), share=D("0.8")))
     market = Market(PLAIN, *legs, lot=D(1), min_qty=D(5))

@@ -62,5 +62,6 @@ def quarantined(engine: Engine, put: Quarantined, now: int, effects: Effects) ->
         if parent is not None:
             parent.halted = True
             effects.parent(parent)
-    numbers = ", ".join(map(str, put.orders))
-    engine.alarm(effects, None, AlarmKind.INVARIANT, f"orders {numbers} are in quarantine: their rows were refused: {put.why}")
+    said = [f"order {number} is in quarantine" for number in put.orders]
+    said += [f"parent order {number} is halted" for number in put.parents]
+    engine.alarm(effects, None, AlarmKind.INVARIANT, f"{', '.join(said)}: the journal refused its row: {put.why}")
