@@ -130,11 +130,14 @@ def test_what_is_halted_is_asked_about_and_changed_by_nobody() -> None:
     engine.step(VenueDeclared(venue=VENUE, capabilities=PLAIN), START)
     engine.step(Restarted(desk="d"), START + 1)
     engine.step(Submit(venue=VENUE, ref="r", terms=TERMS), START + 2)
-    engine.step(Quarantined(parents=(1,), why="a row"), START + 3)
+    engine.step(Quarantined(orders=(), parents=(1,), why="a row"), START + 3)
     asked = engine.step(Restarted(desk="d"), START + SECOND).operations
     assert [type(op) for op in asked] == [Query]
-    said = OrderSnapshot(venue=VENUE, order_id="1", cl_ord_id="d1-1", ord_status=OrdStatus.CANCELED, instrument="X",
-                         order_qty=D(10), cum_qty=D(4), leaves_qty=D(0), asked=START + SECOND, as_of=START + SECOND)  # fmt: skip
+    now = START + SECOND
+    said = OrderSnapshot(
+        venue=VENUE, order_id="1", cl_ord_id="d1-1", ord_status=OrdStatus.CANCELED, instrument="X", order_qty=D(10),
+        cum_qty=D(4), leaves_qty=D(0), asked=now, as_of=now,
+    )  # fmt: skip
     found = Looked(venue=VENUE, cl_ord_id="d1-1", order=said, definite=True, as_of=START + SECOND)
     after = engine.step(found, START + 2 * SECOND)
     parent = engine.desk.parents[1]
