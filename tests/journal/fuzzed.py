@@ -21,6 +21,7 @@ from partfill.core.effects import Effects
 from partfill.core.engine import Engine
 from partfill.journal import parts
 from partfill.journal.batch import Batch
+from partfill.journal.digits import plain
 from partfill.journal.keeper import Keeper
 from partfill.journal.recovery import recover
 from partfill.journal.state import freeze
@@ -397,7 +398,7 @@ class Writer:
 
 def shown(child: Child | None) -> tuple[int, str] | None:
     """All that an order is."""
-    return None if child is None else (child.id, freeze(child).decode())
+    return None if child is None else (child.id, plain(freeze(child).decode()))
 
 
 def wrong(seed: int, folder: Path) -> str | None:

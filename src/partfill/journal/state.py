@@ -219,7 +219,7 @@ def thaw(blob: bytes | str, rows: list[tuple[int, str, str]], rules: dict[str, C
     child.order_qty, child.cash_qty, child.peak_qty = state.order_qty, state.cash_qty, state.peak_qty
     child.put_back, child.placed, child.facts, child.flags = state.put_back, state.placed, state.facts, state.flags
     child.end_mask = end_mask(state.tif)
-    child.requests, child.in_flight, child.ids = state.requests, state.in_flight, state.ids
+    child.requests, child.in_flight, child.ids = state.requests or None, state.in_flight or None, state.ids or None
     child.seen = dict(seen) if seen else None
     for name in state.seen or ():
         child.remember(name, "")

@@ -66,7 +66,7 @@ class Truth:
     def dust_left(self, event: DustLeft, number: int) -> None:
         """An order has ended with dust: what is left of it, and no more."""
         rest = self.asked[number] - self._filled(number)
-        if event.qty > rest and number not in self.loose:
+        if event.qty > rest and number not in self.loose and self._heard(number):
             raise Violation(f"{event.ref} left {event.qty} as dust and {rest} were left of it")
         self._dust[number] = min(int(event.qty), max(0, rest))
 
