@@ -165,7 +165,7 @@ def _always(child: Child, ledgers: list[Any]) -> tuple[object, ...]:
         child.id, child.venue, child.account, child.cl_ord_id, ledgers, place_of(child.ledger), child.order_ids,
         child.client_ids, child.instrument, child.side, child.ord_type, child.tif, child.price, child.stop_px, child.base,
         child.order_qty, child.cash_qty, child.peak_qty, child.put_back, child.placed, child.facts, child.flags,
-        child.requests, child.in_flight, None, child.ids,
+        child.requests or None, child.in_flight or None, None, child.ids or None,
         None, child.day_cum, child.day, child.day_era, child.era, child.ended_at,
         child.updated, child.terms_at, child.opened_at, child.heard,
     )  # fmt: skip
