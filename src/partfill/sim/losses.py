@@ -124,6 +124,8 @@ class Losses:
         said = inp if isinstance(inp, OrderSnapshot) else inp.order if isinstance(inp, Answered | Looked) else None
         if said is None or said.cum_qty is None or said.order_qty is None or said.order_id is None:
             return inp
+        if not self._world.has(said):
+            return inp
         venue = self._world.at(said)
         if venue.kind.capabilities.cumulative is not Cumulative.TRUTH or venue.daily:
             # Nobody asks tomorrow what an order of today is.

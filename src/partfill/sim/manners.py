@@ -103,7 +103,7 @@ class Manners:
     def _ours(self) -> list[Child]:
         if self._world.quiet:
             return []
-        children = self._world.engine.children.values()
+        children = [each for each in self._world.engine.children.values() if self._world.has(each)]
         return [each for each in children if each.work is not None and each.work.parent.guards is None and each.open_at_venue]
 
     def _stranger(self) -> None:

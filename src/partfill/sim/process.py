@@ -96,6 +96,10 @@ class Process(Timeline):
         """Numbers of events at which it dies."""
         self.engine = self.engine_type()
 
+    def has(self, what: Placed) -> bool:
+        """Whether it is at one of the venues that trade; stories are told of others."""
+        return where(what) in self.venues
+
     def at(self, what: Placed) -> SimVenue:
         """The account at the venue that it is of."""
         return self.venues[where(what)]

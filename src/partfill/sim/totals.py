@@ -57,6 +57,9 @@ class Totals:
 
     def _may_be_low(self, child: Child) -> bool:
         """Whether the venue may rightly seem to say less than was heard."""
+        if not self._world.has(child):
+            # Stories have a second opinion of their own.
+            return True
         venue = self._world.at(child)
         if venue.kind.reversible or any(self._world.truth.child_of(venue, order) is child for order in self.wronged):
             return True

@@ -179,7 +179,7 @@ class Truth:
         return child.rules.client_id is ClientId.NONE and child.placed and alike
 
     def _has_twin(self, child: Child) -> bool:
-        return any(self.twins(order, child) for order in self._world.at(child).orders.values())
+        return self._world.has(child) and any(self.twins(order, child) for order in self._world.at(child).orders.values())
 
     def compare(self) -> None:
         """Every ledger equals the truth."""
