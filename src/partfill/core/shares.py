@@ -85,6 +85,13 @@ def within(protection: Protection, held: Decimal, parts: list[Decimal], rules: C
                 grows = whole_lots(min(more, max(free, ZERO)), protection.lot)
                 free = sub(free, grows)
                 now[guard.leg.name] = add(guard.worst, grows)
+        for guard in sorted(budget, key=_first, reverse=True):
+            # One that is made smaller anyway makes room for what is leaving, too.
+            less = sub(guard.worst, now[guard.leg.name])
+            free = add(free, less) if less > ZERO else free
+            if less > ZERO > free:
+                now[guard.leg.name] = whole_lots(max(ZERO, add(now[guard.leg.name], free)), protection.lot)
+                free = ZERO
     return [now[guard.leg.name] for guard in protection.guards]
 
 
