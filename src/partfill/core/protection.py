@@ -310,9 +310,11 @@ def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> N
             _leaves(protection, guard)
         elif parent.asked != add(parent.cum, part):
             more = sub(add(parent.cum, part), parent.asked)
-            if more > ZERO and protection.too_little(guard.leg, more) and not (rules.reduces_each or safe_replace(rules)):
+            missing = sub(add(parent.cum, part), parent.exposure)
+            small = more > ZERO and missing > ZERO and protection.too_little(guard.leg, missing)
+            if small and not (rules.reduces_each or safe_replace(rules)):
                 # It would have to be an order of its own.
-                uncovered = uncovered or more
+                uncovered = uncovered or missing
                 continue
             _resize(desk, parent, add(parent.cum, part), now, effects)
         elif _cannot_come(protection, guard, parent, rules):

@@ -106,7 +106,7 @@ class Doubted:
     def _late(self, venue: SimVenue, order: Order, child: Child) -> None:
         """A total of the very moment of the ruling, from before the bust, comes late."""
         doubt = child.ledger.doubt
-        if doubt is None or not doubt.ruled_at or doubt.ruled_from is None or venue.kind.itemised:
+        if doubt is None or not doubt.ruled_at or doubt.ruled_from is None or venue.kind.itemised or venue.scoped:
             return
         self._world.feed(
             OrderSnapshot(

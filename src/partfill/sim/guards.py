@@ -25,7 +25,7 @@ from partfill.model.events import ProtectionCovered, ProtectionFired
 from partfill.model.inputs import MarketSeen
 from partfill.model.operations import Operation, Place, Query, Replace
 from partfill.model.protection import Budget, Leg, OverClose, Retry
-from partfill.model.words import Side
+from partfill.model.words import Side, TimeInForce
 from partfill.sim.ingredients import LEGS, LOST
 from partfill.sim.orders import ACME, D, Order, where
 from partfill.sim.truth import Violation
@@ -266,6 +266,10 @@ class Guards:
             if (
                 venue.instrument != ACME
                 or venue.key in self._world.totals.unsure
+                # It works on, was taken for ended, and takes room from what protects.
+                or any(order.root.parent in self._world.truth.loose for order in venue.open.values())
+                # A void opened it again, and nobody trades with it in the quiet.
+                or any(order.terms.time_in_force is TimeInForce.IOC for order in venue.open.values())
                 or who_killed(self._world.engine.desk, venue.name, venue.account) is not None
             ):
                 continue

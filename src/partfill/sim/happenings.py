@@ -160,5 +160,9 @@ class Happenings(Network):
         if self.quiet and self.ingredients.has & TOTALS:
             # Somebody goes through everything that was ever ordered.
             also = list(venue.ids)
-        for each in venue.poll(self.now, also):
+        said = venue.poll(self.now, also)
+        if venue.daily and self.quiet:
+            # What was yesterday is asked about by our ids.
+            said = [*said, *venue.poll_former(self.now)]
+        for each in said:
             self.later(self.wait(), self.answer, self.glitches.printed(venue, each), self.epoch)

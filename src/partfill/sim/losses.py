@@ -127,6 +127,9 @@ class Losses:
         if not self._world.has(said):
             return inp
         venue = self._world.at(said)
+        if venue.scoped:
+            # Two instruments have the id.
+            return inp
         if venue.kind.capabilities.cumulative is not Cumulative.TRUTH or venue.daily:
             # Nobody asks tomorrow what an order of today is.
             return inp

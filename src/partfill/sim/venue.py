@@ -295,6 +295,11 @@ class SimVenue:
         found = [self.replicas.answer(self.ids[each], at, now)[0] for each in ids]
         return [report for report in found if report is not None]
 
+    def poll_former(self, now: int) -> list[OrderSnapshot]:
+        """Orders of a day that is over, by our ids."""
+        known = set(map(id, self.ids.values()))
+        return [self._report(order, None, now, asked=now) for order in self.orders.values() if id(order) not in known]
+
     def history(self, now: int) -> list[Observation]:
         """Everything that ever happened to executions, oldest first, and who goes on for whom."""
         legs = [order for order in self.orders.values() if order.root is not order]

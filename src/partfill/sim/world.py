@@ -27,7 +27,7 @@ from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
 from partfill.sim.heard import Heard
 from partfill.sim.ids import Ids
-from partfill.sim.ingredients import HEARD, LAG, LINKS, TABLES, WIRE
+from partfill.sim.ingredients import HEARD, LAG, LINKS, STOPS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.leaving import Leaving
@@ -160,7 +160,7 @@ class World(Happenings):
 
     def clock_jumps(self) -> None:
         """Somebody sets the machine's clock. Not where it has to tell how far answers are behind."""
-        if not self.quiet and LAG not in self.ingredients.has and self.ids.scope != "day":
+        if not self.quiet and not self.ingredients.has & {LAG, STOPS} and self.ids.scope != "day":
             self.skew += self.weather.choice((-3, -1, 1, 60)) * SECOND
             self.tell(f"the clock jumps, it is {self.skew / SECOND:+.0f} s off")
             self.next_tick = 0
