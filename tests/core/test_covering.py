@@ -405,3 +405,20 @@ def test_an_order_that_is_just_what_is_too_much_leaves() -> None:
     market.enters("100", "60", "30", "10")
     market.trades("target", "30")
     assert sizes(market) == [10, 60]
+
+
+def test_what_is_missing_is_judged_whole_and_not_the_newest_part_of_it() -> None:
+    market = Market(PLAIN, STOP, min_qty=D(5))
+    market.enters("100", "10")
+    assert market.works("stop") == 10
+    # Two of it are lost, which is too little for an order of its own; three more are, with them, enough.
+    (name,) = [name for name, (leg, _, _) in market.orders.items() if leg == "stop"]
+    market.orders[name] = ("stop", D(8), D(0))
+    market.feed(market.report(ExecType.RESTATED, name, ord_status=OrdStatus.NEW, order_qty="8", cum_qty="0", leaves_qty="8"))
+    market.fresh[:0] = market.wait(SECOND)
+    market.answer()
+    before = market.works("stop")
+    market.fill("more", "3", "entry")
+    market.fresh[:0] = market.wait(SECOND)
+    market.answer()
+    assert (before, market.position, market.works("stop")) == (8, 13, 13)
