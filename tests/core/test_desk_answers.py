@@ -440,3 +440,19 @@ def test_nothing_is_asked_of_an_order_while_a_question_about_it_is_open_after_a_
     (replace,) = desk.looked(query, polled(desk, order_qty="10"))
     assert isinstance(replace, Replace)
     assert replace.order_qty == 8
+
+
+def test_an_order_that_was_taken_for_refused_and_ended_is_asked_about_before_the_rest_is_placed() -> None:
+    desk = Driven(PLAIN)
+    (place,) = desk.submit("15", resubmit=rule())
+    desk.reply(place, Outcome.REFUSED, reason="not enough margin")
+    # It had been taken all the same: it filled, and has ended. What else filled of it may be lost.
+    desk.feed(execution("x", "10", cl_ord_id=place.cl_ord_id))
+    desk.feed(
+        desk.report(ExecType.EXPIRED, "O1", place.cl_ord_id, ord_status=OrdStatus.EXPIRED, order_qty="15", leaves_qty="0")
+    )
+    assert [type(op) for op in desk.take()] == [Query]
+    whole = polled(desk, OrdStatus.EXPIRED, cl=place.cl_ord_id, order_qty="15", cum_qty="13", leaves_qty="0")
+    desk.feed(Looked(venue=VENUE, cl_ord_id=place.cl_ord_id, order=whole, definite=True, as_of=desk.now))
+    (rest,) = [op for op in desk.take() if isinstance(op, Place)]
+    assert rest.terms.order_qty == 2

@@ -20,7 +20,7 @@ from partfill.core import afterwards, attribution, lives, presumed, refused, str
 from partfill.core.child import Child
 from partfill.core.effects import Effects
 from partfill.core.lifecycle import Fact
-from partfill.core.parent import Work
+from partfill.core.parent import Done, Work
 from partfill.core.waiting import BACKOFF_NS, GRACE_NS, MANY, backoff
 from partfill.model.capabilities import Chain, ClientId, IdScope, ReplaceQty
 from partfill.model.commands import Answered, Looked, Outcome
@@ -252,6 +252,15 @@ def revive(desk: Desk, child: Child, now: int, effects: Effects) -> None:
     child.ledger.ends &= ~int(Fact.REJECTED)
     child.ended_at = 0
     child.settle()
+    if work.settled and not child.open_at_venue:
+        # It worked and has ended: the venue is asked what filled before anything is placed in its stead.
+        parent = work.parent
+        work.settled = False
+        parent.active.append(child)
+        parent.active.sort(key=parent.children.index)
+        if parent.done not in (None, Done.RELEASED):
+            parent.done = None
+            effects.family(parent)
     work.doubt, work.look_at = True, now
     said = f"{child.cl_ord_id} was taken for refused or lost, and the venue works on it"
     desk.engine.alarm(effects, child, AlarmKind.MISSING, said)

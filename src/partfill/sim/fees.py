@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from partfill.model.inputs import Charge, InstrumentListed
 from partfill.model.observations import Observation
-from partfill.sim.ingredients import FEES, Ingredients
+from partfill.sim.ingredients import ACCOUNTS, FEES, Ingredients
 from partfill.sim.orders import D, Fill, Order
 
 BASE = "COIN"
@@ -33,7 +33,8 @@ class Fees:
         self.style = self._random.choice(STYLES)
         self.currency = self._random.choice((QUOTE, BASE, BASE, OTHER))
         self._charges = 0
-        self._bare = self.style != "both" and self.currency != BASE and self._random.random() < 0.7
+        alone = ACCOUNTS not in ingredients.has
+        self._bare = alone and self.style != "both" and self.currency != BASE and self._random.random() < 0.7
         """Whether its venue does not say what a unit is: nothing is taken in that."""
 
     @property
