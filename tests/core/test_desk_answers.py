@@ -445,9 +445,9 @@ def test_nothing_is_asked_of_an_order_while_a_question_about_it_is_open_after_a_
 def test_an_order_that_was_taken_for_refused_and_ended_is_asked_about_before_the_rest_is_placed() -> None:
     desk = Driven(PLAIN)
     (place,) = desk.submit("15", resubmit=rule())
+    desk.feed(execution("x", "10"))
     desk.reply(place, Outcome.REFUSED, reason="not enough margin")
     # It had been taken all the same: it filled, and has ended. What else filled of it may be lost.
-    desk.feed(execution("x", "10", cl_ord_id=place.cl_ord_id))
     desk.feed(
         desk.report(ExecType.EXPIRED, "O1", place.cl_ord_id, ord_status=OrdStatus.EXPIRED, order_qty="15", leaves_qty="0")
     )
