@@ -44,9 +44,9 @@ LEGS = "legs"
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
-DRAWN = (LAG, WIRE, TABLES, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS)
+DRAWN = (LAG, WIRE, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS)
 """Ingredients that a world draws, one at most."""
-ASKED_FOR = (FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
+ASKED_FOR = (TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
 """What is lived where it is asked for: of some ten thousand such worlds one still ends otherwise than its venues."""
 ROUND: tuple[frozenset[str] | None, ...] = (
     None,
@@ -64,7 +64,7 @@ RARE = {TABLES: 0.25, WIRE: 0.5, HEARD: 0.6, LEGS: 0.6}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
-    *("restart from the tables", "an order id in two accounts", "an average cost to the last digit", "an answer that lags"),
+    *("an order id in two accounts", "an average cost to the last digit", "an answer that lags"),
     *("an answer of a copy that stands still", "an execution id that was used twice", "a wrong with its alarm"),
     *("a garbled message that was refused", "a replace that was told late", "an order that was linked to its new id"),
     *("the end of an id that the chain has left", "a remainder that was submitted again", "the last attempt"),
