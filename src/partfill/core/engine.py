@@ -28,6 +28,7 @@ from partfill.core import (
     due,
     fills,
     handling,
+    held_back,
     lives,
     outages,
     presumed,
@@ -271,6 +272,7 @@ class Engine:
             if work is not None and (child.flags & _QUARANTINED or child.cum != work.seen_cum):
                 # An answer was about another order than the one that was asked for: its parent hears of it all the same.
                 self._follow(child, now, effects)
+                held_back.go_on(self.desk, now, effects)
             change.after = state_of(child)
         return effects
 

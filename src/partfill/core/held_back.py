@@ -21,8 +21,11 @@ def waits(desk: Desk, parent: Parent) -> bool:
     return (parent.guards or 0) > 0 and desk.engine.holdings is not None and place_of(parent) in desk.protections
 
 
-def go_on(desk: Desk, parent: Parent, now: int, effects: Effects) -> None:
-    """The position is known. Where nothing holds the order to it, it asks for no more than is held by now."""
+def go_on(desk: Desk, now: int, effects: Effects) -> None:
+    """The position is known. Where nothing holds the order that waits to it, it asks for no more than is held by now."""
+    parent, effects.waits = effects.waits, None
+    if parent is None:
+        return
     protection = desk.protections[place_of(parent)]
     holdings = desk.engine.holdings
     position = holdings.positions.get(protection.place[:3]) if holdings is not None else None

@@ -110,8 +110,7 @@ def find_leaving(desk: Desk, protections: Iterable[Protection]) -> None:
 
 def follow(desk: Desk, now: int, effects: Effects) -> None:
     """Draw the consequences of what a step did to positions and protective orders."""
-    if effects.waits is not None:
-        held_back.go_on(desk, effects.waits, now, effects)
+    held_back.go_on(desk, now, effects)
     concerned: list[Protection] = []
     stale: list[Protection] = []
     touched = [parent for parent in effects.parents if parent.guards is not None]
