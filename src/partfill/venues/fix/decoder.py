@@ -139,8 +139,9 @@ class FixDecoder:
             raise Damaged(str(error)) from None
         if not inputs:
             return ()
-        said = next((inp for inp in inputs if type(inp) is OrderSnapshot), None)
+        said = next((inp for inp in inputs if type(inp) is OrderSnapshot), None) if kind in "89" else None
         exec_type = said.exec_type if said is not None and kind == "8" else None
+        ids = (fix.id(11), fix.id(41), fix.id(37)) if said is None else (said.cl_ord_id, said.orig_cl_ord_id, said.order_id)
         remarks: tuple[str, ...] = ()
         if late:
             said_by = f"34={fix.tags[34][:20]}" if 34 in fix.tags else "its SendingTime (52)"
@@ -152,11 +153,11 @@ class FixDecoder:
                 msg=_NAMES[kind],
                 exec_type=None if exec_type is None else exec_type.value,
                 exec_id=fix.text(17),
-                cl_ord_id=fix.id(11),
-                orig_cl_ord_id=fix.id(41),
-                order_id=fix.id(37),
+                cl_ord_id=ids[0],
+                orig_cl_ord_id=ids[1],
+                order_id=ids[2],
                 # What was printed too late was true at another time: there is nothing to compare it with.
-                printed=printed(fix, kind) if kind in "89" and not late else _NOTHING,
+                printed=printed(fix, kind, said) if kind in "89" and not late else _NOTHING,
                 odd=tuple(fix.odd),
                 remarks=remarks,
             ),

@@ -39,7 +39,7 @@ def report(fix: FixMessage, account: str, as_of: int) -> tuple[Input, ...]:
     after: tuple[Input, ...] = ()
     executions: tuple[Execution, ...] | None = None
     if kind is ExecType.TRADE:
-        executions, after = _execution(fix, account, key, as_of)
+        executions, after = _execution(fix, account, key, as_of, (order_id, cl_ord_id, venue_time))
         if executions and executions[0].leg is not None:
             return (*executions, *after)
     elif kind is ExecType.TRADE_CANCEL or kind is ExecType.TRADE_CORRECT:
@@ -129,24 +129,28 @@ def ord_type(fix: FixMessage) -> OrdType | None:
     return None if code is None else tables.ORD_TYPES.get(code, OrdType.OTHER)
 
 
-def printed(fix: FixMessage, kind: str) -> Printed:
-    """The totals that the message itself states."""
-    status = tables.ORD_STATUS.get(fix.tags.get(39, ""))
+def printed(fix: FixMessage, kind: str, said: OrderSnapshot | None) -> Printed:
+    """The totals that the message itself states; `said` is what `report` or `refusal` made of it."""
+    if said is None:
+        return Printed()
     if kind == "9":
-        return Printed(ord_status=status)
+        return Printed(ord_status=said.ord_status)
     if kind != "8" or fix.tags.get(442) == tables.LEG_REPORT:
         return Printed()
-    cum, leaves = fix.qty(14), fix.loose_qty(151)
-    if ends_by_rejection(fix, status, cum, leaves):
-        status = OrdStatus.CANCELED
-    avg_px = fix.loose(6) if cum else None
-    return Printed(ord_status=status, order_qty=fix.qty(38), cum_qty=cum, leaves_qty=leaves, avg_px=avg_px)
+    return Printed(
+        ord_status=said.ord_status,
+        # One that is worked out of the others is not printed.
+        order_qty=said.order_qty if fix.tags.get(38) else None,
+        cum_qty=said.cum_qty,
+        leaves_qty=said.leaves_qty,
+        avg_px=said.avg_px,
+    )
 
 
 def _execution(
-    fix: FixMessage, account: str, key: str | None, as_of: int
+    fix: FixMessage, account: str, key: str | None, as_of: int, head: tuple[str | None, str | None, int | None]
 ) -> tuple[tuple[Execution, ...] | None, tuple[Input, ...]]:
-    """The one execution of a Trade, and the charges that its own fee cannot hold."""
+    """The one execution of a Trade, and the charges that its own fee cannot hold. `head`: OrderID, ClOrdID, venue time."""
     qty = fix.qty(32)
     # Without identity or quantity there is no execution to book; its cumulative quantity is still a claim.
     if key is None or not qty:
@@ -154,14 +158,14 @@ def _execution(
     fee, currency, others = None, None, dict[str, Decimal]()
     if 12 in fix.tags or 136 in fix.tags:
         fee, currency, others = _fees(fix, qty)
-    order_id, cl_ord_id = fix.id(37), fix.id(11)
+    order_id, cl_ord_id, venue_time = head
     trade = Execution(
         venue=VENUE,
         account=account,
         order_id=order_id,
         cl_ord_id=cl_ord_id,
         as_of=as_of,
-        venue_time=fix.time(60),
+        venue_time=venue_time,
         key=key,
         qty=qty,
         px=fix.loose(31),
