@@ -277,7 +277,7 @@ class Guards:
                 legs = self.sides.get((venue.key, side), ())
                 open_qty = max(0, venue.held if side is Side.BUY else -venue.held)
                 if self._world.legs.on and legs:
-                    self._world.legs.check(venue, side, open_qty)
+                    self._world.legs.check(venue, side)
                     continue
                 for name, wanted in self._wanted(venue, side, legs, open_qty).items():
                     works = self._works(venue, name, side)

@@ -133,7 +133,11 @@ class Heard:
         if isinstance(op, Query):
             names = (op.cl_ord_id, op.order_id)
             found = Looked(venue=op.venue, cl_ord_id=names[0], order_id=names[1], order=said, definite=True, as_of=world.now)
-            world.feed(found)
+            story = self.stories.get(op.venue)
+            if story is not None and not story.over:
+                # It is the venue's word like any other.
+                story.hear(said)
+            self.sure(found)
             return
         if isinstance(op, Cancel):
             world.feed(said)

@@ -44,7 +44,7 @@ LEGS = "legs"
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
-DRAWN = (LAG, WIRE, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS)
+DRAWN = (LAG, WIRE, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS, TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
 """Ingredients that a world draws, one at most."""
 ASKED_FOR = (TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
 """What is lived where it is asked for: of some ten thousand such worlds one still ends otherwise than its venues."""
@@ -78,7 +78,7 @@ class Ingredients:
 
     def __init__(self, seed: int, only: frozenset[str] | None = None) -> None:
         self.random = Random(seed ^ 0xF00D)
-        drawn = self.random.sample(DRAWN, self.random.choice((0, 1)))
+        drawn = self.random.sample(DRAWN, self.random.choice((0, 1, 2)))
         self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0)) if only is None else only
         self.met: Counter[str] = Counter()
 

@@ -169,8 +169,9 @@ class Legs:
 
     # ------------------------------------------------------------------ once it is quiet
 
-    def check(self, venue: SimVenue, side: Side, held: int) -> None:
+    def check(self, venue: SimVenue, side: Side) -> None:
         """Of each leg works what is to work."""
+        held = max(Fraction(0), Fraction(venue.holding) if side is Side.BUY else -Fraction(venue.holding))
         place = (venue.name, venue.account, "ACME", side)
         protection = self._world.engine.desk.protections.get(place)
         rules = self._world.engine.rules[venue.name]
@@ -181,17 +182,17 @@ class Legs:
             if any(guard.wanted for guard in gone):
                 raise Violation(f"a target of {side.value} at {venue.kind.name} has fired, and fires no more")
             return
-        if held and not protection.covered and not protection.small and not protection.blind_since:
-            raise Violation(f"{held} {side.value} at {venue.kind.name} are quiet and not covered")
+        if int(held) and not protection.covered and not protection.small and not protection.blind_since:
+            raise Violation(f"{int(held)} {side.value} at {venue.kind.name} are quiet and not covered")
         grows = rules.reduces_each or safe_replace(rules)
         slack = 0 if grows else max(0, int(protection.min_qty) - 1)
         for name, wanted in self._orders(protection, place, held, rules).items():
             works = self._world.guards._works(venue, name, side)
             if not wanted - slack <= works <= wanted:
-                raise Violation(f"{works} work as {name} of {held} {side.value} at {venue.kind.name}, {wanted} are wanted")
+                raise Violation(f"{works} work as {name} of {float(held)} {side.value} at {venue.kind.name}, {wanted} are wanted")
         self._world.ingredients.meet("legs that are what they are to be")
 
-    def _covers(self, guards: list[Guard], place: Key, held: int, least: int) -> dict[str, int]:
+    def _covers(self, guards: list[Guard], place: Key, held: Fraction, least: int) -> dict[str, int]:
         """What each leg of one kind is to cover."""
         filled = {guard.leg.name: Fraction(self._filled.get((place, guard.leg.name), Decimal(0))) for guard in guards}
         gross, left = held + sum(filled.values(), Fraction(0)), held
@@ -200,14 +201,14 @@ class Legs:
         for guard in guards:
             name = guard.leg.name
             share = gross * Fraction(guard.leg.share) - filled[name]
-            part = min(left, int(share)) if share > 0 else 0
+            part = int(min(left, share)) if share > 0 else 0
             if whole and guard is guards[-1]:
-                part = left
+                part = int(left)
             found[name] = part if part >= least else 0
             left -= found[name]
         return found
 
-    def _orders(self, protection: Protection, place: Key, held: int, rules: Capabilities) -> dict[str, int]:
+    def _orders(self, protection: Protection, place: Key, held: Fraction, rules: Capabilities) -> dict[str, int]:
         """What of each leg is to be an order at the venue."""
         least = int(protection.min_qty)
         covers: dict[str, int] = {}
@@ -223,7 +224,7 @@ class Legs:
             if watched and not guard.fired_at:
                 found[name] = 0
                 continue
-            part = min(covers[name], left) if one else covers[name]
+            part = min(covers[name], int(left)) if one else covers[name]
             found[name] = part if part >= least else 0
             left -= found[name]
         return found

@@ -7,6 +7,7 @@ truth; the world loses, doubles, delays and reorders what it says.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -118,11 +119,16 @@ class SimVenue:
     @property
     def held(self) -> int:
         """The position, signed; whole units of it, where fees are taken from it."""
+        return int(self.holding)
+
+    @property
+    def holding(self) -> Decimal | int:
+        """The position, signed, to the last digit of the fees that were taken from it."""
         orders = self.orders.values()
         filled = sum(fill.qty * (1 if order.side is Side.BUY else -1) for order in orders for fill in order.fills)
         if self.fees is None:
             return filled
-        return int(filled - sum((fees_of(order).get(BASE, D[0]) for order in orders), D[0]))
+        return filled - sum((fees_of(order).get(BASE, D[0]) for order in orders), D[0])
 
     def _room(self, order: Order) -> int:
         """How much of an order may fill."""
