@@ -156,7 +156,8 @@ class Glitches:
         self._cum[child.id] = int(child.cum)
         for venue in self._world.venues.values():
             for order in venue.orders.values():
-                if (order.leaves or order in self._odd) and self._world.truth.child_of(venue, order) is child:
+                odd = self._odd.get(order, ("", 0))[0]
+                if (order.leaves or odd is LONG) and self._world.truth.child_of(venue, order) is child:
                     self._works(venue, order, child)
 
     def _works(self, venue: SimVenue, order: Order, child: Child) -> None:

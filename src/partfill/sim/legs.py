@@ -189,7 +189,8 @@ class Legs:
         for name, wanted in self._orders(protection, place, held, rules).items():
             works = self._world.guards._works(venue, name, side)
             if not wanted - slack <= works <= wanted:
-                raise Violation(f"{works} work as {name} of {float(held)} {side.value} at {venue.kind.name}, {wanted} are wanted")
+                of = f"{float(held)} {side.value} at {venue.kind.name}"
+                raise Violation(f"{works} work as {name} of {of}, {wanted} are wanted")
         self._world.ingredients.meet("legs that are what they are to be")
 
     def _covers(self, guards: list[Guard], place: Key, held: Fraction, least: int) -> dict[str, int]:
