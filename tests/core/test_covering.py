@@ -9,10 +9,11 @@ import pytest
 
 from partfill.core.covering import CROWD
 from partfill.model.capabilities import Capabilities
+from partfill.model.commands import Protect
 from partfill.model.events import AlarmKind
 from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided
-from partfill.model.operations import Cancel, Place, Query
+from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.protection import Leg, OverClose, Retry
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side
 from tests.core.driven import MS, PLAIN, SECOND, TOTAL, VENUE, D
@@ -443,3 +444,28 @@ def test_what_is_missing_is_judged_whole_and_not_the_newest_part_of_it() -> None
     market.fresh[:0] = market.wait(SECOND)
     market.answer()
     assert (before, market.position, market.works("stop")) == (8, 13, 13)
+
+
+@pytest.mark.parametrize("rules", [GUARDED, Capabilities(reduce_only=True, can_replace=True)])
+def test_an_order_of_an_earlier_protection_works_on_and_asks_for_nothing_more(rules: Capabilities) -> None:
+    market = Market(rules, STOP)
+    market.enters("100", "60")
+    (old,) = market.orders
+    market.fill("more", "40", "entry")
+    (grow,) = market.take()
+    for op in market.refused(grow):
+        market.does(op)
+    market.take()
+    again = Leg(name="stop", stop_px=D(94))
+    market.feed(Protect(venue=VENUE, instrument="ACME", side=Side.BUY, legs=(again,)))
+    (place,) = (op for op in market.take() if isinstance(op, Place))
+    assert (place.terms.order_qty, place.terms.stop_px) == (100, 94)
+    # Nobody answers for long, and then what works of the earlier one ends by itself.
+    asked = market.wait(5 * SECOND)
+    market.ends(old)
+    asked += market.take() + market.wait(5 * SECOND)
+    assert not [op for op in asked if isinstance(op, Place | Replace)]
+    market.does(place)
+    market.answer()
+    assert sizes(market) == [100]
+    assert [guard.parent is not None for each in market.engine.desk.protections.values() for guard in each.guards] == [True]
