@@ -162,6 +162,9 @@ class Glitches:
     def _works(self, venue: SimVenue, order: Order, child: Child) -> None:
         """An order at work was taken for ended."""
         how, _ = self._odd.get(order, ("", 0))
+        if how is not LONG and not order.leaves:
+            # It has truly ended, before any odd answer about it was given.
+            return
         if how is not LONG:
             raise Violation(f"{order.id} at {venue.kind.name} was taken for ended, and works: {how}")
         if child.stop_px is not None and not child.cum and not (child.gone is not None and child.gone.refused_at):
