@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from partfill.core.covering import CROWD
 from partfill.model.capabilities import Capabilities
+from partfill.model.commands import Protect
 from partfill.model.events import AlarmKind
 from partfill.model.numbers import NotANumber
 from partfill.model.observations import ExecutionVoided
-from partfill.model.operations import Cancel, Place
+from partfill.model.operations import Cancel, Place, Query, Replace
 from partfill.model.protection import Leg, OverClose, Retry
 from partfill.model.words import ExecType, OrdStatus, OrdType, Side
 from tests.core.driven import MS, PLAIN, SECOND, TOTAL, VENUE, D
@@ -59,6 +61,26 @@ def test_what_leaves_and_fills_all_the_same_lowers_what_its_successor_is_asked_f
     assert market.position == 30
     assert market.legs == (30, 30)
     assert market.alarms(AlarmKind.EXPOSURE) == []
+
+
+def test_nothing_leaves_on_a_fill_that_was_counted_before_anybody_knew_whose_it_was() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.enters("200", "100")
+    market.trades("target", "40", answers=False)
+    (place,) = market.take()
+    market.fill("more", "1", "entry")
+    # The successor fills, and its venue tells that under its own id alone: one less is held, by an order of nobody.
+    terms = {"instrument": "ACME", "side": Side.SELL, "order_qty": "60", "cum_qty": "1", "leaves_qty": "59"}
+    shown = market.report(None, "N", ord_status=OrdStatus.PARTIALLY_FILLED, **terms)
+    market.feed(shown)
+    assert market.position == 60
+    market.unknown(place)
+    (query,) = [op for op in market.wake() if isinstance(op, Query)]
+    asked = market.looked(query, msgspec.structs.replace(shown, cl_ord_id=place.cl_ord_id))
+    assert market.position == 60
+    # 59 are left of the successor, and 60 are held: the order before stays until the last one is covered.
+    assert [op.terms.order_qty for op in asked if isinstance(op, Place) and op.terms.stop_px] == [1]
+    assert not [op for op in asked if isinstance(op, Cancel) and op.order_id == "V2"]
 
 
 def test_a_successor_that_is_refused_leaves_what_works_alone() -> None:
@@ -422,3 +444,28 @@ def test_what_is_missing_is_judged_whole_and_not_the_newest_part_of_it() -> None
     market.fresh[:0] = market.wait(SECOND)
     market.answer()
     assert (before, market.position, market.works("stop")) == (8, 13, 13)
+
+
+@pytest.mark.parametrize("rules", [GUARDED, Capabilities(reduce_only=True, can_replace=True)])
+def test_an_order_of_an_earlier_protection_works_on_and_asks_for_nothing_more(rules: Capabilities) -> None:
+    market = Market(rules, STOP)
+    market.enters("100", "60")
+    (old,) = market.orders
+    market.fill("more", "40", "entry")
+    (grow,) = market.take()
+    for op in market.refused(grow):
+        market.does(op)
+    market.take()
+    again = Leg(name="stop", stop_px=D(94))
+    market.feed(Protect(venue=VENUE, instrument="ACME", side=Side.BUY, legs=(again,)))
+    (place,) = (op for op in market.take() if isinstance(op, Place))
+    assert (place.terms.order_qty, place.terms.stop_px) == (100, 94)
+    # Nobody answers for long, and then what works of the earlier one ends by itself.
+    asked = market.wait(5 * SECOND)
+    market.ends(old)
+    asked += market.take() + market.wait(5 * SECOND)
+    assert not [op for op in asked if isinstance(op, Place | Replace)]
+    market.does(place)
+    market.answer()
+    assert sizes(market) == [100]
+    assert [guard.parent is not None for each in market.engine.desk.protections.values() for guard in each.guards] == [True]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.invariants import check_whole
@@ -20,10 +22,11 @@ from partfill.model.inputs import (
     Track,
     VenueDeclared,
 )
-from partfill.model.operations import Cancel, Query
+from partfill.model.operations import Cancel, Place, Query
 from partfill.model.terms import Terms
 from partfill.model.words import ExecType, OrdStatus, Request, Side
 from tests.core.driven import PLAIN, VENUE
+from tests.core.test_protection import STOP, TARGET, Market
 
 D = Decimal
 SECOND = 1_000_000_000
@@ -143,3 +146,22 @@ def test_what_is_halted_is_asked_about_and_changed_by_nobody() -> None:
     parent = engine.desk.parents[1]
     assert (parent.halted, parent.cum) == (True, 4)
     assert not [op for op in after.operations if type(op) is not Query]
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_what_is_due_together_is_asked_in_the_order_of_what_is_known_whatever_timers_are_left(stale: bool) -> None:
+    market = Market(Capabilities(reduce_only=True), STOP, TARGET)
+    market.enters("100", "60", "40")
+    names: dict[str, list[str]] = {"stop": [], "target": []}
+    for name, (leg, *_) in market.orders.items():
+        names[leg].append(name)
+    if stale:
+        # One of an order that works on, and has nothing of its own to be asked.
+        market.engine.desk.timers.set(market.now, market.engine.index.by_order[VENUE, "", names["stop"][0]].child.id)
+    for name in (*names["target"], names["stop"][1]):
+        market.ends(name)
+    assert market.take() == []
+    # The clock is set: the target is due before what is missing of the stop, and both are.
+    market.now += 60 * SECOND
+    market.feed(Tick())
+    assert [market.leg_of(op) for op in market.take() if isinstance(op, Place)] == ["target", "stop"]

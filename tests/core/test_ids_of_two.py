@@ -5,6 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+import pytest
+
 from partfill.core.engine import Engine
 from partfill.model.capabilities import Capabilities, IdScope
 from partfill.model.events import Alarm
@@ -24,14 +27,14 @@ def engine(rules: Capabilities, *inputs: Input) -> tuple[Engine, list[Alarm]]:
     return made, alarms
 
 
-def placed(name: str, instrument: str = "X") -> OrderPlaced:
-    terms = Terms(instrument=instrument, side=Side.BUY, order_qty=D(10), price=D(5), time_in_force=TimeInForce.DAY)
+def placed(name: str, instrument: str = "X", side: Side = Side.BUY) -> OrderPlaced:
+    terms = Terms(instrument=instrument, side=side, order_qty=D(10), price=D(5), time_in_force=TimeInForce.DAY)
     return OrderPlaced(**V, cl_ord_id=name, terms=terms)
 
 
-def new(name: str, order_id: str, as_of: int, instrument: str = "X") -> OrderSnapshot:
+def new(name: str, order_id: str, as_of: int, instrument: str = "X", side: Side = Side.BUY) -> OrderSnapshot:
     return OrderSnapshot(**V, order_id=order_id, cl_ord_id=name, exec_type=ExecType.NEW, ord_status=OrdStatus.NEW, cum_qty=D(0),
-                         instrument=instrument, side=Side.BUY, order_qty=D(10), leaves_qty=D(10), as_of=as_of)  # fmt: skip
+                         instrument=instrument, side=side, order_qty=D(10), leaves_qty=D(10), as_of=as_of)  # fmt: skip
 
 
 def fill(order_id: str, qty: int, as_of: int, instrument: str | None = None) -> Execution:
@@ -50,6 +53,21 @@ def test_a_fill_of_today_under_an_id_of_yesterday_is_of_the_order_that_opens_und
     made, alarms = engine(BY_DAY, *first, placed("b"), fill("7", 4, 2 * DAY), new("b", "7", 2 * DAY - 5))
     assert (filled(made, "a"), filled(made, "b")) == (10, 4)
     assert {alarm.kind for alarm in alarms} == {"parked"}
+
+
+@pytest.mark.parametrize(("instrument", "side"), [("X", Side.SELL), ("Y", Side.BUY), ("X", Side.BUY)])
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_answer_about_an_order_whose_id_another_has_today_opens_nothing(instrument: str, side: Side, asked: bool) -> None:
+    over = OrderSnapshot(**V, order_id="7", cl_ord_id="a", ord_status=OrdStatus.EXPIRED, instrument="X", side=Side.BUY,
+                         order_qty=D(10), cum_qty=D(4), leaves_qty=D(0), as_of=DAY + 9)  # fmt: skip
+    late = msgspec.structs.replace(over, as_of=2 * DAY + 9, asked=2 * DAY + 9 if asked else None)
+    first = (placed("a"), new("a", "7", DAY), fill("7", 4, DAY + 5), over)
+    then = (placed("b", instrument, side), new("b", "7", 2 * DAY, instrument, side))
+    made, alarms = engine(BY_DAY, *first, *then, late, late)
+    one, other = (made.index.by_client["v", "", name] for name in "ab")
+    assert (one.status, one.cum, one.leaves, one.order_ids) == (OrdStatus.EXPIRED, 4, 0, ("7",))
+    assert (other.status, other.cum, other.leaves) == (OrdStatus.NEW, 0, 10)
+    assert (len(made.children), alarms) == (2, [])
 
 
 def test_a_fill_of_yesterday_that_comes_late_is_of_yesterdays_order() -> None:

@@ -106,6 +106,11 @@ SEEDS = {
     ("fees", 4202664): "a protective order grew by what its own fee had taken",
     ("legs", 286): "a target that the kill switch took off was sent again when it was lifted",
     ("legs+tables", 500746): "a question was due before a refused request might come again, and only a restart asked it",
+    ("ids", 40059414): "an answer about an order of yesterday, whose id is of the other side today, opened it again",
+    ("tables", 80009020): "what is due together was asked in another order where a timer was left of what is over",
+    ("legs+wire", 70005171): "a leg of an earlier protection was placed anew",
+    ("legs+glitches", 711000150): "an order of an earlier protection grew",
+    ("lost busts", 40019848): "a doubt began so late that nobody could have been told at the quiet point",
     ("links", 295): "what a replace had asked for no longer counted once the id before it had ended",
 }
 """Ingredients and seeds that once broke, and what it was."""

@@ -64,9 +64,8 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
             ledger = lives.meant(engine.index, (venue, account, order_id or ""), ledger, as_of, ref, said)
         child = ledger.child
         if child.contradicts(instrument, side) and mine is not None and _is_of(mine, child, instrument, side):
-            return _aside(
-                engine, mine, order_id or "", alias(child, order_id or "", instrument, side) or "", cl_ord_id, effects
-            )
+            name = alias(child, order_id or "", instrument, side) or ""
+            return _aside(engine, mine, order_id or "", name, cl_ord_id, effects)
         if child.contradicts(instrument, side):
             kept = _elsewhere(engine, child, order_id or "", instrument, side, effects)
             if cl_ord_id is not None and mine is None:
@@ -79,7 +78,6 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         elif mine is not None and mine is not child:
             former = lives.held(index, (venue, account, order_id or ""), mine)
             if former is not None:
-                # Both ids say so: it had this one before the order that has it now.
                 return former
             ledger = two_orders(engine, child, mine, ledger, effects, joined=orig is not None, printed=order_id)
         return ledger
@@ -173,6 +171,10 @@ def _is_of(mine: Child, child: Child, instrument: str | None, side: Side | None)
 
 def _aside(engine: Engine, mine: Child, order_id: str, kept: str, cl_ord_id: str | None, effects: Effects) -> Ledger:
     """An order under an id that another one has, known by its client id: what was kept for it under `kept` is its own."""
+    former = lives.held(engine.index, (mine.venue, mine.account, order_id), mine)
+    if former is not None:
+        # Both ids say so: it had this one before the order that has it now.
+        return former
     found = engine.index.by_order.get((mine.venue, mine.account, kept))
     if found is not None and found.child is not mine:
         return two_orders(engine, found.child, mine, found, effects, printed=order_id)

@@ -362,13 +362,13 @@ class Desk:
 
     def advance(self, parent: Parent, now: int, effects: Effects) -> None:
         """Check the law, carry out the plan, check the law again."""
-        killed = (
-            bool(self.killed) and parent.stop is None and kill_switch.who_killed(self, parent.venue, parent.account) is not None
-        )
+        killed = kill_switch.holds(self, parent)
         if killed and parent.done is None:
             # It came, or came back, after the switch was put on: a late report, an order to track.
             effects.parent(parent)
             parent.stop = Done.KILLED
+        if (parent.guards or 0) > 0 and parent.stop is None:
+            protection.asks_no_more(self, parent, effects)
         before = self._law(parent, effects)
         first = len(effects.operations)
         for step in plan(parent, now):

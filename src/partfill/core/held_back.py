@@ -21,16 +21,24 @@ def waits(desk: Desk, parent: Parent) -> bool:
     return (parent.guards or 0) > 0 and desk.engine.holdings is not None and place_of(parent) in desk.protections
 
 
-def go_on(desk: Desk, now: int, effects: Effects) -> None:
-    """The position is known. Where nothing holds the order that waits to it, it asks for no more than is held by now."""
-    parent, effects.waits = effects.waits, None
+def go_on(desk: Desk, now: int, effects: Effects, *, first: bool = False) -> None:
+    """The position is known. Where nothing holds the order that waits to it, it asks for no more than is held by now.
+
+    `first`: its legs are brought to that position next. Where its venue holds it to the position, it waits for that too: what
+    filled of it may have been counted before, as the fill of an order that nobody knew, and then more is to stay.
+    """
+    parent = effects.waits
     if parent is None:
         return
     protection = desk.protections[place_of(parent)]
+    each = desk.engine.rules.get(protection.venue, FIX_LIKE).reduces_each
+    if first and each:
+        return
+    effects.waits = None
     holdings = desk.engine.holdings
     position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
     held = position.held if position is not None else ZERO
     left = whole_lots(max(ZERO, held if protection.side is Side.BUY else held.copy_negate()), protection.lot)
-    if not desk.engine.rules.get(protection.venue, FIX_LIKE).reduces_each and parent.asked > add(parent.cum, left):
+    if not each and parent.asked > add(parent.cum, left):
         parent.asked = add(parent.cum, left)
     desk.advance(parent, now, effects)

@@ -66,6 +66,11 @@ def who_killed(desk: Desk, venue: str, account: str) -> str | None:
     return None
 
 
+def holds(desk: Desk, parent: Parent) -> bool:
+    """Whether a switch is on that holds the account of an order, which nobody has stopped yet."""
+    return bool(desk.killed) and parent.stop is None and who_killed(desk, parent.venue, parent.account) is not None
+
+
 def _within(scope: Scope, venue: str, account: str) -> bool:
     return scope[0] == EVERYWHERE or scope == (venue, account)
 

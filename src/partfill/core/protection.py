@@ -110,7 +110,7 @@ def find_leaving(desk: Desk, protections: Iterable[Protection]) -> None:
 
 def follow(desk: Desk, now: int, effects: Effects) -> None:
     """Draw the consequences of what a step did to positions and protective orders."""
-    held_back.go_on(desk, now, effects)
+    held_back.go_on(desk, now, effects, first=True)
     concerned: list[Protection] = []
     stale: list[Protection] = []
     touched = [parent for parent in effects.parents if parent.guards is not None]
@@ -152,6 +152,7 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
                 concerned += [protection] if protection not in concerned else []
     for protection in stale:
         _derive(desk, protection, now, effects)
+    held_back.go_on(desk, now, effects)
     for parent in touched:
         if parent.guards is not None and parent.guards > 0 and parent.done is None and parent.stop is None:
             _has_a_leg(desk, parent, now, effects)
@@ -213,6 +214,14 @@ def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
                     if found is not None:
                         firing.fire(protection, guard, *found, now, effects)
         _bring(desk, protection, now, effects)
+
+
+def asks_no_more(desk: Desk, parent: Parent, effects: Effects) -> None:
+    """An order whose leg another protection has taken over works until that does: it grows no more, and what ends has ended."""
+    protection = desk.protections.get(place_of(parent))
+    if protection is not None and parent in protection.leaving and parent.asked > parent.exposure:
+        effects.parent(parent)
+        parent.asked = parent.exposure
 
 
 # ---------------------------------------------------------------------- whether it is covered

@@ -8,9 +8,12 @@ Rules
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
-from partfill.core.child import Child
+if TYPE_CHECKING:
+    from partfill.core.child import Child
 
 
 class Timers:
@@ -40,16 +43,11 @@ class Timers:
             child.work.wake_at = at
             heappush(self._heap, (at, child.id))
 
-    def due(self, now: int, children: dict[int, Child]) -> list[int]:
-        """Take out what is due: each number once."""
+    def due(self, now: int, meant: Callable[[int], int]) -> list[int]:
+        """Take out what is due: each number once. `meant` says when each is to be woken by what is known of it (ns UTC), and 0
+        where nothing says so: then the timer counts."""
         found: dict[int, int] = {}
         while self._heap and self._heap[0][0] <= now:
             at, number = heappop(self._heap)
-            found.setdefault(number, _meant(children.get(number)) or at)
-        return [number for _, number in sorted((at, number) for number, at in found.items())]
-
-
-def _meant(child: Child | None) -> int:
-    """When an order is to be asked about or tried anew (ns UTC), by what is known of it; 0 where nothing says so."""
-    work = None if child is None else child.work
-    return 0 if work is None else work.look_at or work.act_at
+            found.setdefault(number, at)
+        return [number for _, number in sorted((meant(number) or at, number) for number, at in found.items())]

@@ -47,6 +47,8 @@ class Glitches:
         """Order -> how its answers are odd, and until when."""
         self._silent: set[Order] = set()
         """Orders that have ended without a word."""
+        self._over: dict[Order, set[int]] = {}
+        """Orders -> when it was asked about them while nothing of them worked."""
         self._proven: dict[int, int] = {}
         self._cum: dict[int, int] = {}
         """Order number that is taken for ended -> when the proof was asked for, and what had filled."""
@@ -104,6 +106,8 @@ class Glitches:
         order = venue.ids.get(said.order_id or "")
         if not self.on or order is None:
             return said
+        if not order.leaves:
+            self._over.setdefault(order, set()).add(said.asked or 0)
         if order in self._silent:
             return self._word(said)
         how, until = self._odd.get(order, ("", 0))
@@ -163,6 +167,9 @@ class Glitches:
     def _works(self, venue: SimVenue, order: Order, child: Child) -> None:
         """An order at work was taken for ended."""
         how, _ = self._odd.get(order, ("", 0))
+        if how is not LONG and self._proven[child.id] in self._over.get(order, ()):
+            # It had truly ended when it was asked about; a void may have opened it again since.
+            return
         if how is not LONG:
             raise Violation(f"{order.id} at {venue.kind.name} was taken for ended, and works: {how}")
         if child.stop_px is not None and not child.cum and not (child.gone is not None and child.gone.refused_at):

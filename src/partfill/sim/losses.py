@@ -18,6 +18,7 @@ from partfill.model.commands import Answered, Looked
 from partfill.model.inputs import Execution, Input, OrderSnapshot
 from partfill.model.words import OrdStatus, TimeInForce
 from partfill.sim.ingredients import LOST
+from partfill.sim.manners import MEANS
 from partfill.sim.orders import D, Fill, Order
 from partfill.sim.timeline import SECOND
 from partfill.sim.venue import SimVenue
@@ -48,9 +49,16 @@ class Losses:
             self._world.later(wait, self._random.choice((self._bust, self._bust, self._be_wrong)))
 
     def declared(self, venue: SimVenue, rules: Capabilities) -> Capabilities:
-        """Where lists are whole, the venue may say so."""
+        """What its refusals mean; where lists are whole, the venue may say so.
+
+        An order of which all that works was busted before anybody heard of it is printed as partly filled, with nothing open:
+        only a refused cancel that means something can tell.
+        """
+        if not self._on:
+            return rules
+        rules = msgspec.structs.replace(rules, refusals=MEANS)
         whole = venue.kind.itemised and not venue.kind.reversible
-        if self._on and whole and rules.cumulative is Cumulative.TRUTH and self._random.random() < 0.5:
+        if whole and rules.cumulative is Cumulative.TRUTH and self._random.random() < 0.5:
             return msgspec.structs.replace(rules, executions_complete=True)
         return rules
 

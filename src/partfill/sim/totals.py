@@ -91,6 +91,19 @@ class Totals:
             if not self._may_be_low(child):
                 raise Violation(f"order {number} at {world.at(child).kind.name} is doubted, and nothing was taken back")
 
+    def undecided(self) -> bool:
+        """Whether an order is doubted of which something was told wrong, and no person was told yet."""
+        world = self._world
+        for venue in world.venues.values():
+            for order in venue.orders.values():
+                if order not in self.wronged:
+                    continue
+                ledger = world.truth.ledger_of(venue, order)
+                doubt = None if ledger is None else ledger.doubt
+                if doubt is not None and doubt.count and not doubt.disputed:
+                    return True
+        return False
+
     def excused(self, venue: SimVenue, order: Order, ledger: Ledger) -> bool:
         """Whether an order may differ from the truth: it is disputed, and a person was told."""
         what = self.wronged.get(order)

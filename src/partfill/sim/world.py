@@ -51,6 +51,9 @@ TODAY = 20_000 * 86_400 * SECOND
 QUIET = (1, 3, 35, 70)
 """Seconds after the trouble at which everything is polled; the longest wait of the desk is 30 s."""
 
+DOUBTS = 3
+"""How often more it is waited for a doubt that began late: a person is told after three answers."""
+
 
 class World(Happenings):
     """One run. `only`: the ingredients it has, instead of those that it would draw."""
@@ -177,6 +180,12 @@ class World(Happenings):
                 self.poll(venue)
         self.still = True
         self.until(began + (QUIET[-1] + 40) * SECOND)
+        for _ in range(DOUBTS):
+            if not self.totals.undecided():
+                break
+            for venue in self.venues.values():
+                self.poll(venue)
+            self.until(self.time + 40 * SECOND)
         self.truth.compare()
         self.still = False
 
