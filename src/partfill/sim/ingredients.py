@@ -1,7 +1,7 @@
 """What a simulated world is made of beside trade, losses and deaths, and how often it met each.
 
 Rules
-- About half of the worlds have none of these: they are the worlds that they were.
+- A third of the worlds have none of these.
 - Draws come from a source of its own.
 - Whatever a world meets is counted when it happens, not when it is drawn: a run can show that it met all of them.
 """
@@ -45,9 +45,7 @@ TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (LAG, WIRE, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS, TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
-"""Ingredients that a world draws, one at most."""
-ASKED_FOR = (TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
-"""What is lived where it is asked for: of some ten thousand such worlds one still ends otherwise than its venues."""
+"""Ingredients that a world draws, two at most."""
 ROUND: tuple[frozenset[str] | None, ...] = (
     None,
     *map(
