@@ -66,7 +66,11 @@ EVERY = (
     *("an answer of a copy that stands still", "an execution id that was used twice", "a wrong with its alarm"),
     *("a garbled message that was refused", "a replace that was told late", "an order that was linked to its new id"),
     *("the end of an id that the chain has left", "a remainder that was submitted again", "the last attempt"),
-    *("a result of a closed position", "a story that was told to its end", "an odd book"),
+    *("a result of a closed position", "a story that was told to its end", "an odd book", "restart from the tables"),
+    *("a fee with its execution", "a charge of an execution", "a charge of an order", "a fee in the base asset"),
+    *("a bust that nobody told", "a ruling", "a dispute that a person decides", "an id of two instruments"),
+    *("an id that began anew", "a placeholder for an id", "a placing that arrived twice", "a reply that came late"),
+    *("an order that ended in silence", "an answer that prints nothing at work", "legs that are what they are to be"),
 )
 """What a few hundred worlds meet. What is rarer is counted too."""
 
