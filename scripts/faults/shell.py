@@ -126,8 +126,13 @@ FAULTS = (
     ),
     Fault(
         "lanes-cancel-waits", "manager", "a cancel waits behind orders", "runtime/lanes.py",
-        "queues = self._first if type(op) is Cancel else self._urgent if op.urgent else self._then",
-        "queues = self._urgent if op.urgent else self._then",
+        "kind = _CANCELS if type(op) is Cancel else _URGENT if op.urgent else _THEN",
+        "kind = _URGENT if op.urgent else _THEN",
+        _MANAGER, unseen=_NOT_THERE.format("lanes"),
+    ),
+    Fault(
+        "lanes-order-beside-a-cancel", "manager", "an order leaves while a cancel of its lane is out", "runtime/lanes.py",
+        "                if first:\n                    await asyncio.wait(first)\n                    continue\n", "",
         _MANAGER, unseen=_NOT_THERE.format("lanes"),
     ),
     Fault(

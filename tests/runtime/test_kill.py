@@ -124,7 +124,9 @@ async def test_a_close_right_after_a_kill_that_was_given_up_loses_no_cancel(tmp_
 
 def waiting(fills: FillManager) -> set[str]:
     """Client ids of the orders that wait in lanes."""
-    return {op.cl_ord_id for queue in fills.lanes._then.values() for op, _ in queue if isinstance(op, Place)}
+    return {
+        op.cl_ord_id for queues in fills.lanes._queues for queue in queues.values() for op, _ in queue if isinstance(op, Place)
+    }
 
 
 async def test_orders_that_wait_in_their_lanes_when_the_switch_is_put_on_never_leave(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ class SmallVenue:
         self.ended: list[Operation] = []
         self.working: dict[str, int] = {}
         """Requests that are being handled, per instrument."""
+        self.kinds: dict[str, list[int]] = {}
+        """What is being handled, per instrument: cancels 0, what protects 1, other orders 2."""
         self.most = 0
         """Most instruments that were being handled at once."""
         self.gates: dict[str, asyncio.Event] = {}
@@ -44,9 +46,12 @@ class SmallVenue:
         self.outcome: Callable[[Operation], tuple[Outcome, str | None]] = lambda op: (Outcome.DONE, None)
 
     async def handle(self, op: Any, request: Request) -> Answered:
-        assert not self.working.get(op.instrument), "two requests of one lane at once"
+        kind = 0 if isinstance(op, Cancel) else 1 if op.urgent else 2
+        mine = self.kinds.setdefault(op.instrument, [])
+        assert not mine or kind < min(mine), "two requests of one kind of a lane at once, or one before what goes first"
         self.got.append(op)
-        self.working[op.instrument] = 1
+        mine.append(kind)
+        self.working[op.instrument] = len(mine)
         self.most = max(self.most, sum(self.working.values()))
         try:
             await asyncio.sleep(0)
@@ -55,7 +60,8 @@ class SmallVenue:
                 await gate.wait()
             outcome, reason = self.outcome(op)
         finally:
-            self.working[op.instrument] = 0
+            mine.remove(kind)
+            self.working[op.instrument] = len(mine)
             self.ended.append(op)
         return Answered(venue="v", request=request, cl_ord_id=op.cl_ord_id, outcome=outcome, reason=reason)
 
@@ -198,6 +204,41 @@ async def test_what_protects_a_position_goes_before_other_orders_and_after_cance
     floor.venue.gates["A"].set()
     await floor.drain()
     assert [op.cl_ord_id for op in floor.venue.got] == ["A9.c", "A4", "A5", "A1", "A2"]
+
+
+async def test_a_request_that_hangs_holds_up_nothing_that_goes_first() -> None:
+    floor = Floor()
+    floor.venue.gates["A"] = asyncio.Event()
+    floor.lanes.send(place("A", 1))
+    await until(lambda: len(floor.venue.got) == 1)
+    protects = msgspec.structs.replace(place("A", 4), urgent=True)
+    for op in (place("A", 2), protects):
+        floor.lanes.send(op)
+    await until(lambda: len(floor.venue.got) == 2)
+    for op in (cancel("A", 9), cancel("A", 8)):
+        floor.lanes.send(op)
+    await until(lambda: len(floor.venue.got) == 3)
+    assert floor.venue.kinds["A"] == [2, 1, 0], "each kind has one request out"
+    assert (floor.lanes.waiting, floor.lanes.busy) == (2, 3)
+    floor.venue.gates["A"].set()
+    await floor.drain()
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A1", "A4", "A9.c", "A8.c", "A2"]
+    assert (floor.lanes.waiting, floor.lanes.busy) == (0, 0)
+
+
+async def test_while_a_cancel_hangs_nothing_else_of_its_lane_leaves() -> None:
+    floor = Floor(timeout_s=0.2)
+    floor.venue.gates["A"] = asyncio.Event()
+    floor.lanes.send(cancel("A", 9))
+    await until(lambda: len(floor.venue.got) == 1)
+    for op in (place("A", 1), msgspec.structs.replace(place("A", 2), urgent=True), place("B", 1)):
+        floor.lanes.send(op)
+    await until(lambda: len(floor.answers) == 1)
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A9.c", "B1"]
+    await until(lambda: ("A9.c", Outcome.UNKNOWN) in floor.outcomes())
+    floor.venue.gates["A"].set()
+    await floor.drain()
+    assert [op.cl_ord_id for op in floor.venue.got] == ["A9.c", "B1", "A2", "A1"]
 
 
 async def test_what_protects_a_position_may_use_what_is_kept_back_of_the_budget_and_waits_out_a_pause() -> None:

@@ -1,7 +1,9 @@
-"""Lanes: operations of one (venue, account, instrument), one at a time and in order; different lanes side by side.
+"""Lanes: operations of one (venue, account, instrument), in order; different lanes side by side.
 
 Rules
 - Within a lane cancels go first, then what protects a position, then everything in the order in which it was decided.
+- Of each of these kinds one is out at a time. What goes first waits for no request of a later kind, which may hang
+  for as long as `timeout_s`; and while it waits or is out, nothing of a later kind leaves.
 - An operation is sent once. Whatever goes wrong on the way is an answer too: `Outcome.UNKNOWN`.
 - An order that is not wanted any more when its turn comes (its parent was stopped, or killed) is refused here and never sent.
 - Questions are reads: they do not wait in lanes, and at most `QUESTIONS` of them are out per venue.
@@ -38,6 +40,9 @@ PAUSE_S = 1.0
 
 log = logging.getLogger("partfill.lanes")
 
+_CANCELS, _URGENT, _THEN = range(3)
+"""Kinds of operations: the lower goes first."""
+
 Lane = tuple[str, str, str]
 Waiting = tuple[Operation, int]
 """An operation, and the number of the step that led to it; 0 where that is not known."""
@@ -62,11 +67,11 @@ class Lanes:
         """What answers to questions are stamped with (ns UTC); None: they are not, and say nothing against what was heard."""
         self._unwanted = unwanted
         """Why an order that waits need not leave; None while it is wanted."""
-        self._first: dict[Lane, deque[Waiting]] = {}
-        self._urgent: dict[Lane, deque[Waiting]] = {}
-        self._then: dict[Lane, deque[Waiting]] = {}
-        self._running: dict[Lane, asyncio.Task[None]] = {}
-        self._hurry: dict[Lane, asyncio.Event] = {}
+        self._queues: tuple[dict[Lane, deque[Waiting]], ...] = ({}, {}, {})
+        """By kind: what waits."""
+        self._running: dict[tuple[Lane, int], asyncio.Task[None]] = {}
+        """Lane, kind -> the task that sends what waits."""
+        self._hurry: dict[tuple[Lane, int], asyncio.Event] = {}
         """Lanes whose next order waits for the budget, and how what goes before it tells them that it has come."""
         self._questions: dict[str, asyncio.Semaphore] = {}
         self._asking: set[asyncio.Task[None]] = set()
@@ -80,11 +85,11 @@ class Lanes:
     @property
     def waiting(self) -> int:
         """Operations that have not been sent yet."""
-        return sum(len(queue) for queues in (self._first, self._urgent, self._then) for queue in queues.values())
+        return sum(len(queue) for queues in self._queues for queue in queues.values())
 
     @property
     def busy(self) -> int:
-        """Lanes with work and questions that are out."""
+        """Lanes with work, by kind, and questions that are out."""
         return len(self._running) + len(self._asking)
 
     def send(self, op: Operation, because: int = 0) -> None:
@@ -100,12 +105,13 @@ class Lanes:
             task.add_done_callback(self._asking.discard)
             return
         lane = (op.venue, op.account, op.instrument)
-        queues = self._first if type(op) is Cancel else self._urgent if op.urgent else self._then
-        queues.setdefault(lane, deque()).append((op, because))
-        if queues is not self._then and lane in self._hurry:
-            self._hurry[lane].set()
-        if lane not in self._running:
-            self._running[lane] = asyncio.create_task(self._run(lane))
+        kind = _CANCELS if type(op) is Cancel else _URGENT if op.urgent else _THEN
+        self._queues[kind].setdefault(lane, deque()).append((op, because))
+        for later in range(kind + 1, len(self._queues)):
+            if (lane, later) in self._hurry:
+                self._hurry[lane, later].set()
+        if (lane, kind) not in self._running:
+            self._running[lane, kind] = asyncio.create_task(self._run(lane, kind))
 
     async def drain(self) -> None:
         """Wait until nothing is queued and nothing is out."""
@@ -119,16 +125,15 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, lane: Lane) -> None:
+    async def _run(self, lane: Lane, kind: int) -> None:
+        queues = self._queues[kind]
         try:
-            while True:
-                for queues in (self._first, self._urgent, self._then):
-                    queue = queues.get(lane)
-                    if queue:
-                        break
-                else:
-                    return
-                if not await self._turn(lane, queue[0][0]):
+            while queue := queues.get(lane):
+                first = [task for each in range(kind) if (task := self._running.get((lane, each))) is not None]
+                if first:
+                    await asyncio.wait(first)
+                    continue
+                if not await self._turn(lane, kind, queue[0][0]):
                     continue
                 stay = self._stay(queue)
                 if not stay:
@@ -141,9 +146,9 @@ class Lanes:
                 else:
                     await self._carry(op, because)
         finally:
-            self._running.pop(lane, None)
+            self._running.pop((lane, kind), None)
 
-    async def _turn(self, lane: Lane, op: Operation) -> bool:
+    async def _turn(self, lane: Lane, kind: int, op: Operation) -> bool:
         """Wait until the budget lets `op` go; False when something came before that, which may go first."""
         budget = self.budget(op.venue, op.account)
         if type(op) is Cancel:
@@ -157,7 +162,7 @@ class Lanes:
             seconds = budget.wait(cancel=False, urgent=op.urgent)
             if seconds <= 0:
                 return True
-            self._hurry[lane] = hurry
+            self._hurry[lane, kind] = hurry
             try:
                 async with asyncio.timeout(seconds):
                     await hurry.wait()
@@ -165,7 +170,7 @@ class Lanes:
             except TimeoutError:
                 pass
             finally:
-                del self._hurry[lane]
+                del self._hurry[lane, kind]
 
     def _stay(self, queue: deque[Waiting]) -> list[Answered]:
         """Take the next orders that do not leave out of the queue, up to one that does, and refuse them."""
