@@ -34,8 +34,7 @@ FAULTS = (
     ),
     Fault(
         "ids-leg-not-left", "ids", "a Replaced report does not leave the id before it", "core/attribution.py",
-        "if s.cl_ord_id is None or not chains.has_left(child, s.cl_ord_id, orig, s.as_of):\n"
-        "        leave(child, s.order_id, effects)\n",
+        "if s.cl_ord_id is None or not child.supersedes(s.cl_ord_id):\n        leave(child, s.order_id, effects)\n",
         "\n",
         _IDS,
     ),

@@ -52,30 +52,3 @@ def test_an_id_under_which_it_works_is_in_force_again() -> None:
         engine.step(each, number)
     child = engine.index.by_client["v", "", "c1"]
     assert (child.order_id, child.status) == ("o3", OrdStatus.EXPIRED)
-
-
-def test_of_two_replaces_of_one_id_the_later_statement_is_in_force() -> None:
-    """What became of the first was not known when the second was sent: both name c1 as the id that they replace."""
-    first = OrderSnapshot(
-        **V, order_id="o2", cl_ord_id="c2", orig_cl_ord_id="c1", exec_type=ExecType.REPLACED, order_qty=D(6), as_of=20
-    )
-    second = OrderSnapshot(
-        **V, order_id="o3", cl_ord_id="c3", orig_cl_ord_id="c1", exec_type=ExecType.REPLACED, order_qty=D(9), as_of=30
-    )
-    left = OrderSnapshot(
-        **V, order_id="o2", cl_ord_id="c2", exec_type=ExecType.CANCELED, ord_status=OrdStatus.CANCELED, as_of=31
-    )
-    for said in permutations((first, second, second, left, first)):
-        if said.index(left) < said.index(first):
-            # The end of an id that nobody knows yet may be that of the order.
-            continue
-        engine = Engine()
-        terms = Terms(instrument="X", side=Side.BUY, order_qty=D(10), price=D(5))
-        engine.step(OrderPlaced(venue="v", cl_ord_id="c1", order_id="o1", terms=terms), 1)
-        for number, name in enumerate(("c2", "c3"), 2):
-            engine.step(RequestSent(**V, request=Request.REPLACE, cl_ord_id=name, orig_cl_ord_id="c1", order_qty=D(9)), number)
-        for number, each in enumerate(said, 40):
-            engine.step(each, number)
-        child = engine.index.by_client["v", "", "c1"]
-        assert (child.order_id, child.cl_ord_id, child.order_qty) == ("o3", "c3", D(9)), said
-        assert child.open_at_venue, said

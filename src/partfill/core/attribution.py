@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from partfill.core import chains, fills, lives, presumed
+from partfill.core import fills, lives, presumed
 from partfill.core.child import Child
 from partfill.core.effects import Came, Effects
 from partfill.core.ledger import Ledger
@@ -94,7 +94,8 @@ def attribute(engine: Engine, venue: str, account: str, order_id: str | None, cl
         _tell(engine, mine, cl_ord_id or "", instrument, side, effects)
         mine, cl_ord_id = None, None
     if mine is not None:
-        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id, orig, as_of)
+        late = as_of is not None and as_of < mine.heard
+        return mine.ledger if order_id is None else continue_as(engine, mine, order_id, effects, cl_ord_id, late=late)
     if not create or (order_id is None and cl_ord_id is None):
         unattributed(engine, effects, venue, account, f"order id {order_id}, client id {cl_ord_id or orig}")
         return None
@@ -217,12 +218,12 @@ def new_child(engine: Engine, venue: str, account: str, order_id: str | None, cl
     return child
 
 
-def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, cl_ord_id: str | None = None,
-                orig: str | None = None, as_of: int | None = None, *, joined: bool = False) -> Ledger:  # fmt: skip
+def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, cl_ord_id: str | None = None, *,
+                joined: bool = False, late: bool = False) -> Ledger:  # fmt: skip
     """The order goes on (or turns out to be) under this venue id; returns the ledger of that id.
 
-    `cl_ord_id`: the client id that came with it, `orig`: the one that this replaced, `as_of`: when that was true. `joined`: the
-    venue says itself that the two are one.
+    `cl_ord_id`: the client id that came with it. `joined`: the venue says itself that the two are one. `late`: it was said
+    before something else that was heard of the order.
     """
     index = engine.index
     found = index.by_order.get((child.venue, child.account, order_id))
@@ -234,8 +235,7 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
         return two_orders(engine, found.child, child, found, effects, printed=order_id)
     effects.bound = True
     restarts = child.rules.chain is Chain.RESTARTS
-    goes_on = not restarts and child.ledger.order_id is not None and cl_ord_id is not None
-    if goes_on and chains.has_left(child, cl_ord_id or "", orig, as_of):
+    if not restarts and child.ledger.order_id is not None and cl_ord_id is not None and child.supersedes(cl_ord_id):
         # It is the id of a version that was replaced since.
         now = child.ledger.order_id
         index.bind_order(child.ledger, order_id)
@@ -255,8 +255,8 @@ def continue_as(engine: Engine, child: Child, order_id: str, effects: Effects, c
     if before is not None and cl_ord_id is not None and cl_ord_id != child.client_ids[0]:
         # A replace of ours named it.
         leave(child, order_id, effects)
-    elif before is not None and as_of is not None and as_of < child.heard:
-        # It was said before something else was heard: what it was called before it had its id.
+    elif before is not None and late:
+        # What it was called before it had its id.
         child.ledger.order_id = before
     return child.ledger
 
@@ -318,7 +318,7 @@ def replaced(engine: Engine, s: OrderSnapshot, ledger: Ledger, effects: Effects)
             leave(other, s.order_id, effects)
         ledger = join(engine, other, child, ledger, effects)
         child = ledger.child
-    if s.cl_ord_id is None or not chains.has_left(child, s.cl_ord_id, orig, s.as_of):
+    if s.cl_ord_id is None or not child.supersedes(s.cl_ord_id):
         leave(child, s.order_id, effects)
     return ledger
 
@@ -393,7 +393,7 @@ def left(child: Child, s: OrderSnapshot) -> bool:
     """Whether a report is about a leg that the chain has left, where the counts go on."""
     if s.order_id is not None:
         return s.order_id in child.left
-    return s.cl_ord_id is not None and s.orig_cl_ord_id is None and chains.supersedes(child, s.cl_ord_id)
+    return s.cl_ord_id is not None and s.orig_cl_ord_id is None and child.supersedes(s.cl_ord_id)
 
 
 def refused_request(engine: Engine, s: OrderSnapshot) -> OrderSnapshot:

@@ -465,6 +465,30 @@ class Child:
             return True
         return side is not None and self.side is not None and side is not self.side
 
+    def chain(self, cl_ord_id: str, replaced: str | None) -> None:
+        """`cl_ord_id` is accepted as the id in force, unless a later one of the chain is already."""
+        ids = self.ids if self.ids is not None else {}
+        self.ids = ids
+        if self.cl_ord_id is not None and self.cl_ord_id not in ids:
+            ids[self.cl_ord_id] = None
+        if cl_ord_id not in ids or ids[cl_ord_id] is None:
+            ids[cl_ord_id] = replaced if replaced != cl_ord_id else None
+        if not self.supersedes(cl_ord_id):
+            self.cl_ord_id = cl_ord_id
+
+    def supersedes(self, cl_ord_id: str) -> bool:
+        """Whether the id in force came after `cl_ord_id` in the chain (so a report under it is an old one)."""
+        if self.ids is None or self.cl_ord_id is None or self.cl_ord_id == cl_ord_id:
+            return False
+        at: str | None = self.cl_ord_id
+        for _ in range(len(self.ids) + 1):
+            at = self.ids.get(at) if at is not None else None
+            if at is None:
+                return False
+            if at == cl_ord_id:
+                return True
+        return False
+
     def mark(self, flag: Flag) -> bool:
         """Set a kept flag; True when it was not set before."""
         if self.flags & flag:

@@ -24,7 +24,6 @@ from typing import Any
 from partfill.core import (
     answers,
     attribution,
-    chains,
     declared,
     due,
     fills,
@@ -385,7 +384,7 @@ class Engine:
                 # A later one of the chain may be in force already.
                 child.ledger = new
             if link.new_cl_ord_id is not None and attribution.named_by_link(self, child, link.new_cl_ord_id, effects):
-                chains.accept(child, link.new_cl_ord_id, link.cl_ord_id or child.cl_ord_id)
+                child.chain(link.new_cl_ord_id, link.cl_ord_id or child.cl_ord_id)
             effects.enter(child, new, self)
             self._settle(child, effects)
 

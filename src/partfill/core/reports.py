@@ -16,7 +16,7 @@ from __future__ import annotations
 from decimal import Decimal, Inexact
 from typing import TYPE_CHECKING
 
-from partfill.core import asides, chains, fills, lives, message_keys, presumed, refused, rulings, self_contradiction, weak_keys
+from partfill.core import asides, fills, lives, message_keys, presumed, refused, rulings, self_contradiction, weak_keys
 from partfill.core.attribution import left
 from partfill.core.booked import Booked
 from partfill.core.effects import Effects
@@ -276,12 +276,12 @@ def _replaced(child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int) -> Non
         # The terms of a leg that was replaced since.
         return
     if s.cl_ord_id is not None:
-        if chains.has_left(child, s.cl_ord_id, s.orig_cl_ord_id, as_of):
+        if child.supersedes(s.cl_ord_id):
             return
         if not restarts and child.is_answered(s.cl_ord_id):
             # The same report again: an open quantity would be added to what has filled since.
             return
-        chains.accept(child, s.cl_ord_id, s.orig_cl_ord_id)
+        child.chain(s.cl_ord_id, s.orig_cl_ord_id)
     child.terms_at = max(child.terms_at, as_of)
     if not child.works and s.leaves_qty and as_of >= child.ended_at:
         child.facts &= ~child.end_mask
@@ -306,7 +306,7 @@ def _is_leg(child: Child) -> bool:
 
 
 def _restated(engine: Engine, child: Child, ledger: Ledger, s: OrderSnapshot, as_of: int, effects: Effects) -> None:
-    if chains.supersedes(child, s.cl_ord_id or "") or as_of < child.terms_at:
+    if child.supersedes(s.cl_ord_id or "") or as_of < child.terms_at:
         # Old news: the terms have been others since.
         return
     child.terms_at = as_of
