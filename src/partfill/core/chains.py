@@ -7,7 +7,7 @@ said, and that is the last id that the sender knew of. Where the word on one rep
 the same id, and both are said to replace it. Only one of them is in force.
 
 Rules
-- Of two requests of ours it is the one that was sent later: nothing is sent before the one before was applied, or never will be.
+- Of two requests of ours it is the one that was sent later: nothing is sent before the last one was applied, or never will be.
 - Of two that a venue tells of by itself, it is the one that is stamped later.
 """
 
