@@ -152,7 +152,9 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
                 concerned += [protection] if protection not in concerned else []
     for protection in stale:
         _derive(desk, protection, now, effects)
-    held_back.go_on(desk, now, effects)
+    free = held_back.go_on(desk, now, effects)
+    if free is not None:
+        _derive(desk, free, now, effects)
     for parent in touched:
         if parent.guards is not None and parent.guards > 0 and parent.done is None and parent.stop is None:
             _has_a_leg(desk, parent, now, effects)
