@@ -221,7 +221,8 @@ def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
 def asks_no_more(desk: Desk, parent: Parent, effects: Effects) -> None:
     """An order whose leg another protection has taken over works until that does: it grows no more, and what ends has ended."""
     protection = desk.protections.get(place_of(parent))
-    if protection is not None and parent in protection.leaving and parent.asked > parent.exposure:
+    earlier = protection is not None and protection.number != parent.guards and parent.done is None
+    if earlier and parent.asked > parent.exposure:
         effects.parent(parent)
         parent.asked = parent.exposure
 
