@@ -83,6 +83,24 @@ def test_nothing_leaves_on_a_fill_that_was_counted_before_anybody_knew_whose_it_
     assert not [op for op in asked if isinstance(op, Cancel) and op.order_id == "V2"]
 
 
+def test_an_order_that_filled_before_its_venue_was_asked_is_followed_by_one_for_what_is_held_now() -> None:
+    market = Market(GUARDED, STOP, TARGET)
+    market.submit("34", ref="entry")
+    market.acknowledge(order_id="entry")
+    market.fill("a", "4", "entry")
+    stop, target = market.take()
+    market.does(stop)
+    market.unknown(target)
+    market.fill("b", "30", "entry")
+    (more,) = market.take()
+    market.does(more)
+    (query,) = [op for op in market.wake() if isinstance(op, Query)]
+    filled = {"ord_status": OrdStatus.FILLED, "order_qty": "4", "cum_qty": "4", "leaves_qty": "0", "avg_px": "110"}
+    asked = market.looked(query, market.report(None, "T", target.cl_ord_id, **filled))
+    assert market.position == 30
+    assert [op.terms.order_qty for op in asked if isinstance(op, Place) and not op.terms.stop_px] == [30]
+
+
 def test_a_successor_that_is_refused_leaves_what_works_alone() -> None:
     market = Market(GUARDED, STOP, TARGET)
     market.enters("100", "100")

@@ -110,6 +110,8 @@ SEEDS = {
     ("tables", 80009020): "what is due together was asked in another order where a timer was left of what is over",
     ("legs+wire", 70005171): "a leg of an earlier protection was placed anew",
     ("legs+glitches", 711000150): "an order of an earlier protection grew",
+    ("legs+glitches", 711000100): "an order ended by what it had waited for, and its leg had no other",
+    ("legs+tables", 718000322): "what an order of an earlier protection had asked for was less in memory than in the tables",
     ("lost busts", 40019848): "a doubt began so late that nobody could have been told at the quiet point",
     ("links", 295): "what a replace had asked for no longer counted once the id before it had ended",
 }

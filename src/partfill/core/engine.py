@@ -24,6 +24,7 @@ from typing import Any
 from partfill.core import (
     answers,
     attribution,
+    chains,
     declared,
     due,
     fills,
@@ -330,6 +331,10 @@ class Engine:
         # What only refuses or asks begins nothing.
         speaks = not reports.needs_order(s)
         life = lives.begins(self, s, effects) if speaks else 0
+        if s.exec_type is ExecType.REPLACED:
+            names = ((s.venue, s.account, each or "") for each in (s.cl_ord_id, s.orig_cl_ord_id))
+            replacing = next((child for each in names if (child := self.index.by_client.get(each)) is not None), None)
+            chains.weave(replacing, s.cl_ord_id, s.orig_cl_ord_id, s.as_of, effects)
         ledger = attribution.attribute(
             self, s.venue, s.account, s.order_id, s.cl_ord_id, s.orig_cl_ord_id, effects, create=speaks,
             instrument=s.instrument, side=s.side, as_of=s.as_of,
@@ -384,6 +389,7 @@ class Engine:
                 # A later one of the chain may be in force already.
                 child.ledger = new
             if link.new_cl_ord_id is not None and attribution.named_by_link(self, child, link.new_cl_ord_id, effects):
+                chains.weave(child, link.new_cl_ord_id, link.cl_ord_id, link.as_of, effects)
                 child.chain(link.new_cl_ord_id, link.cl_ord_id or child.cl_ord_id)
             effects.enter(child, new, self)
             self._settle(child, effects)

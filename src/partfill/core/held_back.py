@@ -13,6 +13,7 @@ from partfill.model.words import Side
 if TYPE_CHECKING:
     from partfill.core.desk import Desk
     from partfill.core.effects import Effects
+    from partfill.core.guard import Protection
     from partfill.core.parent import Parent
 
 
@@ -21,19 +22,20 @@ def waits(desk: Desk, parent: Parent) -> bool:
     return (parent.guards or 0) > 0 and desk.engine.holdings is not None and place_of(parent) in desk.protections
 
 
-def go_on(desk: Desk, now: int, effects: Effects, *, first: bool = False) -> None:
+def go_on(desk: Desk, now: int, effects: Effects, *, first: bool = False) -> Protection | None:
     """The position is known. Where nothing holds the order that waits to it, it asks for no more than is held by now.
 
     `first`: its legs are brought to that position next. Where its venue holds it to the position, it waits for that too: what
-    filled of it may have been counted before, as the fill of an order that nobody knew, and then more is to stay.
+    filled of it may have been counted before, as the fill of an order that nobody knew, and then more is to stay. Returns the
+    protection whose order has ended by that: its leg is free.
     """
     parent = effects.waits
     if parent is None:
-        return
+        return None
     protection = desk.protections[place_of(parent)]
     each = desk.engine.rules.get(protection.venue, FIX_LIKE).reduces_each
     if first and each:
-        return
+        return None
     effects.waits = None
     holdings = desk.engine.holdings
     position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
@@ -42,3 +44,4 @@ def go_on(desk: Desk, now: int, effects: Effects, *, first: bool = False) -> Non
     if not each and parent.asked > add(parent.cum, left):
         parent.asked = add(parent.cum, left)
     desk.advance(parent, now, effects)
+    return protection if parent.done is not None else None

@@ -152,7 +152,9 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
                 concerned += [protection] if protection not in concerned else []
     for protection in stale:
         _derive(desk, protection, now, effects)
-    held_back.go_on(desk, now, effects)
+    free = held_back.go_on(desk, now, effects)
+    if free is not None:
+        _derive(desk, free, now, effects)
     for parent in touched:
         if parent.guards is not None and parent.guards > 0 and parent.done is None and parent.stop is None:
             _has_a_leg(desk, parent, now, effects)
@@ -219,7 +221,8 @@ def market_seen(desk: Desk, m: MarketSeen, now: int, effects: Effects) -> None:
 def asks_no_more(desk: Desk, parent: Parent, effects: Effects) -> None:
     """An order whose leg another protection has taken over works until that does: it grows no more, and what ends has ended."""
     protection = desk.protections.get(place_of(parent))
-    if protection is not None and parent in protection.leaving and parent.asked > parent.exposure:
+    earlier = protection is not None and protection.number != parent.guards and parent.done is None
+    if earlier and parent.asked > parent.exposure:
         effects.parent(parent)
         parent.asked = parent.exposure
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from partfill.core.effects import Effects
 from partfill.model.commands import Answered, Outcome, Protect, Unprotect
-from partfill.model.events import Alarm, AlarmKind, KillSwitchChanged, PositionClosed, ProtectionChanged, ProtectionFired
+from partfill.model.events import (
+    Alarm,
+    AlarmKind,
+    KillSwitchChanged,
+    ParentDone,
+    PositionClosed,
+    ProtectionChanged,
+    ProtectionFired,
+)
 from partfill.model.inputs import Input
 from partfill.model.operations import Cancel, Operation, Place, Replace
 from partfill.model.words import OrdStatus, Request
@@ -96,6 +104,9 @@ class Attempts:
         for event in effects.events if self._refused else ():
             if isinstance(event, Alarm) and event.kind is AlarmKind.MISSING:
                 # It was refused, and works all the same.
+                self._refused.pop(self._legs.get(event.cl_ord_id or "", ""), None)
+            elif isinstance(event, ParentDone) and event.outcome == "filled":
+                # Nothing was missing of it any more: what comes after it is another thing.
                 self._refused.pop(self._legs.get(event.cl_ord_id or "", ""), None)
 
     def heard(self, inp: Input) -> None:

@@ -132,6 +132,10 @@ class Heard:
         )  # fmt: skip
         if isinstance(op, Query):
             names = (op.cl_ord_id, op.order_id)
+            story = self.stories.get(op.venue)
+            if story is not None and not story.over:
+                # What is answered was told too.
+                story.hear(said)
             found = Looked(venue=op.venue, cl_ord_id=names[0], order_id=names[1], order=said, definite=True, as_of=world.now)
             story = self.stories.get(op.venue)
             if story is not None and not story.over:
