@@ -20,16 +20,15 @@ from typing import TYPE_CHECKING
 
 from partfill.core import (
     afterwards,
-    attribution,
     dust,
     handling,
     held_back,
     kill_switch,
     laws,
     protection,
-    reports,
     requests,
     strangers,
+    tracked,
 )
 from partfill.core.answered import is_answered
 from partfill.core.answers import revive
@@ -45,7 +44,7 @@ from partfill.core.timers import Timers
 from partfill.core.waiting import backoff, many
 from partfill.model.commands import Amend, KillSwitch, Protect, Restarted, Stop, Submit, Track, Unprotect, Untrack
 from partfill.model.events import AlarmKind, CommandRefused, ParentDone, TermsChanged
-from partfill.model.inputs import MarketSeen, OrderPlaced
+from partfill.model.inputs import MarketSeen
 from partfill.model.numbers import ZERO, add, sub, text
 from partfill.model.policy import Mode, RemainderPolicy
 from partfill.model.terms import reused
@@ -117,28 +116,8 @@ class Desk:
         self.advance(parent, now, effects)
 
     def track(self, t: Track, now: int, effects: Effects) -> None:
-        """An order that was placed by other means gets a parent, as if it had been placed here."""
-        if (t.venue, t.account, t.ref) in self.by_ref:
-            self.engine.counters.duplicates += 1
-            return
-        ledger = attribution.tracked(self.engine, t, effects)
-        # Its ids may have moved even where it is not tracked.
-        if ledger is None or not effects.enter(ledger.child, ledger.child.ledger, self.engine):
-            return
-        child = ledger.child
-        if child.work is not None:
-            self._refuse(effects, t.ref, f"order {t.cl_ord_id or t.order_id} belongs to {child.work.parent.ref} already")
-            return
-        placed = OrderPlaced(venue=t.venue, account=t.account, terms=t.terms, cl_ord_id=t.cl_ord_id, order_id=t.order_id)
-        reports.placed(self.engine, child, placed, effects)
-        parent = Parent(self.next_id, t.venue, t.account, t.ref, t.terms, t.resubmit)
-        self.take_in(parent, t.remainder, effects)
-        parent.attempts = 1
-        work = child.work = Work(parent, ZERO if child.order_qty is None else child.order_qty)
-        work.sent_at = now
-        parent.children.append(child)
-        parent.active.append(child)
-        effects.engine = True
+        """An order that was placed by other means gets a parent."""
+        tracked.track(self, t, now, effects)
 
     def untrack(self, u: Untrack, now: int, effects: Effects) -> None:
         """The parent ends as it is: nothing is asked of a venue for it any more."""
