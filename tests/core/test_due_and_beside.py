@@ -10,7 +10,7 @@ from partfill.core.child import Child
 from partfill.core.engine import Engine
 from partfill.core.invariants import check_whole
 from partfill.model.capabilities import Capabilities, ReplaceQty
-from partfill.model.commands import KillSwitch, Looked, Restarted, Submit, Tick, Untrack
+from partfill.model.commands import KillSwitch, Looked, Protect, Restarted, Submit, Tick, Untrack
 from partfill.model.events import Adopted, Alarm, AlarmKind, Fill
 from partfill.model.inputs import (
     Execution,
@@ -93,6 +93,15 @@ def test_an_answer_about_another_order_reaches_the_parent_of_that_one() -> None:
     assert two.work is not None
     assert (two.cum, two.work.parent.cum, two.work.seen_cum) == (4, 4, 4)
     assert one.work.parent.cum == 0
+
+
+def test_an_answer_about_another_order_moves_its_position_and_what_protects_that() -> None:
+    engine = Engine()
+    two_orders(engine)
+    engine.step(PositionSeen(venue=VENUE, instrument="X", qty=D(0), as_of=START), START + 4)
+    engine.step(Protect(venue=VENUE, instrument="X", side=Side.BUY, legs=(STOP,)), START + 4)
+    placed = [op for op in engine.step(FOUND, START + 5).operations if isinstance(op, Place)]
+    assert [(op.terms.side, op.terms.order_qty, op.terms.stop_px) for op in placed] == [(Side.SELL, 4, 95)]
 
 
 def test_what_could_not_be_asked_stays_due() -> None:

@@ -275,7 +275,7 @@ class Desk:
         elif work.settled:
             afterwards.heard(self, child, work, now, effects)
         if filled and held_back.waits(self, parent):
-            effects.waits = parent
+            effects.waits = (*(each for each in effects.waits if each is not parent), parent)
         else:
             self.advance(parent, now, effects)
         if refilled:

@@ -93,8 +93,8 @@ class Effects:
     """Parent orders whose rows have to be written."""
     listed: Sequence[InstrumentListed] = ()
     """What a venue said of instruments, other than before."""
-    waits: Parent | None = None
-    """A protective order that filled: what it asks for next waits until its position is known."""
+    waits: Sequence[Parent] = ()
+    """Protective orders that filled: what they ask for next waits until their positions are known."""
     aside: bool = False
     """True when the message is about a request: what it prints is not of the order."""
     doubts: bool = False

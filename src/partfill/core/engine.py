@@ -10,8 +10,6 @@ Rules
 - A broken invariant puts that one order into quarantine: nothing is applied to it any more, its inputs stay in the
   journal, the others go on.
 - Evidence of an unknown order is parked as an order without terms, silent until its terms come; then it is adopted.
-
-What reports do to an order is in `reports`; what executions do in `fills`.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ from partfill.core import (
     due,
     fills,
     handling,
-    held_back,
     lives,
     outages,
     presumed,
@@ -172,7 +169,10 @@ class Engine:
             self._stop(effects, f"{type(error).__name__} on {type(inp).__name__}: {error}")
         child = effects.child
         if child is None or (effects.duplicate and not effects.bound):
-            return self._beside(effects, now) if effects.others or effects.merged else effects
+            if effects.others or effects.merged:
+                self._beside(effects, now)
+                self._protect(effects, now)
+            return effects
         effects.changed = True
         child.updated = now
         ledger = effects.ledger
@@ -200,19 +200,34 @@ class Engine:
         effects.after = (child.status, child.order_qty, child.cum, child.leaves, ledger.notional, child.flags)
         if self.holdings is not None:
             self._hold(self.holdings, child, effects, now)
-        return self._beside(effects, now) if effects.others else effects
+        if effects.others:
+            self._beside(effects, now)
+        self._protect(effects, now)
+        return effects
 
     def _hold(self, holdings: Holdings, child: Child, effects: Effects, now: int) -> None:
-        """What the step does to positions, and to what protects them."""
+        """What the step does to positions."""
         try:
             if effects.merged:
                 holdings.merged(effects, now)
             holdings.follow(child, effects, now)
-            if self.desk.next_protection > 1:
-                protection.follow(self.desk, now, effects)
         except Exception as error:
             self._halt(child, effects, f"{type(error).__name__} in the position of {child.instrument}: {error}")
             holdings.forgotten(child.id)
+
+    def _protect(self, effects: Effects, now: int) -> None:
+        """What protects the positions that the step moved, once all of them are known."""
+        if self.holdings is None or self.desk.next_protection == 1:
+            return
+        try:
+            protection.follow(self.desk, now, effects)
+        except Exception as error:
+            why = f"{type(error).__name__} in what protects a position: {error}"
+            if effects.child is None:
+                self._stop(effects, why)
+            else:
+                self._halt(effects.child, effects, why)
+                self.holdings.forgotten(effects.child.id)
 
     def _settle(self, child: Child, effects: Effects) -> None:
         """Derive the order anew; where the venue order in force now is the first whose size is known, it is adopted."""
@@ -241,7 +256,7 @@ class Engine:
         except Exception as error:
             self._halt(child, effects, f"{type(error).__name__} in the plan of {child.work.parent.ref}: {error}")
 
-    def _beside(self, effects: Effects, now: int) -> Effects:
+    def _beside(self, effects: Effects, now: int) -> None:
         """Assert the invariants of every other order that the step touched, and count what it did to positions."""
         holdings = self.holdings
         if holdings is not None and effects.merged and not effects.changed:
@@ -273,9 +288,7 @@ class Engine:
             if work is not None and (child.flags & _QUARANTINED or child.cum != work.seen_cum):
                 # An answer was about another order than the one that was asked for: its parent hears of it all the same.
                 self._follow(child, now, effects)
-                held_back.go_on(self.desk, now, effects)
             change.after = state_of(child)
-        return effects
 
     def _stop(self, effects: Effects, why: str) -> None:
         """Something that cannot be: stop the one order it happened to, tell a person, and let the others go on."""

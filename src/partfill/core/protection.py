@@ -152,8 +152,7 @@ def follow(desk: Desk, now: int, effects: Effects) -> None:
                 concerned += [protection] if protection not in concerned else []
     for protection in stale:
         _derive(desk, protection, now, effects)
-    free = held_back.go_on(desk, now, effects)
-    if free is not None:
+    for free in held_back.go_on(desk, now, effects):
         _derive(desk, free, now, effects)
     for parent in touched:
         if parent.guards is not None and parent.guards > 0 and parent.done is None and parent.stop is None:
