@@ -32,7 +32,7 @@ PAGE = ROOT / "docs" / "mutants.md"
 _CORE = "tests/core/test_"
 _LEDGER = (
     *("ledger", "corrections", "claims", "fills", "joined", "child", "result", "legs", "legs_again", "rulings", "weak_keys"),
-    *("reported", "charges", "identity", "late_links", "asides", "position_corrections", "ledger_properties"),
+    *("reported", "charges", "identity", "late_links", "asides", "position_corrections", "ledger_properties", "ledger_corners"),
 )
 _DESK = (
     *("desk", "desk_answers", "desk_traps", "desk_resubmit", "desk_afterwards", "desk_excess", "desk_reducing"),
