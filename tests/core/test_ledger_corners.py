@@ -1,4 +1,4 @@
-"""Corners of the ledger: what it keeps of an execution beside the quantity, cycles, and splits of what was voided or corrected."""
+"""Corners of the ledger: what it keeps beside quantities, cycles, and splits of what was voided or corrected."""
 
 from __future__ import annotations
 

@@ -279,9 +279,9 @@ def _changed(engine: Engine, child: Child, ledger: Ledger, booked: Booked, e: Ex
 def _after_change(engine: Engine, child: Child, ledger: Ledger, root: str, was: str | None, old: Decimal,
                   reason: str | None, effects: Effects) -> None:  # fmt: skip
     delta = sub(ledger.cum, old)
-    if delta and child.day_era:
-        if delta > ZERO or booked_today(child, ledger, root):
-            child.day_cum = max(ZERO, add(child.day_cum, delta))
+    if delta < ZERO and child.day_era and booked_today(child, ledger, root):
+        # What it rose by is of today, whenever the execution was: that is counted where it is published.
+        child.day_cum = max(ZERO, add(child.day_cum, delta))
     publish_change(engine, child, ledger, root, old, reason, effects)
     if delta or was is None:
         return
