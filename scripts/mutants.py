@@ -45,12 +45,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ledger": _LEDGER,
     "claims": _LEDGER,
     "corrections": _LEDGER,
-    "fills": (*_LEDGER, "position", "low"),
+    "fills": (*_LEDGER, "joined_events", "low"),
     "parent": (*_DESK, "protection_doubted", "laws"),
     "planner": (*_DESK, "presumed", "protection_doubted", "protection_waits", "laws"),
     "shares": _GUARDS,
-    "remainder": ("remainder", "handling", "handling_edges", "handling_ends"),
-    "position": ("position", "result", "rounds", "protection"),
+    "remainder": ("remainder", "handling", "handling_edges", "handling_ends", "handling_properties", "dust", "reported"),
+    "position": ("position", "position_corrections", "result", "rounds", "charges", "protection", "rulings"),
 }
 """Module of the core -> the test files of tests/core that are quick and matter to it, the likeliest first."""
 
