@@ -39,7 +39,7 @@ _DESK = (
     *("desk_shrinks", "desk_replaced", "desk_cash", "desk_kill", "protection", "covering", "rulings", "handling"),
     *("desk_properties", "due_and_beside"),
 )
-_GUARDS = ("protection", "covering", "watched", "firing", "protection_waits", "protection_doubted", "rounds", "laws")
+_GUARDS = ("shares", "protection", "covering", "watched", "firing", "protection_waits", "protection_doubted", "rounds", "laws")
 
 MODULES: dict[str, tuple[str, ...]] = {
     "ledger": _LEDGER,
@@ -50,7 +50,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "planner": (*_DESK, "presumed", "protection_doubted", "protection_waits", "laws"),
     "shares": _GUARDS,
     "remainder": ("remainder", "handling", "handling_edges", "handling_ends", "handling_properties", "dust", "reported"),
-    "position": ("position", "position_corrections", "result", "rounds", "charges", "protection", "rulings"),
+    "position": ("position", "position_corrections", "position_as_if", "result", "rounds", "charges", "protection", "rulings"),
 }
 """Module of the core -> the test files of tests/core that are quick and matter to it, the likeliest first."""
 
