@@ -49,7 +49,16 @@ MODULES: dict[str, tuple[str, ...]] = {
     "parent": (*_DESK, "protection_doubted", "laws"),
     "planner": (*_DESK, "presumed", "protection_doubted", "protection_waits", "laws"),
     "shares": _GUARDS,
-    "remainder": ("remainder", "handling", "handling_edges", "handling_ends", "handling_properties", "dust", "reported"),
+    "remainder": (
+        "remainder",
+        "remainder_corners",
+        "handling",
+        "handling_edges",
+        "handling_ends",
+        "handling_properties",
+        "dust",
+        "reported",
+    ),
     "position": ("position", "position_corrections", "position_as_if", "result", "rounds", "charges", "protection", "rulings"),
 }
 """Module of the core -> the test files of tests/core that are quick and matter to it, the likeliest first."""
