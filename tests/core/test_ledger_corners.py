@@ -6,13 +6,15 @@ from decimal import Decimal
 
 import pytest
 
+from partfill.core.asides import open_by, rule
 from partfill.core.invariants import check_whole
 from partfill.core.rows import unpack
-from partfill.model.events import AlarmKind
+from partfill.model.capabilities import Capabilities, Chain, ReplaceQty
+from partfill.model.events import AlarmKind, Fill
 from partfill.model.inputs import Input
 from partfill.model.observations import ExecutionVoided
 from partfill.model.words import ExecType, ExecutionState, Flag
-from tests.core.evidence import ORDER, VENUE, Desk, correct, fill, placed, poll, report, void
+from tests.core.evidence import CLIENT, ORDER, VENUE, Desk, charge, correct, fill, placed, poll, report, void
 
 D = Decimal
 
@@ -163,3 +165,83 @@ def test_what_claims_lost_is_split_with_them() -> None:
     assert (desk.child.ledger.claimed, desk.child.cum) == (0, 1)
     desk.hear(poll("8", "50", as_of=8))
     assert (desk.child.ledger.claimed, desk.child.cum) == (0, 1)
+
+
+def test_what_a_ruling_took_from_the_total_is_split_with_it() -> None:
+    desk = Desk(None, placed("10"), poll("6", "100", as_of=10))
+    rule(desk.child.ledger, 50, D(2), D(100), (), reopens=False)
+    open_by(desk.child, desk.child.ledger, None)
+    desk.published = D(2)
+    assert (desk.child.cum, desk.child.ledger.off) == (2, 4)
+    desk.hear(split("20"), fill("y", "5", "50"), correct("y", "4", "50"))
+    assert (desk.child.cum, desk.child.ledger.off, desk.child.ledger.off_by(desk.now)) == (4, 9, 9)
+
+
+def test_what_a_ruling_took_was_not_off_before_it() -> None:
+    desk = Desk(None, placed("10"), poll("6", "100", as_of=10))
+    rule(desk.child.ledger, 50, D(2), D(100), (), reopens=False)
+    ledger = desk.child.ledger
+    assert (ledger.cases, ledger.off_by(49), ledger.off_by(50), ledger.off_by(51)) == (None, 0, 4, 4)
+
+
+# ---------------------------------------------------------------------- prices of what only a claim states
+
+
+def test_beside_executions_without_a_price_what_a_claim_states_has_none() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4", None), poll("6", "100"))
+    assert [(e.qty, e.px, e.key) for e in desk.heard(Fill)] == [(4, None, "x"), (2, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("first", "average", "rest"), [("-4", "-5", "-6"), ("4", "0", "-4"), ("4", "-1", "-6"), ("9", "4", "4")]
+)
+def test_a_price_may_be_below_zero_where_the_average_is(first: str, average: str, rest: str) -> None:
+    desk = Desk(None, placed("10"), fill("x", "1", first), poll("2", average))
+    assert [e.px for e in desk.heard(Fill)] == [D(first), D(rest)]
+
+
+def test_an_order_sized_in_cash_is_not_complete_while_something_that_filled_has_no_price() -> None:
+    desk = Desk(None, placed(None, cash="100"), fill("x", "2", None), fill("y", "2", "50"))
+    assert desk.child.open_at_venue
+    desk.hear(fill("x", "2", "1"))
+    assert not desk.child.open_at_venue
+
+
+LEGS = Capabilities(chain=Chain.RESTARTS, replace_qty=ReplaceQty.OPEN)
+
+
+def replaced(qty: str) -> Input:
+    """A replace began a venue order of its own, for `qty`."""
+    return report(ExecType.REPLACED, order_id="O2", cl_ord_id="c2", orig_cl_ord_id=CLIENT, qty=qty)
+
+
+def test_the_average_over_legs_is_exact_where_every_execution_is_known() -> None:
+    desk = Desk(LEGS, placed("10"), fill("x", "4", "100"), replaced("6"), fill("y", "4", "102", order_id="O2"))
+    assert desk.child.average() == (101, False)
+
+
+def test_what_a_leg_that_went_claims_is_published_without_a_price_once_the_order_is_known() -> None:
+    said = (report(ExecType.NEW, cl_ord_id=CLIENT), poll("4", "100"), replaced("6"))
+    desk = Desk(LEGS, *said, placed("10", order_id=None))
+    assert (desk.child.cum, [(e.qty, e.px, e.key) for e in desk.heard(Fill)]) == (4, [(4, None, None)])
+
+
+def test_the_quantity_of_a_leg_is_split_with_all_else() -> None:
+    desk = Desk(LEGS, placed("10"), fill("x", "4"), replaced("6"))
+    assert (desk.child.order_qty, desk.child.ledger.qty) == (10, 6)
+    desk.hear(report(ExecType.RESTATED, order_id="O2", qty="20", restatement="split", key="split"))
+    assert (desk.child.order_qty, desk.child.ledger.qty, desk.child.leaves) == (20, 12, 12)
+    desk.hear(fill("late", "1", "50"))
+    assert (desk.child.order_qty, desk.child.cum, desk.child.leaves) == (21, 9, 12)
+
+
+# ---------------------------------------------------------------------- charges
+
+
+def test_a_charge_of_what_was_taken_for_an_execution_goes_with_it_once() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10"), fill("y", "8", fee="0.1"), charge("c", "7", "y", "VIP"))
+    assert desk.child.fees()[0] == {"USD": D("0.1"), "VIP": 7}
+    desk.hear(correct("x", "8", new_key="y"))
+    assert {currency: amount for currency, amount in desk.child.fees()[0].items() if amount} == {"VIP": 7}
+    desk.hear(void("x"))
+    assert not any(desk.child.fees()[0].values())
