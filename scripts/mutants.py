@@ -37,7 +37,7 @@ _LEDGER = (
 _DESK = (
     *("desk", "desk_answers", "desk_traps", "desk_resubmit", "desk_afterwards", "desk_excess", "desk_reducing"),
     *("desk_shrinks", "desk_replaced", "desk_cash", "desk_kill", "protection", "covering", "rulings", "handling"),
-    *("desk_properties", "due_and_beside"),
+    *("desk_properties", "due_and_beside", "planner"),
 )
 _GUARDS = ("shares", "protection", "covering", "watched", "firing", "protection_waits", "protection_doubted", "rounds", "laws")
 
