@@ -93,3 +93,17 @@ def test_without_a_quantity_of_ours_nothing_is_too_much() -> None:
     desk = Desk(None, placed(None, cash="1000", order_id=None), fill("x", "4"))
     desk.hear(report(ExecType.NEW, cl_ord_id=CLIENT))
     assert (desk.child.cum, desk.alarms(AlarmKind.OVERFILL)) == (4, [])
+
+
+def test_a_void_that_came_under_the_other_id_takes_back_what_a_claim_under_ours_had_published() -> None:
+    desk, effects = joined(poll("6", "100", as_of=10, **OURS), fill("x", "4", as_of=5), void("x", as_of=20))
+    (event,) = desk.heard(Reversal)
+    assert (event.qty, event.cum_qty, event.leaves_qty, effects.published) == (4, 2, 4, -4)
+    assert desk.heard(Fill, Confirmation) == []
+
+
+def test_what_comes_beside_such_a_void_is_confirmed_and_not_filled() -> None:
+    said = (poll("6", "100", as_of=10, **OURS), fill("x", "4", as_of=5), fill("y", "1", as_of=6), void("x", as_of=20))
+    desk, _ = joined(*said)
+    assert [e.qty for e in desk.heard(Reversal)] == [4]
+    assert (desk.heard(Fill), [(e.key, e.qty) for e in desk.heard(Confirmation)]) == ([], [("y", 1)])
