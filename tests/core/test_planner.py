@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from partfill.model.capabilities import Capabilities
+from partfill.model.capabilities import Capabilities, ReduceOnly
 from partfill.model.commands import Unprotect
+from partfill.model.inputs import VenueDeclared
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import ExecType, Flag, OrdStatus, Side
 from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D, Driven, execution, working
-from tests.core.test_protection import STOP, Market
+from tests.core.test_protection import STOP, TARGET, Market
 from tests.core.test_protection_doubted import Doubted, says
 from tests.core.test_rulings import LAG, ask
 
@@ -255,3 +256,39 @@ def test_doubted_says_is_of_the_entry() -> None:
     market.now += LAG
     says(market, "e1")
     assert market.works("stop") == 10
+
+
+# ---------------------------------------------------------------------- what may still fill
+
+
+def test_an_order_of_the_user_that_is_doubted_is_not_made_larger_though_its_venue_may_hold_it_to_the_position() -> None:
+    desk = working(LISTS, "30", reduce_only=True)
+    desk.feed(execution("E1", "10", as_of=desk.now), execution("E2", "10", as_of=desk.now))
+    desk.now += LAG
+    ask(desk, "10", ("E1", "10"))
+    assert (desk.parent().doubted, desk.parent().held) == (True, True)
+    desk.take()
+    assert sizes(desk.amend("40")) == []
+
+
+def test_more_than_was_asked_for_is_no_room_for_anything_else() -> None:
+    desk = working(TOTAL, "10")
+    desk.fill("a", "12")
+    parent, work = desk.parent(), desk.child().work
+    assert work is not None
+    assert (work.worst(desk.child()), parent.rest) == (0, 0)
+    assert (parent.cum, parent.exposure) == (12, 12)
+
+
+def test_what_leaves_counts_again_where_the_venue_turns_out_to_sum_its_orders() -> None:
+    each = Capabilities(reduce_only=True)
+    market = Market(each, STOP, TARGET)
+    market.enters("100", "100")
+    market.trades("target", "40", answers=False)
+    (place,) = market.take()
+    market.does(place)
+    (stop,) = [parent for parent in market.engine.desk.parents.values() if parent.ref.split(":")[-2:-1] == ["stop"]]
+    assert (len(stop.active), stop.exposure) == (2, 60)
+    market.strict = False
+    market.feed(VenueDeclared(venue=VENUE, capabilities=Capabilities(reduce_only=ReduceOnly.SUM)))
+    assert stop.exposure == 160
