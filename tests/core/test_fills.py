@@ -101,7 +101,13 @@ def test_an_order_sized_in_cash_is_complete_once_the_price_of_what_was_claimed_i
 
 def test_a_plain_fill_is_a_fill_and_nothing_else() -> None:
     desk = Desk(None, placed("10"), fill("x", "4"))
-    assert [(e.qty, e.key) for e in desk.heard(Fill)] == [(4, "x")]
+    assert [(e.qty, e.px, e.key, e.approximate) for e in desk.heard(Fill)] == [(4, 100, "x", False)]
+    assert (desk.heard(Confirmation), desk.heard(Reversal), desk.heard(Repriced)) == ([], [], [])
+
+
+def test_what_a_correction_adds_is_a_fill_of_its_execution_at_the_new_price() -> None:
+    desk = Desk(None, placed("10"), fill("x", "4"), correct("x", "6", "99"))
+    assert [(e.qty, e.px, e.key) for e in desk.heard(Fill)] == [(4, 100, "x"), (2, 99, "x")]
     assert (desk.heard(Confirmation), desk.heard(Reversal), desk.heard(Repriced)) == ([], [], [])
 
 

@@ -180,7 +180,7 @@ def publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, old: 
     elif delta > ZERO:
         packed = ledger.rows.get(key)
         px = unpack(packed).px if packed is not None else None
-        _moved(engine, child, ledger, old, key or None, delta if key else None, px, effects)
+        _moved(engine, child, ledger, old, key or None, None, px, effects)
     else:
         child.cum = child.sum_cum()
         child.settle()
