@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partfill.core.position import KEPT, Position
-from partfill.model.inputs import Execution, ExecutionRevised, ExecutionVoided, Input
+from partfill.core.engine import Engine
+from partfill.core.holdings import Holdings
+from partfill.core.position import KEPT, Position, Share
+from partfill.model.inputs import Execution, ExecutionRevised, ExecutionVoided, Input, InstrumentListed, OrderPlaced
+from partfill.model.terms import Terms
+from partfill.model.words import Side
 from tests.core.test_position import Book
 from tests.core.test_position_corrections import after, fill
 
@@ -115,6 +118,23 @@ def test_fills_of_another_order_stay_as_they_are() -> None:
     assert (book.seen, book.position.cost) == ((4, 100, 0), 400)
 
 
+def test_another_price_of_a_sale_is_as_if_it_had_always_been_so() -> None:
+    book = entered(("1", "-10", "100"), ("2", "4", "90")).to(1, "-10", "-900")
+    assert (book.position.cost, book.position.realised) == (-540, 0)
+
+
+def test_a_price_that_comes_with_another_fill_is_of_what_had_none() -> None:
+    book = Book().to(1, "10", "400", unpriced=True).trade(2, "-5", "110").to(1, "12", "1200")
+    assert book.seen == entered(("1", "10", "100"), ("2", "-5", "110"), ("1", "2", "100")).seen
+    assert book.position.cost == 700
+
+
+def test_a_fill_that_is_corrected_to_a_price_of_zero_stays() -> None:
+    free = ExecutionRevised(venue="v", order_id="b", key="1", new_key="y", qty=D(10), px=D(0), as_of=6)
+    position = after(fill("b", "1", 10, 100), fill("b", "2", 4, 90), free)
+    assert (position.held, position.cost) == (14, 360)
+
+
 def test_a_price_that_cannot_be_divided_leaves_no_digit_behind() -> None:
     book = entered(("1", "1", "100"), ("1", "1", "100"), ("1", "1", "101")).to(1, "3", "304")
     assert (book.position.cost, sum(each.value for each in book.position.recent)) == (304, 304)
@@ -122,21 +142,39 @@ def test_a_price_that_cannot_be_divided_leaves_no_digit_behind() -> None:
     assert book.seen == (0, None, -4)
 
 
-def test_less_than_what_is_remembered_of_an_order_is_a_trade_of_its_own() -> None:
+def crowded() -> Book:
+    """A hundred of order 1 at 10, of which nothing is remembered: its fill is a part of what was there before the others."""
     book = Book().trade(1, "100", "10")
     for number in range(KEPT):
         book.trade(2, "1", str(20 + number))
-    held, _, realised = book.seen
-    cost = book.position.cost
-    # Nothing of the first order is remembered: its fill was folded into what was there before the others.
     assert not any(each.child == 1 for each in book.position.recent)
+    return book
+
+
+def test_what_is_taken_back_of_what_is_not_remembered_is_a_trade_of_its_own() -> None:
+    book = crowded()
+    held, cost, paid = book.position.held, book.position.cost, book.position.paid
     book.to(1, "90", "900")
-    assert (book.position.held, book.position.paid) == (held - 10, cost - 100)
-    book.to(1, "90", "990")
-    assert (book.position.held, book.position.paid, book.position.cost - book.position.paid) == (
-        held - 10, cost - 10, book.position.realised,
-    )  # fmt: skip
-    assert realised == 0
+    assert (book.position.held, book.position.paid) == (held - 10, paid - 100)
+    assert book.position.avg_px is not None
+    assert abs(book.position.cost - cost * (held - 10) / held) < D("1e-20")
+
+
+def test_another_price_of_what_is_not_remembered_is_a_part_of_the_cost_and_stays_one() -> None:
+    book = crowded()
+    cost = book.position.cost
+    book.to(1, "100", "1090")
+    assert (book.position.cost, book.position.realised) == (cost + 90, 0)
+    # The half of the newest of order 2 goes, at what it cost, and nobody says that it is that one.
+    newest = D(20 + KEPT - 1) / 2
+    share = book.shares[2]
+    book.to(2, str(share.qty - D("0.5")), str(share.value - newest))
+    assert (book.position.cost, book.position.realised) == (cost + 90 - newest, 0)
+    assert all(each.qty or each.value for each in book.position.recent)
+    book.to(1, "100", "1000")
+    assert (book.position.cost, book.position.realised) == (cost - newest, 0)
+    book.trade(1, "1", "500").to(1, "100", "1000")
+    assert (book.position.cost, book.position.realised) == (cost - newest, 0)
 
 
 def test_just_as_many_fills_are_remembered_as_are_said() -> None:
@@ -150,6 +188,10 @@ def test_just_as_many_fills_are_remembered_as_are_said() -> None:
     for number in range(KEPT):
         short.trade(2 + number % 2, "1" if number % 2 else "-1", str(10 + number))
     assert (len(short.position.recent), short.position.base_qty, short.position.base_cost) == (KEPT, -2, -20)
+    turning = Book().trade(1, "-2", "10")
+    for number in range(KEPT - 1):
+        turning.trade(2 + number % 2, "-1" if number % 2 else "1", "10")
+    assert (len(turning.position.recent), turning.position.base_qty, turning.position.held) == (KEPT, 0, -1)
 
 
 def test_a_price_of_a_round_that_is_over_is_none_of_what_is_held() -> None:
@@ -241,6 +283,33 @@ def test_a_base_asset_that_is_named_late_takes_the_fees_from_what_is_held() -> N
     assert (position.held, position.cost, position.changed, len(position.recent)) == (10, 1000, 1, 1)
 
 
+def test_what_fees_took_after_an_exit_opens_the_other_side_at_what_it_had_cost() -> None:
+    book = Book().to(1, "10", "1000", fees=(("ACME", D(1)),)).trade(2, "-9.5", "110")
+    book.position.rebase("ACME", 77)
+    assert (book.position.held, book.position.cost, opened(book.position)) == (D("-0.5"), -50, (2, 77))
+
+
+def test_what_fees_took_is_no_fill_of_an_order() -> None:
+    position = with_fees(("10", "1000", (("ACME", "1"),)), base=None)
+    position.rebase("ACME", 77)
+    fees = (("ACME", D(1)),)
+    position.move(1, Share(D(10), D(1000), fees), Share(D(8), D(800), (*fees,)), 78)
+    assert (position.held, position.qty, position.cost) == (7, 8, 700)
+
+
+def test_what_is_short_by_a_fee_alone_is_a_plain_zero_of_fills() -> None:
+    book = Book()
+    book.position.base = "ACME"
+    book.to(1, "10.00", "1000", fees=(("ACME", D("0.10")),)).trade(2, "-10.00", "100")
+    assert (str(book.position.held), str(book.position.qty)) == ("-0.10", "0")
+
+
+def test_a_base_asset_that_a_venue_does_not_name_is_what_it_was() -> None:
+    position = with_fees(("10", "1000", (("ACME", "1"),)))
+    position.learn(InstrumentListed(venue="v", instrument="ACME", quote="USD"), 77)
+    assert (position.base, position.quote, position.held) == ("ACME", "USD", 9)
+
+
 def test_a_base_asset_that_is_named_when_nothing_is_held_leaves_what_fees_took_short() -> None:
     book = Book().to(1, "10", "1000", fees=(("ACME", D(1)),)).trade(2, "-10", "100")
     book.position.rebase("ACME", 77)
@@ -251,7 +320,26 @@ def executed(order: str, key: str, qty: int, px: int, fee: int) -> Execution:
     return Execution(venue="v", order_id=order, key=key, qty=D(qty), px=D(px), fee=D(fee), fee_currency="X", as_of=5)
 
 
-Said = dict[str, Any]
+def with_base(*inputs: Input) -> Position:
+    """The same as `after`, for an order that says what a unit is."""
+    engine = Engine()
+    engine.holdings = Holdings(engine.listed)
+    for number, (name, side) in enumerate((("b", Side.BUY), ("s", Side.SELL)), 1):
+        terms = Terms(instrument="X", side=side, order_qty=D(100), price=D(100), base="ACME")
+        engine.step(OrderPlaced(venue="v", cl_ord_id=f"c{name}", order_id=name, terms=terms), number)
+    for number, each in enumerate(inputs, 10):
+        engine.step(each, number)
+    (position,) = engine.holdings.positions.values()
+    return position
+
+
+def test_a_fee_in_another_currency_does_not_hide_which_fill_was_taken_back() -> None:
+    first, exit_, last = executed("b", "1", 10, 100, 1), executed("s", "2", 5, 120, 1), executed("b", "3", 4, 90, 1)
+    told = with_base(first, exit_, last, ExecutionVoided(venue="v", order_id="b", key="1", as_of=6))
+    always = with_base(exit_, last)
+    assert (told.base, told.held, told.cost, told.realised, told.fees) == (
+        "ACME", always.held, always.cost, always.realised, {"X": 2},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
