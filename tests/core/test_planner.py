@@ -13,9 +13,10 @@ from partfill.model.inputs import VenueDeclared
 from partfill.model.observations import ExecutionVoided
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import ExecType, Flag, OrdStatus, Side
-from tests.core.driven import PLAIN, SECOND, TOTAL, VENUE, D, Driven, execution, working
+from tests.core.driven import MS, PLAIN, SECOND, TOTAL, VENUE, D, Driven, execution, working
+from tests.core.test_presumed import SLICES, shown
 from tests.core.test_protection import STOP, TARGET, Market
-from tests.core.test_protection_doubted import Doubted, says
+from tests.core.test_protection_doubted import Doubted
 from tests.core.test_rulings import LAG, ask
 
 LISTS = Capabilities(executions_complete=True, can_replace=True)
@@ -63,10 +64,10 @@ def test_a_question_that_is_not_due_is_asked_in_its_time_beside_the_change() -> 
 
 
 def test_the_question_comes_in_its_time_though_a_refused_request_waits_longer() -> None:
-    desk = asked_about()
+    desk = working(TOTAL, filled="4")
     work = desk.child().work
     assert work is not None
-    due = work.look_at
+    work.look_at = due = desk.now + SECOND
     # What was refused again and again.
     work.act_at = desk.now + 60 * SECOND
     assert desk.amend("12") == []
@@ -112,6 +113,21 @@ def test_of_what_is_halted_an_order_in_doubt_is_asked_about() -> None:
     work.doubt = True
     desk.parent().halted = True
     assert kinds(desk.amend("12")) == [Query]
+    assert (work.looking, desk.amend("13")) == (True, [])
+
+
+def test_a_cancel_that_is_to_prove_an_end_waits_as_long_as_any_other_request() -> None:
+    desk = working(SLICES, filled="7")
+    work = desk.child().work
+    assert work is not None
+    # What was refused again and again.
+    work.act_at = due = desk.now + 60 * SECOND
+    for _ in range(3):
+        shown(desk, {"ord_status": OrdStatus.FILLED}, after=LAG + MS)
+    assert desk.sent(Cancel) == []
+    while not desk.sent(Cancel) and desk.now < due + 60 * SECOND:
+        desk.wake()
+    assert due <= desk.now <= due + SECOND
 
 
 # ---------------------------------------------------------------------- sizes
@@ -250,12 +266,41 @@ def test_a_stop_that_is_not_wanted_any_more_is_taken_off_and_nothing_is_placed_b
     assert market.orders == {}
 
 
-def test_doubted_says_is_of_the_entry() -> None:
-    market = Doubted(LISTS, STOP)
-    market.enters("40", "10", "10")
-    market.now += LAG
-    says(market, "e1")
-    assert market.works("stop") == 10
+def test_under_the_kill_switch_nothing_is_placed_in_the_stead_of_what_was_taken_off() -> None:
+    market = Market(TOTAL, STOP)
+    market.enters("150", "100")
+    (name,) = market.orders
+    market.orders[name] = ("stop", D(100), D(0))
+    protective = market.engine.children[2].work
+    assert protective is not None
+    parent = protective.parent
+    (cancel,) = [op for op in market.kill() if type(op) is Cancel and op.order_id == name]
+    market.fill("more", "50", "entry")
+    assert sizes(market.take()) == []
+    market.fresh = market.refused(cancel)
+    parent.asked = parent.limit = D(150)
+    for _ in range(20):
+        asked = market.wake()
+        assert sizes(asked) == []
+        for op in asked:
+            market.does(op)
+    assert name not in market.orders
+
+
+def test_one_order_at_a_time_is_placed_beside_what_may_still_fill() -> None:
+    market = Market(Capabilities(can_replace=True, end_is_final=False), STOP)
+    market.enters("150", "100")
+    (name,) = market.orders
+    market.ends(name)
+    market.take()
+    market.fill("more", "30", "entry")
+    (place,) = market.take()
+    assert sizes([place]) == [30]
+    market.fill("most", "20", "entry")
+    assert sizes(market.take()) == []
+    market.does(place)
+    asked = [op for op in market.take() if type(op) is not Query]
+    assert sizes(asked) == [50]
 
 
 # ---------------------------------------------------------------------- what may still fill
