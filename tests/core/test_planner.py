@@ -218,10 +218,11 @@ def test_what_was_taken_back_after_the_end_is_placed_by_nobody() -> None:
     desk = working(PLAIN, "10", filled="6")
     (cancel,) = desk.amend("5")
     assert type(cancel) is Cancel
-    desk.ended(cum_qty="6")
+    desk.ended()
     desk.take()
     assert desk.outcomes() == [("filled", D(6))]
     desk.feed(void("first"))
+    assert (desk.parent().rest, desk.parent().unsure, desk.parent().done) == (5, False, "canceled")
     assert [op for op in (*desk.take(), *desk.wait(60 * SECOND)) if type(op) is Place] == []
     assert desk.parent().cum == 0
 
@@ -337,3 +338,32 @@ def test_what_leaves_counts_again_where_the_venue_turns_out_to_sum_its_orders() 
     market.strict = False
     market.feed(VenueDeclared(venue=VENUE, capabilities=Capabilities(reduce_only=ReduceOnly.SUM)))
     assert stop.exposure == 160
+
+
+def test_one_order_of_a_stop_at_a_time_is_made_larger() -> None:
+    market = Market(PLAIN, STOP)
+    market.enters("200", "60", "40")
+    assert len(market.orders) == 2
+    market.feed(VenueDeclared(venue=VENUE, capabilities=TOTAL))
+    market.fill("a", "20", "entry")
+    first = [op for op in market.take() if type(op) is not Query]
+    assert sizes(first) == [80]
+    market.fill("b", "10", "entry")
+    assert sizes(market.take()) == []
+    market.does(first[0])
+    market.answer()
+    assert market.works("stop") == 130
+
+
+def test_a_doubted_stop_that_its_venue_holds_to_the_position_is_made_larger() -> None:
+    market = Doubted(Capabilities(executions_complete=True, reduce_only=True, can_replace=True), STOP)
+    market.enters("40", "20")
+    market.trades("stop", "5")
+    (name,) = market.orders
+    market.now += 2 * LAG
+    said: dict[str, Any] = {"ord_status": OrdStatus.NEW, "cum_qty": "0", "leaves_qty": "20", "executions": ()}
+    market.feed(market.report(None, name, asked=market.now, as_of=market.now, **said))
+    assert market.engine.children[2].flags & Flag.SUSPECTED
+    market.take()
+    market.fill("e9", "10", "entry")
+    assert sizes(market.take()) == [30]
