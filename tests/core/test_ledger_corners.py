@@ -220,6 +220,12 @@ def test_the_average_over_legs_is_exact_where_every_execution_is_known() -> None
     assert desk.child.average() == (101, False)
 
 
+def test_an_order_that_is_complete_is_alarmed_where_a_leg_that_went_has_no_price() -> None:
+    desk = Desk(LEGS, placed("10"), fill("x", "4", None), replaced("6"), fill("y", "6", order_id="O2"))
+    assert desk.child.leaves == 0
+    assert desk.alarms(AlarmKind.UNPRICED) == ["10 filled and the venue gave no price"]
+
+
 def test_what_a_leg_that_went_claims_is_published_without_a_price_once_the_order_is_known() -> None:
     said = (report(ExecType.NEW, cl_ord_id=CLIENT), poll("4", "100"), replaced("6"))
     desk = Desk(LEGS, *said, placed("10", order_id=None))

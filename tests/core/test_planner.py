@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from partfill.model.capabilities import Capabilities, ReduceOnly
+from partfill.model.capabilities import Capabilities, Chain, ReduceOnly, ReplaceQty
 from partfill.model.commands import Unprotect
 from partfill.model.inputs import VenueDeclared
 from partfill.model.observations import ExecutionVoided
@@ -367,3 +367,20 @@ def test_a_doubted_stop_that_its_venue_holds_to_the_position_is_made_larger() ->
     market.take()
     market.fill("e9", "10", "entry")
     assert sizes(market.take()) == [30]
+
+
+def test_one_venue_order_of_several_that_is_asked_what_counts_is_enough_to_wait_for() -> None:
+    desk = working(Capabilities(chain=Chain.RESTARTS, replace_qty=ReplaceQty.OPEN), "10")
+    desk.feed(execution("a", "4", as_of=desk.now), desk.report(None, cum_qty="4", as_of=desk.now))
+    desk.feed(desk.report(ExecType.REPLACED, "O2", "c2", orig_cl_ord_id=desk.child().cl_ord_id, order_qty="6"))
+    child, work = desk.child(), desk.child().work
+    assert work is not None
+    assert (len(child.ledgers), desk.parent().unsure) == (2, False)
+    desk.feed(void("a"))
+    assert [ledger.outdated for ledger in child.ledgers] == [True, False]
+    work.settled, work.look_at, work.looking = True, desk.now, False
+    assert desk.parent().unsure
+    work.look_at, work.looking = 0, True
+    assert desk.parent().unsure
+    work.looking = False
+    assert not desk.parent().unsure

@@ -224,8 +224,8 @@ def _moved(engine: Engine, child: Child, ledger: Ledger, old: Decimal, key: str 
         _fill(child, delta, px, key, effects)
         if late and child.mark(Flag.LATE_FILL):
             engine.alarm(effects, child, AlarmKind.LATE_FILL, f"{text(delta)} filled after the end of the order")
-        if total is not None and cum >= total > was and (px is None or ledger.unpriced):
-            _unpriced(engine, child, effects)
+        if total is not None and cum >= total > was and child.avg_px is None:
+            engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
         if total is not None and cum > total >= was:
             _overfill(engine, child, effects)
     else:
@@ -245,11 +245,6 @@ def _overfill(engine: Engine, child: Child, effects: Effects) -> None:
     assert child.order_qty is not None
     over = f"{text(child.cum)} filled of {text(child.order_qty)} ordered: {text(child.overfill_qty)} too much"
     engine.alarm(effects, child, AlarmKind.OVERFILL, over)
-
-
-def _unpriced(engine: Engine, child: Child, effects: Effects) -> None:
-    if child.avg_px is None:
-        engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
 
 
 def _fill(child: Child, qty: Decimal, px: Decimal | None, key: str | None, effects: Effects) -> None:
