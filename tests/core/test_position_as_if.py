@@ -177,6 +177,14 @@ def test_another_price_of_what_is_not_remembered_is_a_part_of_the_cost_and_stays
     assert (book.position.cost, book.position.realised) == (cost - newest, 0)
 
 
+def test_what_is_taken_back_of_what_is_not_remembered_leaves_another_price_of_it_alone() -> None:
+    book = crowded().to(1, "100", "1090")
+    held, cost = book.position.held, book.position.cost
+    book.to(1, "95", "1035.5")
+    assert book.position.held == held - 5
+    assert abs(book.position.cost - cost * (held - 5) / held) < D("1e-20")
+
+
 def test_just_as_many_fills_are_remembered_as_are_said() -> None:
     book = Book()
     for number in range(KEPT):
@@ -278,6 +286,8 @@ def test_a_base_asset_that_is_named_late_takes_the_fees_from_what_is_held() -> N
     assert (position.held, position.qty, position.cost) == (10, 10, 1000)
     position.rebase("ACME", 77)
     assert (position.held, position.qty, position.cost, position.realised, position.changed) == (9, 10, 900, -100, 77)
+    # What fees took is a fill of no order.
+    assert [(each.child, each.qty) for each in position.recent] == [(1, 10), (0, -1)]
     position = with_fees(("10", "1000", (("USD", "1"),)), base=None)
     position.rebase("ACME", 77)
     assert (position.held, position.cost, position.changed, len(position.recent)) == (10, 1000, 1, 1)
@@ -336,10 +346,13 @@ def with_base(*inputs: Input) -> Position:
 def test_a_fee_in_another_currency_does_not_hide_which_fill_was_taken_back() -> None:
     first, exit_, last = executed("b", "1", 10, 100, 1), executed("s", "2", 5, 120, 1), executed("b", "3", 4, 90, 1)
     told = with_base(first, exit_, last, ExecutionVoided(venue="v", order_id="b", key="1", as_of=6))
-    always = with_base(exit_, last)
-    assert (told.base, told.held, told.cost, told.realised, told.fees) == (
-        "ACME", always.held, always.cost, always.realised, {"X": 2},
-    )  # fmt: skip
+    assert (told.base, told.fees, numbers(told)[:3]) == ("ACME", {"X": 2}, numbers(with_base(exit_, last))[:3])
+    lower = {"qty": D(8), "px": D(80), "fee": D(1), "fee_currency": "X"}
+    told = with_base(first, exit_, last, ExecutionRevised(venue="v", order_id="b", key="1", new_key="y", as_of=6, **lower))
+    assert numbers(told) == numbers(with_base(executed("b", "1", 8, 80, 1), exit_, last))
+    free = {"qty": D(8), "px": D(80), "fee": D(0), "fee_currency": "X"}
+    told = with_base(first, exit_, last, ExecutionRevised(venue="v", order_id="b", key="1", new_key="y", as_of=6, **free))
+    assert numbers(told) == numbers(with_base(executed("b", "1", 8, 80, 0), exit_, last))
 
 
 @pytest.mark.parametrize(
