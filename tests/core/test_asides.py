@@ -45,7 +45,7 @@ def test_what_was_set_aside_counts_once_a_later_answer_lists_it_whatever_its_own
     listed = (execution("E1", "10", as_of=1), execution("E2", "10", as_of=1))
     desk.feed(desk.report(None, cum_qty="20", leaves_qty="0", executions=listed, asked=desk.now, as_of=desk.now,
                           ord_status=OrdStatus.CANCELED))  # fmt: skip
-    assert desk.child().cum == 20
+    assert (desk.child().cum, desk.child().ledger.itemised) == (20, 20)
 
 
 def test_what_was_set_aside_counts_once_it_is_told_without_a_moment_and_not_by_a_message_of_before() -> None:
