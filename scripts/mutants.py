@@ -3,6 +3,7 @@
 Run: python scripts/mutants.py                        a sample of every module
      python scripts/mutants.py --only ledger --most 0  every mutant of one module
      python scripts/mutants.py --json                 keeps what was found in docs/mutants.json, and writes docs/mutants.md
+     python scripts/mutants.py --jobs 2               in two processes
      python scripts/mutants.py --page                 writes docs/mutants.md from docs/mutants.json, and runs nothing
 
 Places: comparisons, plus and minus (`add` and `sub`), `min` and `max`, `and` and `or`, `not`, whole numbers, true and false,
@@ -17,9 +18,12 @@ import copy
 import json
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from forked import Forked
 from plant import ROOT, Copy
 
 DATA = ROOT / "docs" / "mutants.json"
@@ -27,43 +31,46 @@ PAGE = ROOT / "docs" / "mutants.md"
 
 _CORE = "tests/core/test_"
 _LEDGER = (
-    "ledger",
-    "corrections",
-    "claims",
-    "fills",
-    "joined",
-    "child",
-    "result",
-    "legs",
-    "legs_again",
-    "rulings",
-    "weak_keys",
-    "reported",
+    *("ledger", "corrections", "claims", "fills", "joined", "child", "result", "legs", "legs_again", "rulings", "weak_keys"),
+    *("reported", "charges", "identity", "late_links", "asides", "position_corrections", "ledger_properties", "ledger_corners"),
 )
 _DESK = (
     *("desk", "desk_answers", "desk_traps", "desk_resubmit", "desk_afterwards", "desk_excess", "desk_reducing"),
     *("desk_shrinks", "desk_replaced", "desk_cash", "desk_kill", "protection", "covering", "rulings", "handling"),
+    *("desk_properties", "due_and_beside", "planner"),
 )
-_GUARDS = ("protection", "covering", "watched", "firing", "protection_waits", "protection_doubted", "rounds", "laws")
+_GUARDS = ("shares", "protection", "covering", "watched", "firing", "protection_waits", "protection_doubted", "rounds", "laws")
 
 MODULES: dict[str, tuple[str, ...]] = {
     "ledger": _LEDGER,
     "claims": _LEDGER,
     "corrections": _LEDGER,
-    "fills": (*_LEDGER, "position", "low"),
+    "fills": (*_LEDGER, "joined_events", "low"),
     "parent": (*_DESK, "protection_doubted", "laws"),
     "planner": (*_DESK, "presumed", "protection_doubted", "protection_waits", "laws"),
     "shares": _GUARDS,
-    "remainder": ("remainder", "handling", "handling_edges", "handling_ends"),
-    "position": ("position", "result", "rounds", "protection"),
+    "remainder": (
+        "remainder",
+        "remainder_corners",
+        "handling",
+        "handling_edges",
+        "handling_ends",
+        "handling_properties",
+        "dust",
+        "reported",
+    ),
+    "position": ("position", "position_corrections", "position_as_if", "result", "rounds", "charges", "protection", "rulings"),
 }
 """Module of the core -> the test files of tests/core that are quick and matter to it, the likeliest first."""
 
 
 class Mutant(NamedTuple):
-    """One changed place."""
+    """One changed place. `where`: the function."""
 
+    where: str
     line: int
+    end: int
+    column: int
     was: str
     now: str
     source: str
@@ -130,10 +137,10 @@ def _without(node: ast.AST, place: int) -> ast.AST:
     return values[0] if len(values) == 1 else _with(node, values=values)
 
 
-def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
-    """(owner, field, index) of every node that may be changed: no hints, no assertions, nothing outside functions."""
+def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, str]]:
+    """(owner, field, index, function) of every node that may be changed: no hints, no assertions, nothing outside functions."""
 
-    def walk(node: ast.AST, inside: bool) -> Iterator[tuple[ast.AST, str, int | None]]:
+    def walk(node: ast.AST, names: str, where: str) -> Iterator[tuple[ast.AST, str, int | None, str]]:
         for field, value in ast.iter_fields(node):
             if field in ("annotation", "returns", "decorator_list", "slice", "args", "bases") and not isinstance(
                 node, ast.Call
@@ -143,21 +150,23 @@ def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
             for index, each in enumerate(value) if isinstance(value, list) else ((None, value),):
                 if not isinstance(each, ast.AST) or isinstance(each, ast.Assert | ast.JoinedStr | ast.Raise):
                     continue
-                if inside:
-                    yield node, field, index
-                if isinstance(each, ast.FunctionDef) and each.name == "__init__":
-                    # What is left out there is missed at the first use.
-                    continue
-                yield from walk(each, inside or isinstance(each, ast.FunctionDef))
+                if where:
+                    yield node, field, index, where
+                if not isinstance(each, ast.FunctionDef | ast.ClassDef):
+                    yield from walk(each, names, where)
+                elif each.name != "__init__":
+                    # What is left out in __init__ is missed at the first use.
+                    inner = f"{names}{each.name}"
+                    yield from walk(each, f"{inner}.", where or (inner if isinstance(each, ast.FunctionDef) else ""))
 
-    yield from walk(tree, False)
+    yield from walk(tree, "", "")
 
 
 def mutants(source: str) -> list[Mutant]:
     """Every mutant of a module, in the order of its lines."""
     tree = ast.parse(source)
     found = []
-    for owner, field, index in list(_places(tree)):
+    for owner, field, index, where in list(_places(tree)):
         held = getattr(owner, field)
         node = held if index is None else held[index]
         for _, change in _swapped(node):
@@ -168,7 +177,7 @@ def mutants(source: str) -> list[Mutant]:
             text = ast.unparse(ast.fix_missing_locations(tree))
             now = _first_line(changed)
             _put(owner, field, index, node)
-            found.append(Mutant(getattr(node, "lineno", 0), _first_line(node), now, text))
+            found.append(Mutant(where, node.lineno, node.end_lineno, node.col_offset, _first_line(node), now, text))
     return sorted(found, key=lambda mutant: mutant.line)
 
 
@@ -186,42 +195,76 @@ def _first_line(node: ast.AST) -> str:
 # ---------------------------------------------------------------------- running them
 
 Found = dict[str, dict[str, Any]]
-"""By module: `of` all mutants, `tried`, `killed`, and the `survivors`, each with its `line`, `was`, `now` and `why`."""
+"""By module: `of` all mutants, `tried`, `killed`, and the `survivors`, each with its place, `was`, `now` and `why`."""
 
 
-def run(name: str, most: int, seed: int, seconds: float, place: Copy) -> dict[str, Any]:
+class Trials:
+    """The tests of a module, and which of them noticed most so far."""
+
+    def __init__(self, name: str, seconds: int, jobs: int, place: Copy) -> None:
+        self.name, self._seconds, self._jobs, self._place = name, seconds, jobs, place
+        self.file = f"core/{name}.py"
+        self.every = mutants(place.path(self.file).read_text("utf-8"))
+        self._files = [f"{_CORE}{each}.py" for each in MODULES[name]]
+        self._noticed: Counter[str] = Counter()
+
+    def survivors(self, chosen: Sequence[Mutant]) -> list[Mutant]:
+        """Those that no test notices."""
+        left = iter(chosen)
+        with ThreadPoolExecutor(self._jobs) as pool:
+            found = [each for part in pool.map(self._survivors, [left] * self._jobs) for each in part]
+        return [each for each in chosen if each in found]
+
+    def _survivors(self, left: Iterator[Mutant]) -> list[Mutant]:
+        found = []
+        with Forked(self._place.root, f"partfill.core.{self.name}", self._files) as forked:
+            for mutant in left:
+                failed = self._failed(mutant, forked)
+                if failed is None:
+                    found.append(mutant)
+                    print(f"{self.name}:{mutant.line}: {mutant.was}  ->  {mutant.now}", flush=True)
+                else:
+                    self._noticed[failed] += 1
+        return found
+
+    def _failed(self, mutant: Mutant, forked: Forked) -> str | None:
+        lines = frozenset(range(mutant.line, mutant.end + 1))
+        if lines & forked.early:
+            with self._place.spoiled(self.file, mutant.source):
+                return self._place.run_tests(self._files, 20 * self._seconds).failed
+        tests = [test for test in forked.tests if lines & test.lines]
+        tests.sort(key=lambda test: (-self._noticed[test.name], test.seconds))
+        return forked.failed(mutant.source, [test.name for test in tests], self._seconds)
+
+
+def run(most: int, seed: int, trials: Trials) -> dict[str, Any]:
     """Try mutants of one module."""
-    file = f"core/{name}.py"
-    every = mutants(place.path(file).read_text("utf-8"))
+    every = trials.every
     chosen = every if not most else sorted(random.Random(seed).sample(every, min(most, len(every))), key=lambda m: m.line)
-    tests = [f"{_CORE}{each}.py" for each in MODULES[name]]
-    survivors: list[dict[str, Any]] = []
-    for mutant in chosen:
-        with place.spoiled(file, mutant.source):
-            if place.run_tests(tests, seconds).failed is None:
-                survivors.append({"line": mutant.line, "was": mutant.was, "now": mutant.now, "why": ""})
-                print(f"{name}:{mutant.line}: {mutant.was}  ->  {mutant.now}", flush=True)
-    killed = len(chosen) - len(survivors)
-    print(f"{name}: {killed} of {len(chosen)} killed ({len(every)} there are)", flush=True)
-    return {"of": len(every), "tried": len(chosen), "killed": killed, "survivors": survivors}
+    left = trials.survivors(chosen)
+    print(f"{trials.name}: {len(chosen) - len(left)} of {len(chosen)} killed ({len(every)} there are)", flush=True)
+    survivors = [{**each._asdict(), "why": ""} for each in left]
+    for each in survivors:
+        del each["source"], each["end"]
+    return {"of": len(every), "tried": len(chosen), "killed": len(chosen) - len(left), "survivors": survivors}
 
 
-def again(name: str, before: dict[str, Any], seconds: float, place: Copy) -> dict[str, Any]:
+def again(before: dict[str, Any], trials: Trials) -> dict[str, Any]:
     """Try those once more that survived before."""
-    file = f"core/{name}.py"
-    every = {(each.line, each.was, each.now): each for each in mutants(place.path(file).read_text("utf-8"))}
-    tests = [f"{_CORE}{each}.py" for each in MODULES[name]]
-    survivors = []
+    there = {_named(each._asdict()): each for each in trials.every}
     for one in before["survivors"]:
-        mutant = every.get((one["line"], one["was"], one["now"]))
-        if mutant is None:
-            raise SystemExit(f"{name}:{one['line']} is another line now; run all of that module anew")
-        with place.spoiled(file, mutant.source):
-            if place.run_tests(tests, seconds).failed is None:
-                survivors.append(one)
+        if _named(one) not in there:
+            raise SystemExit(f"{trials.name}: {one['where']} has changed; run all of that module anew")
+    left = trials.survivors([there[_named(one)] for one in before["survivors"]])
+    names = {_named(each._asdict()) for each in left}
+    survivors = [one for one in before["survivors"] if _named(one) in names]
     killed = before["tried"] - len(survivors)
-    print(f"{name}: {killed} of {before['tried']} killed", flush=True)
+    print(f"{trials.name}: {killed} of {before['tried']} killed", flush=True)
     return {**before, "killed": killed, "survivors": survivors}
+
+
+def _named(one: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(one[each] for each in ("where", "line", "column", "was", "now"))
 
 
 def kept() -> Found:
@@ -233,9 +276,9 @@ def kept() -> Found:
 def keep(name: str, found: dict[str, Any]) -> None:
     """Keep what was found of a module, with what was said of the same survivors before."""
     before = kept()
-    said = {(each["was"], each["now"]): each["why"] for each in before.get(name, {}).get("survivors", ())}
+    said = {_named({**each, "line": 0}): each["why"] for each in before.get(name, {}).get("survivors", ())}
     for each in found["survivors"]:
-        each["why"] = each["why"] or said.get((each["was"], each["now"]), "")
+        each["why"] = each["why"] or said.get(_named({**each, "line": 0}), "")
     before[name] = found
     DATA.write_text(json.dumps({each: before[each] for each in MODULES if each in before}, indent=1) + "\n", "utf-8")
 
@@ -245,7 +288,7 @@ def page(found: Found) -> str:
     lines = [
         "# Mutants",
         "",
-        "`scripts/mutants.py` changes one place of a module at a time, drawn from a seed, and runs the quick tests of it.",
+        "`scripts/mutants.py` changes one place of a module at a time, each that there is, and runs the quick tests of it.",
         "A change that no test notices survives. Each survivor is listed with the reason why nothing has to notice it.",
         "",
         "| module | mutants | tried | killed | survived |",
@@ -253,11 +296,11 @@ def page(found: Found) -> str:
     ]
     for name, each in found.items():
         lines.append(f"| {name} | {each['of']} | {each['tried']} | {each['killed']} | {len(each['survivors'])} |")
-    lines += ["", "| survivor | was | is | why it may |", "| --- | --- | --- | --- |"]
+    lines += ["", "| survivor in | was | is | why it may |", "| --- | --- | --- | --- |"]
     for name, each in found.items():
         for one in each["survivors"]:
             cells = [one[part].replace("|", "\\|") for part in ("was", "now", "why")]
-            lines.append(f"| {name} | `{cells[0]}` | `{cells[1]}` | {cells[2] or 'not looked at yet'} |")
+            lines.append(f"| {name}: `{one['where']}` | `{cells[0]}` | `{cells[1]}` | {cells[2] or 'not looked at yet'} |")
     return "\n".join(lines) + "\n"
 
 
@@ -267,19 +310,23 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="only those that survived before")
     parser.add_argument("--most", type=int, default=60, metavar="N", help="most mutants of a module, 0 for all (default: 60)")
     parser.add_argument("--seed", type=int, default=1, help="which of them (default: 1)")
-    parser.add_argument("--seconds", type=float, default=60, help="time limit of the tests of one mutant, which kills it")
+    parser.add_argument(
+        "--seconds", type=int, default=10, help="processor time of one test, which kills the mutant (default: 10)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="keep what was found, and write the page")
     parser.add_argument("--page", action="store_true", help="write the page, and run nothing")
     options = parser.parse_args()
     if not options.page:
         with Copy() as place:
             for name in options.only or MODULES:
-                if options.again:
-                    if name not in kept():
-                        continue
-                    found = again(name, kept()[name], options.seconds, place)
+                trials = Trials(name, options.seconds, options.jobs, place)
+                if not options.again:
+                    found = run(options.most, options.seed, trials)
+                elif name in kept():
+                    found = again(kept()[name], trials)
                 else:
-                    found = run(name, options.most, options.seed, options.seconds, place)
+                    continue
                 if options.json:
                     keep(name, found)
     if options.page or options.json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ ROOMS = {
 def _scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     yield
-    for name in [name for name in sys.modules if name.split(".")[0] in ("faults", "plant", "planted_faults", "mutants")]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("faults", "plant", "planted_faults")]:
         del sys.modules[name]
 
 
@@ -72,31 +71,3 @@ def test_tests_noticed_every_fault_and_what_the_simulator_did_not_is_explained()
     for fault in FAULTS:
         told = found[fault.name].get("why") is not None
         assert told or fault.unseen, f"{fault.name}: the simulator did not notice, and nobody says why"
-
-
-def test_the_page_of_mutants_is_written_from_what_was_found_and_explains_every_survivor() -> None:
-    import mutants
-
-    found = mutants.kept()
-    assert mutants.PAGE.read_text("utf-8") == mutants.page(found)
-    assert set(found) == set(mutants.MODULES)
-    for name, each in found.items():
-        assert each["killed"] + len(each["survivors"]) == each["tried"] <= each["of"]
-        assert [one for one in each["survivors"] if not one["why"]] == [], name
-
-
-def test_mutants_are_python_and_each_differs_from_its_source() -> None:
-    import mutants
-
-    source = "def f(a: int = 3) -> int:\n    assert a\n    if a < 1 and not a:\n        return max(a, 2)\n    return a\n"
-    plain = ast.unparse(ast.parse(source))
-    made = mutants.mutants(source)
-    for each in made:
-        compile(each.source, "f", "exec")
-        assert each.source != plain
-        assert "assert a" in each.source
-        assert "int=3" in each.source
-    assert {(each.was, each.now) for each in made} >= {
-        ("a < 1", "a <= 1"), ("a < 1 and (not a)", "a < 1 or not a"), ("not a", "a"), ("max(a, 2)", "min(a, 2)"), ("2", "3"),
-    }  # fmt: skip
-    assert [each.source for each in mutants.mutants(source)] == [each.source for each in made]

@@ -71,3 +71,24 @@ def test_a_claim_that_says_nothing_new_is_none() -> None:
 def test_the_highest_claim_from_before_a_loss_is_what_may_be_outdated() -> None:
     losses = {"x": ((SINCE_EVER, D(2)), (30, D(0)))}
     assert outdated(((10, D(5), None), (20, D(4), None)), losses, D(4))
+
+
+def test_a_lower_claim_of_the_same_moment_is_none_whatever_its_average() -> None:
+    known = ((10, D(5), D(100)),)
+    assert admit(known, (10, D(4), D(200))) is known
+
+
+def test_of_two_equal_claims_with_averages_the_higher_average_is_kept() -> None:
+    assert admit(((10, D(5), D(99)),), (10, D(5), D(100))) == ((10, D(5), D(100)),)
+
+
+def test_nothing_is_outdated_where_nothing_was_claimed_or_lost() -> None:
+    losses = {"x": ((SINCE_EVER, D(4)), (20, D(0)))}
+    assert not outdated((), losses, D(0))
+    assert not outdated(((20, D(4), None),), {}, D(0))
+
+
+def test_the_last_of_several_losses_is_what_makes_a_claim_outdated() -> None:
+    losses = {"x": ((SINCE_EVER, D(1)), (30, D(0))), "y": ((SINCE_EVER, D(1)), (20, D(0)))}
+    assert outdated(((25, D(4), None),), losses, D(2))
+    assert not outdated(((31, D(4), None),), losses, D(2))

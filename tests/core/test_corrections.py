@@ -123,3 +123,40 @@ def test_a_correction_after_a_split_is_in_todays_units_already() -> None:
     desk.hear(report(ExecType.RESTATED, qty="20", restatement="split", key="s"), fill("y", "3", "50"), correct("y", "2", "50"))
     check_whole(desk.child)
     assert (desk.child.cum, desk.child.notional, desk.child.ledger.off, desk.child.leaves) == (6, 300, 1, 13)
+
+
+def test_what_a_correction_does_not_state_is_as_the_version_before_it_has_it() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10", "99", fee="0.3"))
+    desk.hear(correct("x", "8", None, new_key="y", fee=D("0.1"), fee_currency="USD"))
+    assert (desk.child.notional, desk.child.fees()[0]) == (792, {"USD": D("0.1")})
+    desk.hear(correct("y", "7", "98", new_key="z"))
+    assert (desk.child.notional, desk.child.fees()[0]) == (686, {"USD": D("0.1")})
+    desk.hear(correct("z", "6", None, new_key="w"))
+    assert (desk.child.notional, desk.child.fees()[0]) == (588, {"USD": D("0.1")})
+
+
+def test_what_a_correction_does_not_state_is_known_once_the_execution_comes() -> None:
+    desk = Desk(None, placed("20"), correct("y", "7", None, new_key="z"), correct("x", "8", None, new_key="y"))
+    assert (desk.child.cum, desk.child.avg_px) == (7, None)
+    desk.hear(fill("x", "10", "99", fee="0.3"))
+    assert (desk.child.cum, desk.child.notional, desk.child.fees()) == (7, 693, ({"USD": D("0.3")}, True))
+
+
+def test_a_correction_upwards_makes_up_for_nothing_that_another_took_off() -> None:
+    desk = Desk(None, placed("20"), fill("x", "4"), fill("y", "3"), correct("x", "6"), void("y"))
+    assert (desk.child.cum, desk.child.ledger.off, desk.child.leaves) == (6, 3, 11)
+
+
+@pytest.mark.parametrize("leaves", [None, "10"])
+def test_the_row_of_a_void_says_whether_it_works_again_and_has_no_first_version(leaves: str | None) -> None:
+    desk = Desk(None, placed("10"), fill("x", "4"), void("x", leaves=leaves))
+    row = unpack(desk.child.ledger.rows["x"])
+    assert (row.void, row.qty, row.first_qty, row.reopens) == (True, 4, None, leaves is not None)
+
+
+def test_a_claim_from_before_the_last_word_on_an_execution_is_outdated_though_an_earlier_word_is_in_force() -> None:
+    desk = Desk(None, placed("20"), fill("x", "10", as_of=5), poll("10", "100", as_of=25))
+    desk.hear(correct("x", "6", revision=2, as_of=20))
+    assert not desk.child.ledger.outdated
+    desk.hear(correct("x", "8", revision=1, as_of=30))
+    assert (desk.child.cum, desk.child.ledger.outdated) == (8, True)

@@ -189,3 +189,13 @@ def test_a_declaration_of_before_says_no() -> None:
     engine = Engine()
     engine.step(VenueDeclared(venue=VENUE, capabilities=Capabilities()), 1)
     assert not engine.rules[VENUE].keys_made
+
+
+def test_what_a_list_has_more_of_under_other_names_is_of_no_one_execution() -> None:
+    desk = working(MADE)
+    lists(desk, ("A", "2"), ("B", "1"))
+    desk.events.clear()
+    lists(desk, ("C", "2"), ("D", "2"), avg_px="103")
+    (event,) = [event for event in desk.events if type(event) is Fill]
+    assert (event.qty, event.key, event.px, event.approximate, event.cum_qty) == (1, None, 103, True, 4)
+    assert (desk.child().cum, desk.child().ledger.itemised) == (4, 4)

@@ -180,7 +180,7 @@ def publish_change(engine: Engine, child: Child, ledger: Ledger, key: str, old: 
     elif delta > ZERO:
         packed = ledger.rows.get(key)
         px = unpack(packed).px if packed is not None else None
-        _moved(engine, child, ledger, old, key or None, delta if key else None, px, effects)
+        _moved(engine, child, ledger, old, key or None, None, px, effects)
     else:
         child.cum = child.sum_cum()
         child.settle()
@@ -224,8 +224,8 @@ def _moved(engine: Engine, child: Child, ledger: Ledger, old: Decimal, key: str 
         _fill(child, delta, px, key, effects)
         if late and child.mark(Flag.LATE_FILL):
             engine.alarm(effects, child, AlarmKind.LATE_FILL, f"{text(delta)} filled after the end of the order")
-        if total is not None and cum >= total > was and (px is None or ledger.unpriced):
-            _unpriced(engine, child, effects)
+        if total is not None and cum >= total > was and child.avg_px is None:
+            engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
         if total is not None and cum > total >= was:
             _overfill(engine, child, effects)
     else:
@@ -245,11 +245,6 @@ def _overfill(engine: Engine, child: Child, effects: Effects) -> None:
     assert child.order_qty is not None
     over = f"{text(child.cum)} filled of {text(child.order_qty)} ordered: {text(child.overfill_qty)} too much"
     engine.alarm(effects, child, AlarmKind.OVERFILL, over)
-
-
-def _unpriced(engine: Engine, child: Child, effects: Effects) -> None:
-    if child.avg_px is None:
-        engine.alarm(effects, child, AlarmKind.UNPRICED, f"{text(child.cum)} filled and the venue gave no price")
 
 
 def _fill(child: Child, qty: Decimal, px: Decimal | None, key: str | None, effects: Effects) -> None:
@@ -279,9 +274,9 @@ def _changed(engine: Engine, child: Child, ledger: Ledger, booked: Booked, e: Ex
 def _after_change(engine: Engine, child: Child, ledger: Ledger, root: str, was: str | None, old: Decimal,
                   reason: str | None, effects: Effects) -> None:  # fmt: skip
     delta = sub(ledger.cum, old)
-    if delta and child.day_era:
-        if delta > ZERO or booked_today(child, ledger, root):
-            child.day_cum = max(ZERO, add(child.day_cum, delta))
+    if delta < ZERO and child.day_era and booked_today(child, ledger, root):
+        # What it rose by is of today, whenever the execution was: that is counted where it is published.
+        child.day_cum = max(ZERO, add(child.day_cum, delta))
     publish_change(engine, child, ledger, root, old, reason, effects)
     if delta or was is None:
         return

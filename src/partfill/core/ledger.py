@@ -40,6 +40,8 @@ class Multiplied(NamedTuple):
     qty: Decimal | None
     claims: tuple[Claim, ...]
     losses: Losses | None
+    ruled_off: Decimal
+    """What rulings took of `off`."""
 
 
 class Ledger:
@@ -209,12 +211,11 @@ class Ledger:
         known = (self.cases or {}).get(root)
         if known is not None and known.void is not None:
             return Booked.DUPLICATE, root
-        stone = root not in self.rows
         void.era = self.era
         case = self.open_case(root)
         case.void = void
         self.derive_row(root, case)
-        return Booked.STONE if stone else Booked.CHANGED, root
+        return Booked.CHANGED, root
 
     def charge(self, key: str | None, amount: Decimal, currency: str) -> str | None:
         """Add a fee that came apart: to execution `key`, or to the order as a whole. Returns the key of the row it changed."""
@@ -242,11 +243,14 @@ class Ledger:
                 key: tuple((at, scale(qty, numerator, denominator)) for at, qty in versions)
                 for key, versions in sorted((self.losses or {}).items())
             } or None,
+            ZERO if self.doubt is None else scale(self.doubt.off, numerator, denominator),
         )  # fmt: skip
 
     def split(self, era: int, numerator: Decimal, denominator: Decimal, after: Multiplied) -> None:
         """From `era` on every quantity so far counts as in `after`, which `multiplied` gave; what was paid stays."""
-        self.itemised, self.unpriced, self.off, self.qty, self.claims, self.losses = after
+        self.itemised, self.unpriced, self.off, self.qty, self.claims, self.losses, ruled_off = after
+        if self.doubt is not None:
+            self.doubt.off = ruled_off
         self.scales = [*(self.scales or ()), (era, numerator, denominator)]
         self.era = era
         self.low = self.high = None

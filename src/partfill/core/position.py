@@ -256,7 +256,8 @@ class Position:
                 worth = mul(each.value, Decimal(-1)) if taken == -each.qty else ratio(mul(each.value, taken), each.qty)
                 self.recent[place] = Moved(child, add(each.qty, taken), add(each.value, worth))
                 left_qty, left_value = sub(left_qty, taken), sub(left_value, worth)
-            self.recent = [each for each in self.recent if each.qty]
+            # Another price of what is not remembered has no quantity, and stays.
+            self.recent = [each for each in self.recent if each.qty or each.value]
             left_value = left_value if left_qty else self._reprice(child, left_value)
         was = self.held
         self.paid = add(self.paid, value)
