@@ -1,7 +1,7 @@
 """What a simulated world is made of beside trade, losses and deaths, and how often it met each.
 
 Rules
-- About half of the worlds have none of these: they are the worlds that they were.
+- About one of three worlds has none of these: it is the world that it was.
 - Draws come from a source of its own.
 - Whatever a world meets is counted when it happens, not when it is drawn: a run can show that it met all of them.
 """
@@ -44,10 +44,8 @@ LEGS = "legs"
 TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
-DRAWN = (LAG, WIRE, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS)
-"""Ingredients that a world draws, one at most."""
-ASKED_FOR = (TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
-"""What is lived where it is asked for: of some ten thousand such worlds one still ends otherwise than its venues."""
+DRAWN = (LAG, WIRE, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS, TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
+"""Ingredients that a world draws, two at most."""
 ROUND: tuple[frozenset[str] | None, ...] = (
     None,
     *map(
@@ -64,11 +62,17 @@ RARE = {TABLES: 0.25, WIRE: 0.5, HEARD: 0.6, LEGS: 0.6}
 """How likely one is taken that was drawn, where it is slow."""
 
 EVERY = (
-    *("an order id in two accounts", "an average cost to the last digit", "an answer that lags"),
-    *("an answer of a copy that stands still", "an execution id that was used twice", "a wrong with its alarm"),
+    *("restart from the tables", "an order id in two accounts", "a fee with its execution", "an execution with two fees"),
+    *("a charge of an order", "a charge of an execution", "a fee that was revised", "a fee in the base asset"),
+    *("a rest that is too small to protect", "an average cost to the last digit", "an answer that lags"),
+    *("an answer of a copy that stands still", "a dispute that went away", "a dispute that a person decides", "a ruling"),
+    *("a bust that nobody told", "a busted execution that came back", "an execution id that was used twice"),
+    *("a wrong with its alarm", "an id of two instruments", "an id that began anew", "a placeholder for an id"),
     *("a garbled message that was refused", "a replace that was told late", "an order that was linked to its new id"),
     *("the end of an id that the chain has left", "a remainder that was submitted again", "the last attempt"),
-    *("a result of a closed position", "a story that was told to its end", "an odd book"),
+    *("a total that was too high once", "a total that was too low once", "a result of a closed position"),
+    *("a story that was told to its end", "an odd book", "a placing that arrived twice", "a reply that came late"),
+    *("an order that ended in silence", "an answer that prints nothing at work", "legs that are what they are to be"),
 )
 """What a few hundred worlds meet. What is rarer is counted too."""
 
@@ -78,8 +82,13 @@ class Ingredients:
 
     def __init__(self, seed: int, only: frozenset[str] | None = None) -> None:
         self.random = Random(seed ^ 0xF00D)
-        drawn = self.random.sample(DRAWN, self.random.choice((0, 1)))
-        self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0)) if only is None else only
+        if only is not None:
+            # What is lived by name draws on as it did when eight were drawn from: its seeds are kept.
+            self.random.sample(range(8), self.random.choice((0, 1)))
+            self.has = only
+        else:
+            drawn = self.random.sample(DRAWN, self.random.choice((0, 1, 2)))
+            self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0))
         self.met: Counter[str] = Counter()
 
     def meet(self, what: str, count: int = 1) -> None:
