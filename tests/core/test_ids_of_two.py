@@ -10,10 +10,11 @@ import pytest
 
 from partfill.core.engine import Engine
 from partfill.model.capabilities import Capabilities, IdScope
-from partfill.model.events import Alarm
+from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import Execution, Input, OrderPlaced, OrderSnapshot, VenueDeclared
 from partfill.model.terms import Terms
 from partfill.model.words import ExecType, OrdStatus, Side, TimeInForce
+from tests.core.driven import Driven
 
 D = Decimal
 DAY = 86_400_000_000_000
@@ -116,3 +117,28 @@ def test_a_placeholder_that_two_orders_share_takes_no_order_its_own_id() -> None
     made, _ = engine(Capabilities(), *said)
     assert filled(made, "a") == 4
     assert ("v", "", "7") not in made.shared
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("reply", [False, True])
+def test_an_order_that_filled_yesterday_and_is_asked_about_today_keeps_no_id_from_an_order_of_today(
+    opened: bool, reply: bool
+) -> None:
+    desk = Driven(BY_DAY)
+    desk.submit("10", ref="a")
+    if opened:
+        desk.feed(desk.report(ExecType.NEW, "7", "d1-1", ord_status=OrdStatus.NEW, order_qty="10", as_of=desk.now))
+    done: dict[str, Any] = {"ord_status": OrdStatus.FILLED, "order_qty": "10", "cum_qty": "10", "leaves_qty": "0"}
+    desk.feed(desk.report(None, "7", "d1-1", **done, as_of=desk.now))
+    desk.now += DAY
+    desk.feed(desk.report(None, "7", "d1-1", **done, as_of=desk.now, asked=desk.now))
+    (place,) = desk.submit("4", ref="b")
+    first = desk.report(ExecType.NEW, "7", "d2-1", ord_status=OrdStatus.NEW, order_qty="4", leaves_qty="4", as_of=desk.now)
+    if reply:
+        desk.done(place, order=msgspec.structs.replace(first, exec_type=None))
+    desk.feed(first)
+    one, other = desk.child(ref="a"), desk.child(ref="b")
+    assert (one.cum, one.order_qty, one.status) == (10, 10, OrdStatus.FILLED)
+    assert (other.order_id, other.cum, other.leaves) == ("7", 0, 4)
+    assert not desk.alarms(AlarmKind.ID_CONFLICT)
+    assert not desk.alarms(AlarmKind.ID_SHARED)

@@ -100,7 +100,9 @@ def passed_on(holder: Child, other: Child | None, as_of: int | None) -> bool:
         return False
     if holder.rules.id_scope is not IdScope.DAY or (holder.open_at_venue and holder.tif not in ONE_DAY):
         return False
-    return as_of // DAY_NS > (holder.opened_at or holder.ended_at or holder.heard) // DAY_NS
+    # One that filled has no end of its own, and may have been asked about today: when it was sent is of its day.
+    sent = 0 if holder.work is None else holder.work.sent_at
+    return as_of // DAY_NS > (holder.opened_at or holder.ended_at or sent or holder.heard) // DAY_NS
 
 
 def held(index: Index, scope: Scope, child: Child) -> Ledger | None:

@@ -92,7 +92,8 @@ class Totals:
                 raise Violation(f"order {number} at {world.at(child).kind.name} is doubted, and nothing was taken back")
 
     def undecided(self) -> bool:
-        """Whether an order is doubted of which something was told wrong, and no person was told yet."""
+        """Whether an order is doubted of which something was told wrong, and no person was told yet; or what follows from the
+        end of a doubt is still on its way."""
         world = self._world
         for venue in world.venues.values():
             for order in venue.orders.values():
@@ -102,7 +103,8 @@ class Totals:
                 doubt = None if ledger is None else ledger.doubt
                 if doubt is not None and doubt.count and not doubt.disputed:
                     return True
-        return False
+        works = [child.work for child in world.engine.children.values() if child.work is not None and world.has(child)]
+        return bool(self.wronged) and any(work.request is not None for work in works)
 
     def excused(self, venue: SimVenue, order: Order, ledger: Ledger) -> bool:
         """Whether an order may differ from the truth: it is disputed, and a person was told."""
