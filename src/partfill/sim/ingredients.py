@@ -1,11 +1,7 @@
 """What a simulated world is made of beside trade, losses and deaths, and how often it met each.
 
 Rules
-<<<<<<< HEAD
-- A third of the worlds have none of these.
-=======
 - About one of three worlds has none of these: it is the world that it was.
->>>>>>> wt-sim
 - Draws come from a source of its own.
 - Whatever a world meets is counted when it happens, not when it is drawn: a run can show that it met all of them.
 """
@@ -74,15 +70,8 @@ EVERY = (
     *("a wrong with its alarm", "an id of two instruments", "an id that began anew", "a placeholder for an id"),
     *("a garbled message that was refused", "a replace that was told late", "an order that was linked to its new id"),
     *("the end of an id that the chain has left", "a remainder that was submitted again", "the last attempt"),
-<<<<<<< HEAD
-    *("a result of a closed position", "a story that was told to its end", "an odd book", "restart from the tables"),
-    *("a fee with its execution", "a charge of an execution", "a charge of an order", "a fee in the base asset"),
-    *("a bust that nobody told", "a ruling", "a dispute that a person decides", "an id of two instruments"),
-    *("an id that began anew", "a placeholder for an id", "a placing that arrived twice", "a reply that came late"),
-=======
     *("a total that was too high once", "a total that was too low once", "a result of a closed position"),
     *("a story that was told to its end", "an odd book", "a placing that arrived twice", "a reply that came late"),
->>>>>>> wt-sim
     *("an order that ended in silence", "an answer that prints nothing at work", "legs that are what they are to be"),
 )
 """What a few hundred worlds meet. What is rarer is counted too."""
@@ -93,10 +82,6 @@ class Ingredients:
 
     def __init__(self, seed: int, only: frozenset[str] | None = None) -> None:
         self.random = Random(seed ^ 0xF00D)
-<<<<<<< HEAD
-        drawn = self.random.sample(DRAWN, self.random.choice((0, 1, 2)))
-        self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0)) if only is None else only
-=======
         if only is not None:
             # What is lived by name draws on as it did when eight were drawn from: its seeds are kept.
             self.random.sample(range(8), self.random.choice((0, 1)))
@@ -104,7 +89,6 @@ class Ingredients:
         else:
             drawn = self.random.sample(DRAWN, self.random.choice((0, 1, 2)))
             self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0))
->>>>>>> wt-sim
         self.met: Counter[str] = Counter()
 
     def meet(self, what: str, count: int = 1) -> None:
