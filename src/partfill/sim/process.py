@@ -207,6 +207,8 @@ class Process(Timeline):
             # What is sent is durable, and so is what the step says beside it.
             self.dust_moves(self.unsure[1])
             self.unsure = (None, ())
+            self.durable(*self.log[-1], self.dying[1])
+            self.dying = (None, self.dying[1])
             for op in operations[: self.random.randint(0, len(operations))]:
                 self.send(op)
         self.tell(f"the process dies ({how})")

@@ -16,10 +16,9 @@ from partfill.core.invariants import check_whole
 from partfill.core.ledger import Ledger
 from partfill.model.capabilities import ClientId
 from partfill.model.events import DustLeft, DustUsed
-from partfill.model.words import Request, Side
+from partfill.model.words import Side
 from partfill.sim.fees import BASE, fees_of
 from partfill.sim.orders import D, Order
-from partfill.sim.timeline import SECOND
 from partfill.sim.venue import SimVenue
 
 if TYPE_CHECKING:
@@ -182,11 +181,6 @@ class Truth:
     def _has_twin(self, child: Child) -> bool:
         return self._world.has(child) and any(self.twins(order, child) for order in self._world.at(child).orders.values())
 
-    def _on_its_way(self, child: Child) -> bool:
-        """Whether it has left in this very moment: what is refused again and again is tried again in the quiet, too."""
-        work = child.work
-        return work is not None and work.request is Request.PLACE and work.sent_at > self._world.latest - SECOND
-
     def compare(self) -> None:
         """Every ledger equals the truth."""
         self._world.totals.quiet()
@@ -231,7 +225,6 @@ class Truth:
                 and (child.open_at_venue or child.cum)
                 and not (child.work is not None and child.work.parent.halted)
                 and not self._has_twin(child)
-                and not self._on_its_way(child)
             ):
                 raise Violation(f"{name} never reached its venue and is {child.status} with {child.cum} filled here")
         for parent in self._world.engine.desk.parents.values():

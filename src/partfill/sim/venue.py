@@ -148,11 +148,12 @@ class SimVenue:
     def place(self, op: Place, now: int, said: list[Observation]) -> Answered:
         """A new order arrives."""
         chance = self.random.random()
-        if self.closed or (chance < 0.04 and self.moody):
-            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         knows = self.kind.capabilities.client_id is not ClientId.NONE
         if knows and op.cl_ord_id in self.by_client:
+            # A request that arrives twice is refused for that, whatever else might be wrong: the order is there.
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, DUPLICATE)
+        if self.closed or (chance < 0.04 and self.moody):
+            return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, "not enough margin")
         if self.refuses is not None and self.refuses(self, op):
             return self._answer(op, Request.PLACE, Outcome.REFUSED, None, now, TRIGGERS)
         order = self._new(op)
