@@ -39,6 +39,8 @@ class Losses:
         self._on = LOST in world.ingredients.has
         self._wrong = 0
         """Messages of totals that are to be wrong."""
+        self.less: set[Order] = set()
+        """Orders of which less works than anybody was told."""
 
     def begin(self) -> None:
         """Some time, something will be lost."""
@@ -87,6 +89,7 @@ class Losses:
         order.cum -= qty
         if order.end is None and venue.kind.itemised:
             order.off += qty
+            self.less.add(order)
         elif order.end is None:
             # Who tells no executions cannot tell either that one does not work again.
             venue.open[order.uid] = order
