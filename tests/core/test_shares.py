@@ -100,6 +100,18 @@ def test_what_is_made_smaller_anyway_makes_room_for_what_leaves() -> None:
     assert within(found, D(8), [D(8), D(0)], Capabilities()) == [8, 0]
 
 
+def test_what_is_being_made_smaller_for_what_leaves_is_not_asked_to_grow_again_meanwhile() -> None:
+    found = protection("3", None, leaving=[open_order("3")])
+    parent = found.guards[0].parent
+    assert parent is not None
+    parent.asked = D(2)
+    assert within(found, D(5), [D(5), D(0)], Capabilities()) == [2, 0]
+    found.leaving = [open_order("1")]
+    assert within(found, D(5), [D(5), D(0)], Capabilities()) == [4, 0], "there is room: it grows"
+    parent.asked, found.leaving = D(9), [open_order("4")]
+    assert within(found, D(5), [D(5), D(0)], Capabilities()) == [3, 0], "nor does it grow where it was asked to"
+
+
 def test_targets_make_room_before_stops_do() -> None:
     found = protection("6", "6", shares=("0.5", "0.5"), leaving=[open_order("2")])
     # 14 may fill of 10, and the target is asked first: the room that the stop makes is its own next time.

@@ -83,8 +83,11 @@ def within(protection: Protection, held: Decimal, parts: list[Decimal], rules: C
             more = sub(now[guard.leg.name], guard.worst)
             if more > ZERO:
                 grows = whole_lots(min(more, max(free, ZERO)), protection.lot)
-                free = sub(free, grows)
                 now[guard.leg.name] = add(guard.worst, grows)
+                if free < ZERO and guard.parent is not None:
+                    # One that is being made smaller goes on to be.
+                    now[guard.leg.name] = min(guard.worst, guard.parent.rest)
+                free = sub(free, grows)
         for guard in sorted(budget, key=_first, reverse=True):
             # One that is made smaller anyway makes room for what is leaving, too.
             less = sub(guard.worst, now[guard.leg.name])
