@@ -78,10 +78,15 @@ FAULTS = (
         _PROTECTION,
     ),
     Fault(
-        "protection-other-side", "protection", "a short position is protected as if it were long", "core/protection.py",
-        "if position is None or not position.held or (position.held > ZERO) is not (protection.side is Side.BUY):",
-        "if position is None or not position.held:",
+        "protection-other-side", "protection", "a short position is protected as if it were long", "core/open_position.py",
+        "position.held and (position.held > ZERO) is (protection.side is Side.BUY)", "position.held",
         _PROTECTION,
+    ),
+    Fault(
+        "protection-doubt-begins-anew", "protection", "a doubt about what is held lets every leg begin anew",
+        "core/open_position.py", "return least_held(desk.engine, protection.place[:3], protection.side, held)",
+        "_begin(protection)\n    return least_held(desk.engine, protection.place[:3], protection.side, held)",
+        ("tests/core/test_protection_doubted.py",),
     ),
     Fault(
         "protection-not-reducing", "protection", "protective orders do not tell the venue that they only close",

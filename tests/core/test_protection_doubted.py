@@ -7,6 +7,7 @@ import pytest
 from partfill.core.rulings import MANY
 from partfill.model.capabilities import Capabilities
 from partfill.model.operations import Operation, Query
+from partfill.model.protection import Leg
 from partfill.model.words import Flag, OrdStatus
 from tests.core.driven import D, execution
 from tests.core.test_protection import STOP, Market
@@ -62,6 +63,17 @@ def test_after_a_ruling_the_stop_is_for_what_is_left(rules: Capabilities) -> Non
     for _ in range(MANY):
         says(market, "e1", status=OrdStatus.CANCELED)
     assert (market.position, market.works("stop")) == (10, 10)
+
+
+def test_a_doubt_about_all_that_is_held_does_not_let_the_legs_begin_anew() -> None:
+    market = Doubted(OPEN, Leg(name="stop", stop_px=D(95), share=D("0.5")), Leg(name="last", stop_px=D(90), share=D("0.5")))
+    market.enters("40", "10", "10")
+    market.trades("stop", "4")
+    assert (market.works("stop"), market.works("last")) == (6, 10)
+    says(market)
+    assert (market.position, market.works("stop"), market.works("last")) == (16, 0, 0), "nothing is held for certain"
+    says(market, "e1", "e4")
+    assert (market.works("stop"), market.works("last")) == (6, 10), "what has filled keeps its place"
 
 
 @pytest.mark.parametrize(("rules", "grown"), [(OPEN, 20), (HELD, 30)], ids=["open", "reduce-only"])

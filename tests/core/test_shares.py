@@ -108,6 +108,9 @@ def test_what_is_being_made_smaller_for_what_leaves_is_not_asked_to_grow_again_m
     assert within(found, D(5), [D(5), D(0)], Capabilities()) == [2, 0]
     found.leaving = [open_order("1")]
     assert within(found, D(5), [D(5), D(0)], Capabilities()) == [4, 0], "there is room: it grows"
+    found.leaving = [open_order("2")]
+    assert within(found, D(5), [D(5), D(0)], Capabilities()) == [3, 0], "what may fill is just what is held"
+    assert within(protection(None, None, leaving=[open_order("9")]), D(5), [D(5), D(0)], Capabilities()) == [0, 0]
     parent.asked, found.leaving = D(9), [open_order("4")]
     assert within(found, D(5), [D(5), D(0)], Capabilities()) == [3, 0], "nor does it grow where it was asked to"
 

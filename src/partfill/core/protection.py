@@ -24,9 +24,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from partfill.core import firing, held_back, kill_switch, laws, over_close
-from partfill.core.doubts import least_held
 from partfill.core.effects import Effects
 from partfill.core.guard import Guard, Protection, place_of
+from partfill.core.open_position import open_qty
 from partfill.core.parent import Done, Parent
 from partfill.core.shares import assign, at_worst, within
 from partfill.core.step import safe_replace
@@ -256,23 +256,6 @@ def _watch(desk: Desk, protection: Protection, now: int, effects: Effects) -> No
 # ---------------------------------------------------------------------- what each leg should have
 
 
-def open_qty(desk: Desk, protection: Protection) -> Decimal:
-    """What is held on the side that is protected, units."""
-    holdings = desk.engine.holdings
-    position = holdings.positions.get(protection.place[:3]) if holdings is not None else None
-    if position is None or not position.held or (position.held > ZERO) is not (protection.side is Side.BUY):
-        return ZERO
-    if protection.rounds != position.rounds:
-        protection.rounds, protection.closed = position.rounds, ZERO
-        for guard in protection.guards:
-            guard.filled, guard.fired_at, guard.passed = ZERO, 0, False
-    held = position.held.copy_abs()
-    if not desk.engine.doubted or _rules(desk, protection).reduces:
-        return held
-    # Where nothing holds a stop to the position, it is for no more than what is held for certain.
-    return least_held(desk.engine, protection.place[:3], protection.side, held)
-
-
 def _bring(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     """Bring every leg to what it should have open, and note whether it has."""
     _derive(desk, protection, now, effects)
@@ -281,10 +264,7 @@ def _bring(desk: Desk, protection: Protection, now: int, effects: Effects) -> No
 
 def _derive(desk: Desk, protection: Protection, now: int, effects: Effects) -> None:
     """Bring every leg to what it should have open."""
-    held = ZERO if protection.off else open_qty(desk, protection)
-    if not held:
-        for guard in protection.guards:
-            guard.filled, guard.fired_at, guard.passed = ZERO, 0, False
+    held = open_qty(desk, protection)
     if held != protection.wanted:
         protection.wanted = held
         effects.events.append(

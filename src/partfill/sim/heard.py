@@ -69,10 +69,12 @@ class Heard:
     def sure(self, inp: Input) -> None:
         """The process takes it, whatever becomes of it meanwhile."""
         world = self._world
-        epoch = world.epoch
-        world.feed(inp)
-        if world.epoch != epoch and not any(each == inp for each, _ in world.log[-20:]):
+        while True:
+            epoch, told = world.epoch, len(world.log)
             world.feed(inp)
+            # It may die of each word, and begins again with a few of its own.
+            if world.epoch == epoch or any(each == inp for each, _ in world.log[told:]):
+                return
 
     def _hears(self, story: Story, inp: Input) -> None:
         self._left[story.venue] -= 1
