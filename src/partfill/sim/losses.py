@@ -147,6 +147,9 @@ class Losses:
         order = venue.ids.get(said.order_id)
         if order is None or order.doubled:
             return inp
+        if not said.leaves_qty and order.leaves:
+            # It is odd already: no venue's word would be worth anything.
+            return inp
         right, most = int(said.cum_qty), int(said.order_qty)
         high = right < most and (not right or self._random.random() < 0.7)
         if not high and not right:
