@@ -94,7 +94,9 @@ class Doubted:
             venue = world.venues[order.where]
             if world.truth.child_of(venue, order) is not child:
                 continue
-            for each in told if venue.kind.itemised else ():
+            ledger = world.truth.ledger_of(venue, order)
+            known = [each for each in told if ledger is not None and each.key in ledger.rows]
+            for each in known if venue.kind.itemised else ():
                 # Somebody reads the log once more.
                 world.later(world.ingredients.random.randint(1, 4) * SECOND, self._again, each)
             world.later(500 * MS, self._late, venue, order, child)
