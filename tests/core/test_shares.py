@@ -21,11 +21,11 @@ EACH = Capabilities(reduce_only=True)
 """A venue that holds each order to the position."""
 
 
-def open_order(worst: str) -> Parent:
-    """An order of which so much may still fill."""
+def open_order(worst: str, works: str | None = None) -> Parent:
+    """An order of which so much may still fill, and so much works for certain: all of it, or what is said."""
     parent = Parent(1, "v", "", "r", Terms(instrument="X", side=Side.SELL, order_qty=D(worst), price=D(1)), None)
     work = SimpleNamespace(is_beside=lambda child: False, worst=lambda child: D(worst))
-    parent.active.append(SimpleNamespace(work=work))  # type: ignore[arg-type]
+    parent.active.append(SimpleNamespace(work=work, leaves=D(worst if works is None else works)))  # type: ignore[arg-type]
     return parent
 
 
@@ -113,6 +113,18 @@ def test_what_is_being_made_smaller_for_what_leaves_is_not_asked_to_grow_again_m
     assert within(protection(None, None, leaving=[open_order("9")]), D(5), [D(5), D(0)], Capabilities()) == [0, 0]
     parent.asked, found.leaving = D(9), [open_order("4")]
     assert within(found, D(5), [D(5), D(0)], Capabilities()) == [3, 0], "nor does it grow where it was asked to"
+
+
+@pytest.mark.parametrize(
+    ("works", "leaving", "stays"),
+    [("0", "32", "0"), ("2", "32", "2"), ("10", "32", "10"), ("2", "25", "4"), ("2", "19", "10")],
+)
+def test_what_it_is_being_made_larger_by_is_not_asked_again_where_too_much_may_fill(
+    works: str, leaving: str, stays: str
+) -> None:
+    found = protection(None, None, leaving=[open_order(leaving)])
+    found.guards[0].parent = open_order("10", works)
+    assert within(found, D(29), [D(29), D(0)], Capabilities()) == [D(stays), 0]
 
 
 def test_targets_make_room_before_stops_do() -> None:

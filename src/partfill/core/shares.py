@@ -79,23 +79,39 @@ def within(protection: Protection, held: Decimal, parts: list[Decimal], rules: C
         free = gone
         for guard in budget:
             free = sub(free, guard.worst)
+        waits = set()
         for guard in sorted(budget, key=_first):
             more = sub(now[guard.leg.name], guard.worst)
             if more > ZERO:
                 grows = whole_lots(min(more, max(free, ZERO)), protection.lot)
-                now[guard.leg.name] = add(guard.worst, grows)
-                if free < ZERO and guard.parent is not None:
-                    # One that is being made smaller goes on to be.
-                    now[guard.leg.name] = min(guard.worst, guard.parent.rest)
+                if free < ZERO:
+                    now[guard.leg.name] = whole_lots(_stays(guard, free.copy_negate()), protection.lot)
+                    waits.add(guard.leg.name)
+                else:
+                    now[guard.leg.name] = add(guard.worst, grows)
                 free = sub(free, grows)
         for guard in sorted(budget, key=_first, reverse=True):
             # One that is made smaller anyway makes room for what is leaving, too.
             less = sub(guard.worst, now[guard.leg.name])
             free = add(free, less) if less > ZERO else free
-            if less > ZERO > free:
+            if less > ZERO > free and guard.leg.name not in waits:
                 now[guard.leg.name] = whole_lots(max(ZERO, add(now[guard.leg.name], free)), protection.lot)
                 free = ZERO
     return [now[guard.leg.name] for guard in protection.guards]
+
+
+def _stays(guard: Guard, too_much: Decimal) -> Decimal:
+    """What is asked of a leg that is to grow, where `too_much` may fill already: no more than is asked.
+
+    What it is being made larger by just now is not asked again should that fail.
+    """
+    if guard.parent is None:
+        return ZERO
+    works = ZERO
+    for child in guard.parent.active:
+        works = add(works, child.leaves)
+    growing = max(ZERO, sub(guard.worst, works))
+    return max(ZERO, sub(min(guard.worst, guard.parent.rest), min(growing, too_much)))
 
 
 def at_worst(protection: Protection, rules: Capabilities) -> list[Decimal]:
