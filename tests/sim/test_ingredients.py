@@ -136,8 +136,16 @@ def test_every_ingredient_is_drawn_and_some_worlds_have_none() -> None:
     assert drawn["none"] >= 80
 
 
+def test_a_world_has_as_many_ingredients_as_are_asked_for() -> None:
+    for mix in (0, 1, 2, 5):
+        counts = {len(ingredients.Ingredients(seed, mix=mix).has) for seed in range(600)}
+        assert counts == set(range(mix + 1)), mix
+    outcome = simulate(6, FIRST, mix=len(ingredients.DRAWN))
+    assert [broken.why for broken in outcome.violations] == []
+
+
 def test_a_few_hundred_worlds_meet_every_ingredient() -> None:
-    outcome = simulate(800, FIRST)
+    outcome = simulate(800, FIRST, mix=2)
     assert [broken.why for broken in outcome.violations] == []
     assert [what for what in ingredients.EVERY if not outcome.met[what]] == []
 

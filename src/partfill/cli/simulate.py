@@ -16,8 +16,9 @@ from partfill.cli.numbers import Seconds, whole
 @click.option("--seed", type=whole(), help="The first seed; each run takes the next (default: a fresh one).")
 @click.option("--events", type=whole(1), help="Stop after about so many events.")
 @click.option("--seconds", type=Seconds(min=0, max=10**9, min_open=True), help="Stop after so much time.")
+@click.option("--mix", type=whole(0, 15), default=1, show_default=True, help="Most ingredients of a world.")
 @click.option("--shrink", is_flag=True, help="Look for a smaller world that breaks in the same seed.")
-def simulate(runs: int, seed: int | None, events: int | None, seconds: float | None, shrink: bool) -> None:
+def simulate(runs: int, seed: int | None, events: int | None, seconds: float | None, mix: int, shrink: bool) -> None:
     """Live through simulated worlds. Exit 1 when something that must hold did not."""
     from time import monotonic
 
@@ -30,7 +31,7 @@ def simulate(runs: int, seed: int | None, events: int | None, seconds: float | N
     total = Outcome(0, 0, 0.0, [], {})
     while total.runs < runs and not total.violations:
         left = None if events is None else events - total.events
-        part = run(min(block, runs - total.runs), first + total.runs, events=left, shrink=shrink)
+        part = run(min(block, runs - total.runs), first + total.runs, events=left, shrink=shrink, mix=mix)
         counts = (total.runs + part.runs, total.events + part.events, total.seconds + part.seconds)
         met = {what: total.met.get(what, 0) + count for what, count in part.met.items()}
         total = Outcome(*counts, [*total.violations, *part.violations], met)

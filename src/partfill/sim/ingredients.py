@@ -1,7 +1,7 @@
 """What a simulated world is made of beside trade, losses and deaths, and how often it met each.
 
 Rules
-- About one of three worlds has none of these: it is the world that it was.
+- About half of the worlds have none of these: they are the worlds that they were.
 - Draws come from a source of its own.
 - Whatever a world meets is counted when it happens, not when it is drawn: a run can show that it met all of them.
 """
@@ -45,7 +45,9 @@ TOTALS = frozenset((LAG, STOPS, LOST, DOUBLED, LINKS, WIRE, IDS))
 """Those that are about what venues say of how much filled."""
 
 DRAWN = (LAG, WIRE, ACCOUNTS, STOPS, DOUBLED, LINKS, HEARD, MARKETS, TABLES, FEES, LOST, IDS, MANNERS, GLITCHES, LEGS)
-"""Ingredients that a world draws, two at most."""
+"""Ingredients that a world draws."""
+MIX = 1
+"""How many of them it has at most, where nobody says another number."""
 ROUND: tuple[frozenset[str] | None, ...] = (
     None,
     *map(
@@ -80,14 +82,14 @@ EVERY = (
 class Ingredients:
     """The ingredients of one world, and what it met of them."""
 
-    def __init__(self, seed: int, only: frozenset[str] | None = None) -> None:
+    def __init__(self, seed: int, only: frozenset[str] | None = None, mix: int = MIX) -> None:
         self.random = Random(seed ^ 0xF00D)
         if only is not None:
             # What is lived by name draws on as it did when eight were drawn from: its seeds are kept.
             self.random.sample(range(8), self.random.choice((0, 1)))
             self.has = only
         else:
-            drawn = self.random.sample(DRAWN, self.random.choice((0, 1, 2)))
+            drawn = self.random.sample(DRAWN, self.random.choice(range(mix + 1)))
             self.has = frozenset(each for each in drawn if self.random.random() < RARE.get(each, 1.0))
         self.met: Counter[str] = Counter()
 

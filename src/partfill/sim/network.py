@@ -10,6 +10,7 @@ from partfill.model.observations import Observation
 from partfill.model.operations import Cancel, Operation, Place, Query, Replace
 from partfill.model.words import Request
 from partfill.sim.ids import Ids
+from partfill.sim.ingredients import MIX
 from partfill.sim.losses import Losses
 from partfill.sim.orders import where
 from partfill.sim.process import Process
@@ -30,8 +31,8 @@ class Network(Process):
     losses: Losses
     ids: Ids
 
-    def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
-        super().__init__(seed, story=story, only=only)
+    def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None, mix: int = MIX) -> None:
+        super().__init__(seed, story=story, only=only, mix=mix)
         self.asked: dict[int, int] = {}
         """Requests since it is quiet, per parent."""
         self.pending: dict[int, int] = {}

@@ -26,7 +26,7 @@ from partfill.model.events import (
 from partfill.model.inputs import Gap, Input, VenueDeclared
 from partfill.model.operations import Operation
 from partfill.model.reports import ExecutionReport
-from partfill.sim.ingredients import Ingredients
+from partfill.sim.ingredients import MIX, Ingredients
 from partfill.sim.orders import Placed, where
 from partfill.sim.timeline import Timeline
 from partfill.sim.truth import Violation
@@ -71,9 +71,9 @@ class Process(Timeline):
     doubted: Doubted
     published: Published
 
-    def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None) -> None:
+    def __init__(self, seed: int, *, story: bool, only: frozenset[str] | None = None, mix: int = MIX) -> None:
         super().__init__(story=story)
-        self.ingredients = Ingredients(seed, only)
+        self.ingredients = Ingredients(seed, only, mix)
         self.tables: Tables | None = None
         """The same process, living from its tables."""
         self.dying: tuple[object, Effects] = (None, Effects())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from partfill.sim.ingredients import EVERY
+from partfill.sim.ingredients import EVERY, MIX
 from partfill.sim.truth import Violation
 from partfill.sim.world import SECOND, TROUBLE, World
 
@@ -36,18 +36,22 @@ class Outcome(NamedTuple):
 
 
 def simulate(runs: int, seed: int, *, events: int | None = None, shrink: bool = False, world: type[World] = World,
-             progress: Callable[[int, int], None] | None = None, stop_at: int = 10) -> Outcome:  # fmt: skip
-    """Live through worlds `seed`, `seed` + 1, ... until `runs` or `events` is reached, or `stop_at` of them broke."""
+             progress: Callable[[int, int], None] | None = None, stop_at: int = 10, mix: int = MIX) -> Outcome:  # fmt: skip
+    """Live through worlds `seed`, `seed` + 1, ... until `runs` or `events` is reached, or `stop_at` of them broke.
+
+    `mix`: how many ingredients a world has at most.
+    """
     began = perf_counter()
     total = done = 0
     broken: list[Broken] = []
     met = Counter(dict.fromkeys(EVERY, 0))
+    knobs: dict[str, Any] = {} if mix == MIX else {"mix": mix}
     for number in range(seed, seed + runs):
-        count, why = live(world, number, met)
+        count, why = live(world, number, met, **knobs)
         total += count
         done += 1
         if why is not None:
-            broken.append(tell(world, number, why, shrink))
+            broken.append(tell(world, number, why, shrink, **knobs))
         if progress is not None:
             progress(done, total)
         if len(broken) >= stop_at or (events is not None and total >= events):
@@ -71,11 +75,11 @@ def live(world: type[World], seed: int, met: Counter[str] | None = None, **knobs
     return one.events, why
 
 
-def tell(world: type[World], seed: int, why: str, shrink: bool) -> Broken:
+def tell(world: type[World], seed: int, why: str, shrink: bool, **also: Any) -> Broken:
     """The story of a world that broke; of a smaller one with the same seed that breaks too, if `shrink` finds one."""
-    knobs: dict[str, Any] = {}
+    knobs: dict[str, Any] = {**also}
     if shrink:
-        has = world(seed).ingredients.has
+        has = world(seed, **also).ingredients.has
         smaller: list[dict[str, Any]] = [
             {"only": frozenset()}, *({"only": has - {each}} for each in sorted(has)),
             {"deaths": False}, {"users": 3}, {"users": 2}, {"users": 1},

@@ -27,7 +27,7 @@ from partfill.sim.guards import Guards
 from partfill.sim.happenings import Happenings
 from partfill.sim.heard import Heard
 from partfill.sim.ids import Ids
-from partfill.sim.ingredients import HEARD, LAG, LINKS, STOPS, TABLES, WIRE
+from partfill.sim.ingredients import HEARD, LAG, LINKS, MIX, STOPS, TABLES, WIRE
 from partfill.sim.keys import give_keys
 from partfill.sim.kinds import KINDS, LINKED
 from partfill.sim.leaving import Leaving
@@ -60,9 +60,9 @@ class World(Happenings):
 
     def __init__(
         self, seed: int, *, story: bool = False, trouble: int = TROUBLE, users: int | None = None, deaths: bool = True,
-        only: frozenset[str] | None = None,
+        only: frozenset[str] | None = None, mix: int = MIX,
     ) -> None:  # fmt: skip
-        super().__init__(seed, story=story, only=only)
+        super().__init__(seed, story=story, only=only, mix=mix)
         self.truth = Truth(self)
         self.costs = Costs(self)
         self.published = Published(self)
