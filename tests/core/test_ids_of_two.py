@@ -14,7 +14,7 @@ from partfill.model.events import Alarm, AlarmKind
 from partfill.model.inputs import Execution, Input, OrderPlaced, OrderSnapshot, VenueDeclared
 from partfill.model.terms import Terms
 from partfill.model.words import ExecType, OrdStatus, Side, TimeInForce
-from tests.core.driven import Driven
+from tests.core.driven import Driven, execution
 
 D = Decimal
 DAY = 86_400_000_000_000
@@ -142,3 +142,22 @@ def test_an_order_that_filled_yesterday_and_is_asked_about_today_keeps_no_id_fro
     assert (other.order_id, other.cum, other.leaves) == ("7", 0, 4)
     assert not desk.alarms(AlarmKind.ID_CONFLICT)
     assert not desk.alarms(AlarmKind.ID_SHARED)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_fill_of_yesterday_is_none_of_an_order_of_today_whose_acknowledgement_is_still_to_come(known: bool) -> None:
+    desk = Driven(BY_DAY)
+    desk.submit("10", ref="a")
+    old = execution("k1", "3", "7", px="101", as_of=desk.now)
+    desk.feed(desk.report(ExecType.NEW, "7", "d1-1", ord_status=OrdStatus.NEW, order_qty="10", as_of=desk.now))
+    if known:
+        desk.feed(old)
+    desk.feed(desk.report(ExecType.CANCELED, "7", "d1-1", ord_status=OrdStatus.CANCELED, order_qty="10", as_of=desk.now))
+    desk.now += DAY
+    desk.submit("4", ref="b")
+    part: dict[str, Any] = {"ord_status": OrdStatus.PARTIALLY_FILLED, "order_qty": "4", "cum_qty": "1", "leaves_qty": "3"}
+    desk.feed(desk.report(None, "7", "d2-1", **part, as_of=desk.now))
+    desk.feed(old, execution("k2", "2", "7", px="101", as_of=desk.now - DAY))
+    one, other = desk.child(ref="a"), desk.child(ref="b")
+    assert (one.cum, other.cum) == (5, 1)
+    assert (other.order_id, other.leaves) == ("7", 3)

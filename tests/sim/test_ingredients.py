@@ -113,6 +113,12 @@ SEEDS = {
     ("legs+glitches", 711000100): "an order ended by what it had waited for, and its leg had no other",
     ("legs+tables", 718000322): "what an order of an earlier protection had asked for was less in memory than in the tables",
     ("lost busts", 40019848): "a doubt began so late that nobody could have been told at the quiet point",
+    ("fees", 980006007): "a protective order that was being made smaller grew again beside what was leaving",
+    (
+        "glitches",
+        1000016497,
+    ): "what a stop was to grow by was placed anew, when the position had fallen and an older stop might still come",
+    ("legs+lost busts", 605484): "a doubt about what is held let every leg begin anew",
     ("links", 295): "what a replace had asked for no longer counted once the id before it had ended",
 }
 """Ingredients and seeds that once broke, and what it was."""

@@ -195,7 +195,7 @@ def meant(index: Index, scope: Scope, newest: Ledger, as_of: int | None, ref: st
     former = index.former.get(scope, ())
     if not former and not own:
         return newest
-    early = as_of is not None and as_of < newest.child.opened_at
+    early = as_of is not None and _before(newest.child, as_of)
     if said is not None and as_of is None and said.key not in newest.rows:
         for each in (*own, *(one for held in reversed(former) for one in _under(held, scope[2]))):
             packed = each.rows.get(said.key)
@@ -210,6 +210,13 @@ def meant(index: Index, scope: Scope, newest: Ledger, as_of: int | None, ref: st
     if early and former and as_of is not None:
         return next((each for each in reversed(former) if each.child.opened_at <= as_of), former[0])
     return newest
+
+
+def _before(child: Child, as_of: int) -> bool:
+    """Whether something was true before an order began: one of ours that is not acknowledged, on the day it was sent."""
+    if child.opened_at or child.work is None:
+        return as_of < child.opened_at
+    return as_of // DAY_NS < child.work.sent_at // DAY_NS
 
 
 def _under(ledger: Ledger, order_id: str) -> list[Ledger]:
