@@ -77,7 +77,7 @@ FAULTS = (
     ),
     Fault(
         "lives-late-news", "ids", "late news of a former life goes to the newest", "core/lives.py",
-        "early = as_of is not None and as_of < newest.child.opened_at", "early = False",
+        "early = as_of is not None and _before(newest.child, as_of)", "early = False",
         _IDS,
     ),
     Fault(
