@@ -62,7 +62,8 @@ def track(desk: Desk, t: Track, now: int, effects: Effects) -> None:
 def _again(desk: Desk, known: Parent, t: Track, now: int, effects: Effects) -> None:
     """A `ref` that is known already."""
     desk.engine.counters.duplicates += 1
-    if known.terms != t.terms:
+    # Of an order that was halted since its rows could not be read the terms may be lost, and nothing is done for it.
+    if known.terms != t.terms and not known.halted:
         _refuse(effects, t.ref, reused(t.ref, known.terms, t.terms))
         return
     orders = [_name(name) for child in known.children for name in child.order_ids]
