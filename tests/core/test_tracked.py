@@ -70,6 +70,23 @@ def test_a_venue_id_that_is_told_later_is_taken() -> None:
     assert track(desk, cl_ord_id="c", order_id="9") is None
 
 
+def test_an_id_of_another_order_is_not_taken() -> None:
+    desk = Driven(TOTAL)
+    assert track(desk, ref="a", order_id="7", cl_ord_id="x") is None
+    assert track(desk, ref="b", cl_ord_id="y") is None
+    why = track(desk, ref="b", cl_ord_id="y", order_id="7")
+    assert why is not None
+    assert "of two orders: one of them is of a" in why
+    assert [child.order_ids for child in desk.engine.children.values()] == [("7",), ()]
+
+
+@pytest.mark.parametrize("kind", ["order_id", "cl_ord_id"])
+def test_an_id_with_any_sign_in_it_is_said_again_too(kind: str) -> None:
+    desk = Driven(TOTAL)
+    for _ in range(2):
+        assert track(desk, ref="m", **{kind: "x[/b]\x1b[31m\x1fq"}) is None
+
+
 def test_an_order_whose_id_is_of_two_instruments_is_said_again_too() -> None:
     desk = Driven(TOTAL)
     assert track(desk, ref="a", order_id="1") is None

@@ -59,12 +59,16 @@ def begins(engine: Engine, s: OrderSnapshot, effects: Effects) -> int:
             engine, s, child, used, rules, effects, opener=opener
         ):
             return 0
-    mine = (s.venue, s.account, s.cl_ord_id or "")
+    return next_life(index, child, used, scope, (s.venue, s.account, s.cl_ord_id or ""), effects)
+
+
+def next_life(index: Index, child: Child, used: Ledger | None, order: Scope, client: Scope, effects: Effects) -> int:
+    """Set the ids free under which another order begins; `used` is what has the id `order`. Returns its life number."""
     effects.touch(child)
     if used is not None:
-        index.part(scope)
-    if index.by_client.get(mine) is child:
-        index.part_client(mine)
+        index.part(order)
+    if index.by_client.get(client) is child:
+        index.part_client(client)
     return child.life + 1
 
 

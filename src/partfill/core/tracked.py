@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from partfill.core import attribution, reports
 from partfill.core.effects import Effects
-from partfill.core.lives import DAY_NS
+from partfill.core.lives import DAY_NS, next_life
 from partfill.core.parent import Parent, Work
 from partfill.model.capabilities import FIX_LIKE, IdScope
 from partfill.model.commands import Track
@@ -66,8 +66,8 @@ def _again(desk: Desk, known: Parent, t: Track, now: int, effects: Effects) -> N
     if known.terms != t.terms and not known.halted:
         _refuse(effects, t.ref, reused(t.ref, known.terms, t.terms))
         return
-    orders = [_name(name) for child in known.children for name in child.order_ids]
-    clients = [_name(name) for child in known.children for name in child.client_ids]
+    orders = [each for child in known.children for name in child.order_ids for each in (_name(name), name)]
+    clients = [name for child in known.children for name in child.client_ids]
     here = [name in names for name, names in ((t.order_id, orders), (t.cl_ord_id, clients)) if name is not None]
     if not any(here):
         own = " and ".join(filter(None, (t.order_id and f"order id {t.order_id}", t.cl_ord_id and f"client id {t.cl_ord_id}")))
@@ -84,8 +84,14 @@ def _again(desk: Desk, known: Parent, t: Track, now: int, effects: Effects) -> N
         return
     if not all(here):
         ledger = attribution.tracked(desk.engine, t, effects)
-        if ledger is not None:
-            effects.enter(ledger.child, ledger.child.ledger, desk.engine)
+        if ledger is None or not effects.enter(ledger.child, ledger.child.ledger, desk.engine):
+            return
+        work = ledger.child.work
+        if work is None or work.parent is not known:
+            whose = "another order" if work is None else work.parent.ref
+            _refuse(
+                effects, t.ref, f"the ids of ref {t.ref} are of two orders: one of them is of {whose}; give its own ids alone"
+            )
 
 
 def _begins(desk: Desk, t: Track, now: int, effects: Effects) -> int:
@@ -95,12 +101,7 @@ def _begins(desk: Desk, t: Track, now: int, effects: Effects) -> int:
     child = index.by_client.get(client) if ledger is None else ledger.child
     if child is None or child.work is None or not child.work.settled or not _by_day(desk, child, now):
         return 0
-    effects.touch(child)
-    if ledger is not None:
-        index.part(order)
-    if index.by_client.get(client) is child:
-        index.part_client(client)
-    return child.life + 1
+    return next_life(index, child, ledger, order, client, effects)
 
 
 def _by_day(desk: Desk, child: Child, now: int) -> bool:
@@ -111,7 +112,7 @@ def _by_day(desk: Desk, child: Child, now: int) -> bool:
 
 
 def _name(name: str) -> str:
-    """An id as its venue prints it."""
+    """An order id as its venue prints it (see `attribution.alias`)."""
     return name.partition(attribution.SEPARATOR)[0]
 
 
